@@ -1,0 +1,29 @@
+//! What did happen: samples, histograms, windows, merging, percentiles and threshold sentences.
+//!
+//! **Invariant:** this crate is pure. It never reads a clock, draws entropy, does I/O or knows an async
+//! runtime; instants arrive as [`Duration`](std::time::Duration)s since the start of the run (T0).
+//!
+//! Reading order: [`Histogram`] (latencies), [`Sample`] (one request), [`Recorder`] (a thread's cells),
+//! [`Window`] (one second of them), [`SeriesStats`] (what a series adds up to), [`Threshold`] (what counts
+//! as good).
+
+mod error_table;
+mod hdr_v2;
+mod histogram;
+mod percentile;
+mod recorder;
+mod sample;
+mod stats;
+pub mod threshold;
+pub mod unit;
+mod window;
+
+pub use error_table::{ErrorCount, ErrorTable};
+pub use hdr_v2::DecodeError;
+pub use histogram::Histogram;
+pub use percentile::Percentile;
+pub use recorder::Recorder;
+pub use sample::{ErrorKind, Failure, Phases, Sample, SeriesId};
+pub use stats::{PhaseSums, SeriesStats};
+pub use threshold::Threshold;
+pub use window::Window;

@@ -1,0 +1,83 @@
+//! A plan as it travels from the coordinator to the agents: the text and every setting that changes what it
+//! means.
+
+use crate::Plan;
+use crate::diagnostic::Diagnostics;
+use metrics::unit::Rate;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The plan's text and the settings of this run. Two equal bundles compile to the same plan everywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    /// The file's name as the user gave it, for diagnostics.
+    pub file: String,
+    /// The YAML text.
+    pub source: String,
+    /// What the command line and the environment add.
+    pub settings: Settings,
+}
+
+/// What the command line and the environment add to a plan. `None` leaves the plan's own value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `--profile`
+    pub profile: Option<String>,
+    /// `--target`
+    pub target: Option<String>,
+    /// `--users`
+    pub users: Option<u32>,
+    /// `--spawn-rate`
+    pub spawn_rate: Option<Rate>,
+    /// `--duration`
+    pub duration: Option<Duration>,
+    /// `--seed`, or drawn once by the coordinator.
+    pub seed: u64,
+    /// Environment variables that the plan may read as `env.NAME`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Why bytes were refused as a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a plan bundle: {0}")]
+pub struct BundleError(pub String);
+
+impl Bundle {
+    /// Largest accepted encoding in bytes.
+    pub const MAX_BYTES: usize = 4 << 20;
+
+    /// Compiles to the validated plan, or says everything that is wrong.
+    pub fn compile(&self) -> Result<Plan, Diagnostics> {
+        todo!()
+    }
+
+    /// Keeps only the environment variables that the plan reads, so that nothing else leaves this machine.
+    pub fn retain_env(&mut self, plan: &Plan) {
+        self.settings.env.retain(|name, _| plan.env_used.contains(name));
+    }
+
+    /// The canonical encoding: equal bundles give equal bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        todo!()
+    }
+
+    /// Reads the canonical encoding back. Total: any bytes give a bundle or an error.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
+        let _ = bytes;
+        todo!()
+    }
+}
+
+/// SHA-256 of `bytes` (a bundle's canonical encoding), in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    let _ = bytes;
+    todo!()
+}
+
+impl Plan {
+    /// Digest of what the plan means to this build: classes, weights, series, schedule. Two builds that
+    /// understand a bundle differently give different digests.
+    pub fn meaning_sha256(&self) -> String {
+        todo!()
+    }
+}

@@ -1,0 +1,25 @@
+//! What should happen: the plan file, the validated model, and the maths of schedules and slots.
+//!
+//! **Invariant:** this crate is pure. It never reads a clock, draws entropy, does I/O or knows an async
+//! runtime. The text of the plan, the environment and the seed are arguments; every agent compiles the same
+//! [`Bundle`] to the same [`Plan`].
+//!
+//! Reading order: [`Bundle`] (text and settings, what travels), [`diagnostic`] (what is wrong with them),
+//! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`scope`] and
+//! [`template`] (the values a running user sees), [`judge`] (what counts as a good response).
+
+mod bundle;
+pub mod diagnostic;
+pub mod judge;
+pub mod model;
+mod read;
+pub mod rng;
+pub mod schedule;
+pub mod scope;
+pub mod slot;
+pub mod template;
+pub mod wait;
+mod yaml;
+
+pub use bundle::{Bundle, BundleError, Settings, sha256_hex};
+pub use model::Plan;

@@ -1,0 +1,193 @@
+//! The validated plan: what the YAML text means once nothing in it is wrong.
+
+use crate::judge::{Expect, Save};
+use crate::schedule::Schedule;
+use crate::slot::Classes;
+use crate::template::{JsonTemplate, Template};
+use crate::wait::Wait;
+use metrics::{SeriesId, Threshold};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Index of a user class in [`Plan::classes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClassId(pub u32);
+
+/// Index of an API group in [`Plan::groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u32);
+
+/// A whole, valid plan with profile and command-line settings applied.
+#[derive(Debug)]
+pub struct Plan {
+    /// The plan's name.
+    pub name: String,
+    /// The profile that was chosen.
+    pub profile: Option<String>,
+    /// Base URL of the system under test: scheme `http` or `https`, a host, no query, no trailing slash.
+    pub target: url::Url,
+    /// Fixes every random choice of the run.
+    pub seed: u64,
+    /// When users exist.
+    pub schedule: Schedule,
+    /// How long running iterations may take to finish after the schedule's end.
+    pub stop_timeout: Duration,
+    /// API groups in plan order.
+    pub groups: Vec<Group>,
+    /// Every threshold of the plan in plan order: first the plan's own, then the groups', then the requests'.
+    pub thresholds: Vec<ScopedThreshold>,
+    /// User classes in plan order.
+    pub classes: Vec<UserClass>,
+    /// Which class each slot has.
+    pub slots: Classes,
+    /// Every series; `series[i].id == SeriesId(i)`.
+    pub series: Vec<Series>,
+    /// Names of the environment variables that the plan reads; only these travel to the agents.
+    pub env_used: BTreeSet<String>,
+}
+
+/// An API group: series that share thresholds.
+#[derive(Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+}
+
+/// A threshold and what it judges.
+#[derive(Debug)]
+pub struct ScopedThreshold {
+    /// What it judges.
+    pub scope: ThresholdScope,
+    /// The sentence.
+    pub threshold: Threshold,
+}
+
+/// What a threshold judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdScope {
+    /// All requests of the plan.
+    Plan,
+    /// The series of one group.
+    Group(GroupId),
+    /// One series.
+    Request(SeriesId),
+}
+
+/// One named stream of measurements.
+#[derive(Debug)]
+pub struct Series {
+    /// Its number.
+    pub id: SeriesId,
+    /// The user class whose users feed it.
+    pub class: ClassId,
+    /// The task, or `on_start`.
+    pub task: String,
+    /// The request's name: by default method and path with each expression shown in braces.
+    pub name: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// The API group, if any.
+    pub group: Option<GroupId>,
+}
+
+/// A named kind of virtual user.
+#[derive(Debug)]
+pub struct UserClass {
+    /// Its name.
+    pub name: String,
+    /// Its share of the users, relative to the other classes' weights.
+    pub weight: u32,
+    /// The pause between iterations.
+    pub wait: Wait,
+    /// Steps that a user runs once before its first iteration; their saved variables stay with the user.
+    pub on_start: Vec<Step>,
+    /// What it does, weighted; never empty.
+    pub tasks: Vec<Task>,
+}
+
+/// A weighted unit of work; one run of it is an iteration.
+#[derive(Debug)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// Its share of the iterations, relative to the class's other tasks.
+    pub weight: u32,
+    /// What it does, in order; never empty.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that a task does.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// One HTTP request.
+    Request(Request),
+}
+
+/// An HTTP request as a template.
+#[derive(Debug)]
+pub struct Request {
+    /// Where its measurements go.
+    pub series: SeriesId,
+    /// The method.
+    pub method: Method,
+    /// A path below the target (starts with `/`) or an absolute URL.
+    pub url: Template,
+    /// Query parameters, appended to the URL's own, percent-encoded when rendered.
+    pub query: Vec<(String, Template)>,
+    /// Headers; names are lower case.
+    pub headers: Vec<(String, Template)>,
+    /// The body.
+    pub body: Body,
+    /// What counts as success.
+    pub expect: Expect,
+    /// What to keep of the response.
+    pub save: Vec<Save>,
+}
+
+/// A request body as a template.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// `json:`; sent as `application/json`.
+    Json(JsonTemplate),
+    /// `form:`; sent as `application/x-www-form-urlencoded`.
+    Form(Vec<(String, Template)>),
+    /// `body:`; sent as it is, without a content type of its own.
+    Text(Template),
+}
+
+/// HTTP methods of request steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+    /// HEAD
+    Head,
+    /// OPTIONS
+    Options,
+}
+
+impl Method {
+    /// The method as it goes on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Head => "HEAD",
+            Method::Options => "OPTIONS",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! From the YAML tree to the model.
