@@ -1,0 +1,40 @@
+//! Every limit on what a peer may send, with its reason.
+
+/// Largest message from an agent, in bytes: a window of [`MAX_SERIES`] series with a busy histogram each.
+pub const MAX_AGENT_MESSAGE: usize = 8 << 20;
+
+/// Largest message from the coordinator, in bytes: a plan bundle, or an assignment of [`MAX_SLOTS`] slots.
+pub const MAX_COORDINATOR_MESSAGE: usize = 8 << 20;
+
+/// Most series of a plan; `plan` refuses more.
+pub const MAX_SERIES: u32 = 4096;
+
+/// Most slots of a fleet; `plan` refuses more users.
+pub const MAX_SLOTS: u32 = 1_000_000;
+
+/// Most error rows in one window: what an agent's table holds, its fold rows included.
+pub const MAX_ERROR_ROWS: usize = 8192;
+
+/// Longest agent name in characters: it stands in tables and file names.
+pub const MAX_NAME_CHARS: usize = 64;
+
+/// Longest run id in characters.
+pub const MAX_RUN_ID_CHARS: usize = 64;
+
+/// Longest text for a person in characters.
+pub const MAX_TEXT_CHARS: usize = 512;
+
+/// Most requests of one agent in one window: 2^40 is over 10^12 in a second, so counts never overflow.
+pub const MAX_COUNT: u64 = 1 << 40;
+
+/// Highest window index: the longest schedule in seconds, and its stop timeout.
+pub const MAX_WINDOW_INDEX: u32 = 401 * 24 * 3600;
+
+/// Longest lease in milliseconds that an agent accepts: an agent must stop soon after it lost its coordinator.
+pub const MAX_LEASE_MS: u32 = 60_000;
+
+/// Longest wait before the start that an agent accepts, in microseconds.
+pub const MAX_START_IN_US: u64 = 600_000_000;
+
+/// Longest stop timeout that an agent accepts, in milliseconds.
+pub const MAX_STOP_TIMEOUT_MS: u64 = 24 * 3600 * 1000;

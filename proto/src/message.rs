@@ -1,0 +1,276 @@
+//! The messages as plain Rust: what is in here has passed every check of `decode`.
+
+use crate::version::Versions;
+use bytes::Bytes;
+use metrics::{ErrorKind, PhaseSums, SeriesId};
+use plan::slot::Slot;
+use std::time::Duration;
+
+/// A run's identity, `[A-Za-z0-9._-]`, at most [`MAX_RUN_ID_CHARS`](crate::limits::MAX_RUN_ID_CHARS) long.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub String);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an agent says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromAgent {
+    /// First message: who it is and what it can do.
+    Hello(Hello),
+    /// Answer to [`ToAgent::Prepare`].
+    PlanState {
+        /// The run that was prepared.
+        run: RunId,
+        /// The digests to compare, or why the agent cannot run the plan.
+        state: Result<PlanDigests, String>,
+    },
+    /// Answer to [`ToAgent::Assign`].
+    AssignAck {
+        /// The run.
+        run: RunId,
+        /// The revision in force.
+        revision: u64,
+    },
+    /// Asks for the lease.
+    Renew {
+        /// Counts up from 1.
+        n: u64,
+        /// Users that exist now.
+        users: u32,
+    },
+    /// One second of statistics.
+    Window(Box<WindowReport>),
+    /// The agent leaves.
+    Goodbye {
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// What the coordinator says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToAgent {
+    /// The agent is taken in.
+    Welcome(Welcome),
+    /// The agent is not wanted; the stream ends after it.
+    Reject {
+        /// The kind of refusal.
+        code: RejectCode,
+        /// What is wrong and what to do, for a person.
+        message: String,
+    },
+    /// The plan of a run.
+    Prepare {
+        /// The run.
+        run: RunId,
+        /// A [`plan::Bundle`] in its canonical encoding.
+        bundle: Bytes,
+        /// SHA-256 of `bundle`.
+        bundle_sha256: String,
+    },
+    /// The agent's users from now on, whatever it had before.
+    Assign {
+        /// The run.
+        run: RunId,
+        /// Rises with every assignment of the run.
+        revision: u64,
+        /// Strictly rising.
+        slots: Vec<Slot>,
+    },
+    /// T0 is `after` the arrival of this.
+    Start {
+        /// The run.
+        run: RunId,
+        /// How far away T0 is.
+        after: Duration,
+    },
+    /// End the run.
+    Stop {
+        /// The run.
+        run: RunId,
+        /// How long running iterations may take to finish; zero gives them up at once.
+        timeout: Duration,
+    },
+    /// The window `seq` and every one before it are applied.
+    WindowAck {
+        /// The run.
+        run: RunId,
+        /// The window.
+        seq: u64,
+    },
+    /// The right to make load until `ttl` after the agent sent renewal `n`.
+    Lease {
+        /// The renewal that this answers.
+        n: u64,
+        /// How long, counted from when the renewal was sent.
+        ttl: Duration,
+    },
+}
+
+/// Who an agent is and what it can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Protocol versions it speaks.
+    pub protocol: Versions,
+    /// Version of its program.
+    pub build: String,
+    /// Its name: `[A-Za-z0-9._-]`, never empty.
+    pub name: String,
+    /// Random, new in every process.
+    pub incarnation: u64,
+    /// Processor cores it may use, at least 1.
+    pub cores: u32,
+    /// The most users it accepts.
+    pub max_users: u32,
+}
+
+/// The coordinator's answer to a good [`Hello`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The version both ends use from here on.
+    pub protocol: u32,
+    /// Version of the coordinator's program.
+    pub build: String,
+    /// This stream's number.
+    pub session: u64,
+    /// How often to renew the lease.
+    pub renew: Duration,
+}
+
+/// Why an agent is not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectCode {
+    /// No common protocol version.
+    Version,
+    /// The run has all the agents that it waits for.
+    Full,
+    /// The run has begun.
+    Late,
+    /// An agent of this name is attached already.
+    Name,
+    /// The agent broke the protocol.
+    Protocol,
+    /// The agent reads the plan differently from the coordinator.
+    Plan,
+    /// The run is over.
+    Over,
+}
+
+/// What an agent made of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanDigests {
+    /// SHA-256 of the bundle's bytes as they arrived.
+    pub bundle_sha256: String,
+    /// [`Plan::meaning_sha256`](plan::Plan::meaning_sha256) in the agent's build.
+    pub meaning_sha256: String,
+}
+
+/// One second of an agent's statistics as it travels; histograms stay in their encoding until they are added
+/// to the totals. Its counts agree with each other and with its histograms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowReport {
+    /// The run.
+    pub run: RunId,
+    /// Counts up from 1 without holes.
+    pub seq: u64,
+    /// Which second since T0.
+    pub index: u32,
+    /// Users that exist at its end.
+    pub users: u32,
+    /// Requests open at its end.
+    pub in_flight: u64,
+    /// Requests started in it.
+    pub started: u64,
+    /// Requests given up in it.
+    pub aborted: u64,
+    /// Totals since the run began, this window included.
+    pub cumulative: Cumulative,
+    /// Strictly rising by series.
+    pub series: Vec<SeriesReport>,
+    /// Distinct errors.
+    pub errors: Vec<metrics::ErrorCount>,
+    /// How the agent itself fared.
+    pub health: HealthReport,
+    /// The last one of the run.
+    pub last: bool,
+}
+
+/// Totals of an agent since the run began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cumulative {
+    /// Requests started.
+    pub started: u64,
+    /// Requests that succeeded.
+    pub ok: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests given up without a result.
+    pub aborted: u64,
+}
+
+/// One series in a [`WindowReport`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesReport {
+    /// The series.
+    pub series: SeriesId,
+    /// Requests that succeeded.
+    pub ok: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Where the time went.
+    pub phases: PhaseSums,
+    /// Histogram in V2 encoding, of exactly `ok + failed` samples.
+    pub latency: Bytes,
+}
+
+/// How an agent fared in one window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HealthReport {
+    /// Share of its cores that its process used, in thousandths; at most 1000.
+    pub cpu_permille: u32,
+    /// How late the engine's threads woke up: histogram in V2 encoding.
+    pub lag: Bytes,
+    /// Connections made again because the server had closed them between requests.
+    pub reconnects: u64,
+}
+
+/// Sums of a window, for checks.
+impl WindowReport {
+    /// Requests that succeeded in it.
+    pub fn ok(&self) -> u64 {
+        self.series.iter().map(|s| s.ok).sum()
+    }
+
+    /// Requests that failed in it.
+    pub fn failed(&self) -> u64 {
+        self.series.iter().map(|s| s.failed).sum()
+    }
+}
+
+/// The wire's number of an error kind, and back.
+pub(crate) fn error_kind(code: u32) -> Option<ErrorKind> {
+    use ErrorKind as K;
+    [
+        K::Dns,
+        K::Refused,
+        K::Connect,
+        K::Tls,
+        K::Timeout,
+        K::Reset,
+        K::Protocol,
+        K::TooLarge,
+        K::Status,
+        K::Assertion,
+        K::Template,
+    ]
+    .into_iter()
+    .find(|&kind| kind as u32 == code)
+}
