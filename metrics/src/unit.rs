@@ -1,6 +1,21 @@
 //! Quantities with their units, as people write them in plans and on command lines.
+//!
+//! All arithmetic is on integers, so `0.1s` is exactly 100 ms and `0.5/s` exactly one event per 2 s. A bare
+//! number is never a quantity: the error names the value with its likely units.
 
-use std::time::Duration;
+mod decimal;
+mod duration;
+mod percent;
+mod rate;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use decimal::Decimal;
+pub use duration::{format_duration, parse_duration};
+pub use percent::parse_percent;
+#[cfg(test)]
+pub(crate) use percent::parse_percent_millionths;
+pub use rate::{Rate, parse_rate};
 
 /// Why a quantity was refused: what was wrong, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,30 +27,28 @@ pub struct UnitError {
     pub remedy: String,
 }
 
-/// Something per time, exact: `10/s`, `0.5/s`, `600/m`, `3/h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Events per `per`; at least 1.
-    pub count: u64,
-    /// The period in nanoseconds; at least 1.
-    pub per_ns: u64,
-}
-
-impl Rate {
-    /// Events per second.
-    pub fn per_second(self) -> f64 {
-        self.count as f64 * 1e9 / self.per_ns as f64
+impl UnitError {
+    /// An error that reads `problem` and is put right by `remedy`.
+    pub(crate) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> UnitError {
+        UnitError { problem: problem.into(), remedy: remedy.into() }
     }
 }
 
-/// Parses `500us`, `250ms`, `1.5s`, `5m`, `1h`, `1h30m`.
-pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    let _ = text;
-    todo!()
-}
-
-/// Parses `10/s`, `0.5/s`, `600/m`, `36000/h`.
-pub fn parse_rate(text: &str) -> Result<Rate, UnitError> {
-    let _ = text;
-    todo!()
+/// `text` between backquotes, safe to show: at most 40 characters, control characters escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let mut shown = String::from("`");
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(SHOWN) {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown.push('`');
+    shown
 }
