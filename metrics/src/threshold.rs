@@ -1,30 +1,22 @@
 //! Threshold sentences: `METRIC OP VALUE [critical VALUE] [over WINDOW] [abort]`.
+//!
+//! A sentence is parsed into exact bounds (integers), and judged by cross-multiplying integers: 99 of 100
+//! successes meet `success_rate >= 99%`, 98.99999 % do not. The `f64`s of this module are for reports.
 
-use crate::{Percentile, SeriesStats, unit::UnitError};
+mod bound;
+mod judge;
+mod metric;
+mod sentence;
+#[cfg(test)]
+mod tests;
+
+pub use judge::{Judgement, Status};
+pub use metric::Metric;
+
+use bound::Bound;
+use std::cmp::Ordering;
+use std::fmt;
 use std::time::Duration;
-
-/// What a threshold looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Share of requests that succeeded.
-    SuccessRate,
-    /// Share of requests that failed.
-    ErrorRate,
-    /// Smallest latency.
-    Min,
-    /// Mean latency.
-    Mean,
-    /// A latency percentile: `p50 p90 p95 p99 p99.9`, any number of up to three decimals.
-    Latency(Percentile),
-    /// Largest latency.
-    Max,
-    /// Requests per time.
-    Rate,
-    /// Requests.
-    Count,
-    /// Failed requests.
-    Failures,
-}
 
 /// How the observed value is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,69 +35,63 @@ pub enum Op {
     NotEqual,
 }
 
-/// One parsed sentence.
+/// One parsed sentence; made by [`Threshold::parse`] only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
-    /// The sentence as it was written, white space folded.
+    /// The sentence as it was written, one space between its words.
     pub expression: String,
     /// What it looks at.
     pub metric: Metric,
     /// How it compares.
     pub op: Op,
-    /// The value to meet, in the metric's [`unit`](Metric::unit).
+    /// The value to meet, in the metric's [`unit`](Metric::unit). For reports; judged is the exact value.
     pub value: f64,
     /// With `critical`: missing `value` is a warning, missing this one a failure.
     pub critical: Option<f64>,
-    /// With `over`: judged on a sliding window of this length.
+    /// With `over`: judged on a sliding window of this length, whole seconds from 1 s to 1 h.
     pub over: Option<Duration>,
     /// Whether breaking it stops the run.
     pub abort: bool,
+    /// `value`, exact.
+    target: Bound,
+    /// `critical`, exact.
+    limit: Option<Bound>,
 }
 
-/// How a threshold came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Met.
-    Pass,
-    /// The target was missed, the critical value was not.
-    Warn,
-    /// Missed.
-    Fail,
-    /// Nothing was measured; never a pass.
-    NoData,
-}
-
-/// A threshold's result.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
-    /// The observed value in the metric's unit; `None` without data.
-    pub observed: Option<f64>,
-    /// How it came out.
-    pub status: Status,
-    /// How many samples it rests on.
-    pub samples: u64,
-}
-
-impl Metric {
-    /// `"%"`, `"ms"`, `"/s"` or `""` (a count).
-    pub fn unit(self) -> &'static str {
-        todo!()
+impl Op {
+    /// As written in a plan: `<=`.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Op::Less => "<",
+            Op::LessOrEqual => "<=",
+            Op::Greater => ">",
+            Op::GreaterOrEqual => ">=",
+            Op::Equal => "==",
+            Op::NotEqual => "!=",
+        }
     }
-    /// As written in a plan: `success_rate`, `p95`, ...
-    pub fn name(self) -> String {
-        todo!()
+
+    /// Whether a value that compares to the bound as `ordering` meets it.
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Op::Less => ordering.is_lt(),
+            Op::LessOrEqual => ordering.is_le(),
+            Op::Greater => ordering.is_gt(),
+            Op::GreaterOrEqual => ordering.is_ge(),
+            Op::Equal => ordering.is_eq(),
+            Op::NotEqual => ordering.is_ne(),
+        }
     }
 }
 
-impl Threshold {
-    /// Parses one sentence.
-    pub fn parse(text: &str) -> Result<Threshold, UnitError> {
-        let _ = text;
-        todo!()
+impl fmt::Display for Op {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.symbol())
     }
-    /// Judges `stats`, collected over `elapsed`.
-    pub fn judge(&self, stats: &SeriesStats, elapsed: Duration) -> Judgement {
-        let _ = (stats, elapsed);
-        todo!()
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.expression)
     }
 }

@@ -13,8 +13,7 @@ mod tests;
 pub(crate) use decimal::Decimal;
 pub use duration::{format_duration, parse_duration};
 pub use percent::parse_percent;
-#[cfg(test)]
-pub(crate) use percent::parse_percent_millionths;
+pub(crate) use percent::{MILLIONTHS_PER_PERCENT, parse_percent_millionths};
 pub use rate::{Rate, parse_rate};
 
 /// Why a quantity was refused: what was wrong, and what to write instead.

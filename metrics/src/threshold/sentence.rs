@@ -1,0 +1,191 @@
+//! The grammar of threshold sentences.
+
+use super::bound::Bound;
+use super::{Metric, Op, Threshold};
+use crate::unit::{UnitError, format_duration, parse_duration, quoted};
+use std::cmp::Ordering;
+use std::time::Duration;
+
+const GRAMMAR: &str = "the order is METRIC OP VALUE [critical VALUE] [over WINDOW] [abort]";
+
+/// Longest sentence, in bytes.
+const LONGEST: usize = 200;
+
+/// The sliding windows that can be judged: windows are whole seconds, and each costs memory.
+const WINDOWS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
+
+impl Threshold {
+    /// Parses one sentence.
+    ///
+    /// # Errors
+    /// Anything outside the grammar, a value that is not of the metric's unit, a target that no measurement
+    /// can meet, a `critical` value that is not more lenient than the target, and windows that are not whole
+    /// seconds from 1 s to 1 h.
+    pub fn parse(text: &str) -> Result<Threshold, UnitError> {
+        if text.len() > LONGEST {
+            let problem = format!("a threshold of {} bytes is longer than {LONGEST}", text.len());
+            return Err(UnitError::new(problem, "write one such as `p95 <= 200ms`"));
+        }
+        let words = words(text);
+        let mut rest = words.iter().copied();
+        let first = rest
+            .next()
+            .ok_or_else(|| UnitError::new("the threshold is empty", "write one such as `p95 <= 200ms`"))?;
+        let metric = Metric::parse(first)?;
+        let missing =
+            |problem: String| UnitError::new(problem, format!("write one such as `{}`", metric.example()));
+        let op = rest.next().ok_or_else(|| missing(format!("{} is compared with nothing", quoted(first))))?;
+        let op = parse_op(op)?;
+        let value = rest.next().ok_or_else(|| missing(format!("`{first} {op}` has no value")))?;
+        let target = Bound::parse(metric, value)?;
+        target.check_reachable(metric, op).map_err(|error| {
+            UnitError::new(
+                error.problem.replacen("this", &format!("`{first} {op} {value}`"), 1),
+                error.remedy,
+            )
+        })?;
+        let clauses = Clauses::parse(rest, metric, op, target)?;
+        Ok(Threshold {
+            expression: words.join(" "),
+            metric,
+            op,
+            value: target.value(),
+            critical: clauses.limit.map(Bound::value),
+            over: clauses.over,
+            abort: clauses.abort,
+            target,
+            limit: clauses.limit,
+        })
+    }
+}
+
+/// What may follow the comparison.
+#[derive(Default)]
+struct Clauses {
+    limit: Option<Bound>,
+    over: Option<Duration>,
+    abort: bool,
+}
+
+impl Clauses {
+    fn parse<'a>(
+        mut words: impl Iterator<Item = &'a str>,
+        metric: Metric,
+        op: Op,
+        target: Bound,
+    ) -> Result<Clauses, UnitError> {
+        let mut clauses = Clauses::default();
+        while let Some(word) = words.next() {
+            let in_order = match word {
+                "critical" => clauses.limit.is_none() && clauses.over.is_none() && !clauses.abort,
+                "over" => clauses.over.is_none() && !clauses.abort,
+                "abort" => !clauses.abort,
+                _ => return Err(unexpected(word)),
+            };
+            if !in_order {
+                return Err(UnitError::new(format!("`{word}` stands in the wrong place or twice"), GRAMMAR));
+            }
+            match word {
+                "critical" => {
+                    let value = words.next().ok_or_else(|| {
+                        UnitError::new(
+                            "`critical` has no value",
+                            "write one such as `p95 <= 500ms critical 1s`",
+                        )
+                    })?;
+                    clauses.limit = Some(parse_limit(value, metric, op, target)?);
+                }
+                "over" => {
+                    let window = words.next().ok_or_else(|| {
+                        UnitError::new("`over` has no window", "write one such as `p95 <= 500ms over 10s`")
+                    })?;
+                    clauses.over = Some(parse_window(window)?);
+                }
+                _ => clauses.abort = true,
+            }
+        }
+        Ok(clauses)
+    }
+}
+
+/// The words of a sentence; comparisons need no spaces around them.
+fn words(text: &str) -> Vec<&str> {
+    let is_comparison = |character: char| matches!(character, '<' | '>' | '=' | '!' | '≤' | '≥' | '≠');
+    let mut words = Vec::new();
+    for mut part in text.split_whitespace() {
+        while let Some(first) = part.chars().next() {
+            let kind = is_comparison(first);
+            let end = part.find(|next: char| is_comparison(next) != kind).unwrap_or(part.len());
+            let (word, rest) = part.split_at(end);
+            words.push(word);
+            part = rest;
+        }
+    }
+    words
+}
+
+fn parse_op(word: &str) -> Result<Op, UnitError> {
+    let meant = match word {
+        "<" => return Ok(Op::Less),
+        "<=" => return Ok(Op::LessOrEqual),
+        ">" => return Ok(Op::Greater),
+        ">=" => return Ok(Op::GreaterOrEqual),
+        "==" => return Ok(Op::Equal),
+        "!=" => return Ok(Op::NotEqual),
+        "=" | "===" => Some("=="),
+        "=<" | "≤" => Some("<="),
+        "=>" | "≥" => Some(">="),
+        "<>" | "≠" | "!==" => Some("!="),
+        "below" | "under" => Some("<"),
+        "above" | "over" => Some(">"),
+        _ => None,
+    };
+    let remedy = match meant {
+        Some(op) => format!("write `{op}`"),
+        None => "use one of `<`, `<=`, `>`, `>=`, `==`, `!=`".to_owned(),
+    };
+    Err(UnitError::new(format!("{} is not a comparison", quoted(word)), remedy))
+}
+
+fn parse_limit(text: &str, metric: Metric, op: Op, target: Bound) -> Result<Bound, UnitError> {
+    let (lenient, side) = match op {
+        Op::Less | Op::LessOrEqual => (Ordering::Greater, "above"),
+        Op::Greater | Op::GreaterOrEqual => (Ordering::Less, "below"),
+        Op::Equal | Op::NotEqual => {
+            return Err(UnitError::new(
+                format!("`critical` has no meaning with `{op}`"),
+                "compare with `<`, `<=`, `>` or `>=`, or leave `critical` out",
+            ));
+        }
+    };
+    let limit = Bound::parse(metric, text)?;
+    if limit.compare(target) != lenient {
+        return Err(UnitError::new(
+            format!("the critical value {} is not more lenient than the target", quoted(text)),
+            format!("with `{op}`, write a critical value {side} the target"),
+        ));
+    }
+    Ok(limit)
+}
+
+fn parse_window(text: &str) -> Result<Duration, UnitError> {
+    let window = parse_duration(text)?;
+    let (shortest, longest) = WINDOWS;
+    if window < shortest || window > longest || window.subsec_nanos() > 0 {
+        return Err(UnitError::new(
+            format!("the window {} is not a number of whole seconds up to an hour", quoted(text)),
+            format!("write `over {}` to `over {}`", format_duration(shortest), format_duration(longest)),
+        ));
+    }
+    Ok(window)
+}
+
+fn unexpected(word: &str) -> UnitError {
+    let known = ["critical", "over", "abort"];
+    let close = |name: &&str| word.len() <= 40 && strsim::damerau_levenshtein(word, name) <= 2;
+    let remedy = match known.iter().copied().find(|name| close(name)) {
+        Some(name) => format!("did you mean `{name}`? Otherwise leave it out: {GRAMMAR}"),
+        None => format!("leave it out: {GRAMMAR}"),
+    };
+    UnitError::new(format!("{} is not expected here", quoted(word)), remedy)
+}
