@@ -13,6 +13,7 @@ mod histogram;
 mod percentile;
 mod recorder;
 mod sample;
+mod slot;
 mod stats;
 pub mod threshold;
 pub mod unit;

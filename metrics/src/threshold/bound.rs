@@ -23,7 +23,7 @@ pub(super) enum Bound {
 }
 
 /// The shortest and the longest latency that a [`Histogram`](crate::Histogram) tells apart.
-const LATENCIES: (Duration, Duration) = (Duration::from_micros(1), Duration::from_secs(3_600));
+const LATENCIES: (Duration, Duration) = (Duration::from_micros(1), Duration::from_hours(1));
 
 impl Bound {
     /// Parses the value for `metric`.

@@ -12,7 +12,7 @@ const GRAMMAR: &str = "the order is METRIC OP VALUE [critical VALUE] [over WINDO
 const LONGEST: usize = 200;
 
 /// The sliding windows that can be judged: windows are whole seconds, and each costs memory.
-const WINDOWS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
+const WINDOWS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
 
 impl Threshold {
     /// Parses one sentence.
