@@ -1,0 +1,215 @@
+//! Merges the threads' windows into the agent's, by second.
+//!
+//! Pure: it is told what each thread reports and says which seconds every thread has passed. It never emits an
+//! index twice, out of order, or before all threads are past it.
+
+use metrics::{Histogram, Window};
+use std::collections::VecDeque;
+
+/// What one engine thread reports at a second's boundary.
+#[derive(Debug)]
+pub(super) struct ThreadReport {
+    /// Which thread.
+    pub(super) thread: usize,
+    /// Nothing more will come from it for seconds `0..closed`.
+    pub(super) closed: u32,
+    /// Windows of seconds below `closed` since its last report; empty seconds are left out.
+    pub(super) windows: Vec<Window>,
+    /// Its users now.
+    pub(super) users: u32,
+    /// Its open requests now.
+    pub(super) in_flight: u64,
+    /// How late it woke since its last report.
+    pub(super) lag: Histogram,
+    /// Connections it had to make anew since its last report.
+    pub(super) reconnects: u64,
+    /// Whether more will follow.
+    pub(super) progress: ThreadProgress,
+}
+
+/// Whether a thread's part of the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ThreadProgress {
+    /// More seconds follow.
+    Running,
+    /// This was its last report; the run's last second is not before the last that it closed.
+    Finished,
+}
+
+/// One second of all threads.
+#[derive(Debug)]
+pub(super) struct Second {
+    pub(super) window: Window,
+    pub(super) users: u32,
+    pub(super) in_flight: u64,
+    pub(super) lag: Histogram,
+    pub(super) reconnects: u64,
+}
+
+/// What [`Collector::next`] found complete.
+#[derive(Debug)]
+pub(super) enum Collected {
+    /// A second with others to follow.
+    Second(Second),
+    /// The last one.
+    Last(Second),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Collector {
+    threads: Vec<ThreadState>,
+    /// Index of the front of `pending`.
+    first: u32,
+    pending: VecDeque<Second>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ThreadState {
+    closed: u32,
+    progress: ThreadProgress,
+}
+
+impl Collector {
+    /// For a run on `threads` threads, at least 1.
+    pub(super) fn new(threads: usize) -> Collector {
+        assert!(threads > 0, "a run has at least 1 thread");
+        let state = ThreadState { closed: 0, progress: ThreadProgress::Running };
+        Collector { threads: vec![state; threads], first: 0, pending: VecDeque::new() }
+    }
+
+    /// Takes a report in; each closes at least one second more than the thread's last.
+    pub(super) fn accept(&mut self, report: ThreadReport) {
+        let before = self.threads[report.thread];
+        assert!(
+            before.progress == ThreadProgress::Running && before.closed < report.closed,
+            "thread {} reports {} closed after {before:?}",
+            report.thread,
+            report.closed
+        );
+        self.threads[report.thread] = ThreadState { closed: report.closed, progress: report.progress };
+        for index in before.closed..report.closed {
+            let second = self.second(index);
+            second.users += report.users;
+            second.in_flight += report.in_flight;
+        }
+        for window in &report.windows {
+            self.second(window.index).window.merge(window);
+        }
+        let newest = self.second(report.closed - 1);
+        newest.lag.merge(&report.lag);
+        newest.reconnects += report.reconnects;
+    }
+
+    /// The next second that every thread is past; `None` until there is one.
+    pub(super) fn next(&mut self) -> Option<Collected> {
+        let passed = |t: &ThreadState| t.closed > self.first || t.progress == ThreadProgress::Finished;
+        if !self.threads.iter().all(passed) {
+            return None;
+        }
+        let second = self.pending.pop_front()?;
+        self.first += 1;
+        let over = self.threads.iter().all(|t| t.progress == ThreadProgress::Finished);
+        Some(if over && self.pending.is_empty() {
+            Collected::Last(second)
+        } else {
+            Collected::Second(second)
+        })
+    }
+
+    fn second(&mut self, index: u32) -> &mut Second {
+        let place =
+            index.checked_sub(self.first).expect("a thread reports a second only before it is emitted");
+        while self.pending.len() <= place as usize {
+            let index = self.first + self.pending.len() as u32;
+            self.pending.push_back(Second {
+                window: Window::new(index),
+                users: 0,
+                in_flight: 0,
+                lag: Histogram::new(),
+                reconnects: 0,
+            });
+        }
+        &mut self.pending[place as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ThreadProgress::{Finished, Running};
+
+    fn report(thread: usize, closed: u32, started: &[(u32, u64)], progress: ThreadProgress) -> ThreadReport {
+        let window = |&(index, started): &(u32, u64)| Window { started, ..Window::new(index) };
+        ThreadReport {
+            thread,
+            closed,
+            windows: started.iter().map(window).collect(),
+            users: 1 + thread as u32,
+            in_flight: 10,
+            lag: Histogram::new(),
+            reconnects: 1,
+            progress,
+        }
+    }
+
+    /// Feeds `reports` in; lists what comes out after each as `index:started:users:reconnects`, the last with `!`.
+    fn check(threads: usize, reports: Vec<ThreadReport>, expected: &[&str]) {
+        let mut collector = Collector::new(threads);
+        let got: Vec<String> = reports
+            .into_iter()
+            .map(|report| {
+                collector.accept(report);
+                let mut out = Vec::new();
+                while let Some(collected) = collector.next() {
+                    let (second, mark) = match collected {
+                        Collected::Second(second) => (second, ""),
+                        Collected::Last(second) => (second, "!"),
+                    };
+                    let (w, users) = (&second.window, second.users);
+                    out.push(format!("{}:{}:{users}:{}{mark}", w.index, w.started, second.reconnects));
+                }
+                out.join(" ")
+            })
+            .collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn one_thread_passes_through() {
+        let reports = vec![
+            report(0, 1, &[(0, 5)], Running),
+            report(0, 2, &[(1, 6)], Running),
+            report(0, 3, &[(2, 7)], Finished),
+        ];
+        check(1, reports, &["0:5:1:1", "1:6:1:1", "2:7:1:1!"]);
+    }
+
+    #[test]
+    fn a_second_waits_for_the_slowest_thread_and_missing_ones_are_empty() {
+        let reports = vec![
+            report(0, 1, &[(0, 5)], Running),
+            report(0, 3, &[(2, 7)], Running),
+            report(1, 2, &[(0, 1)], Running),
+            report(1, 3, &[(2, 1)], Running),
+        ];
+        check(2, reports, &["", "", "0:6:3:1 1:0:3:1", "2:8:3:2"]);
+    }
+
+    #[test]
+    fn a_finished_thread_holds_nobody_up_and_the_last_second_is_the_latest_threads() {
+        let reports = vec![
+            report(1, 1, &[(0, 9)], Finished),
+            report(0, 1, &[(0, 1)], Running),
+            report(0, 3, &[], Running),
+            report(0, 4, &[(3, 4)], Finished),
+        ];
+        check(2, reports, &["", "0:10:3:2", "1:0:1:0 2:0:1:1", "3:4:1:1!"]);
+    }
+
+    #[test]
+    fn the_thread_that_finishes_later_may_report_first() {
+        let reports = vec![report(0, 3, &[(2, 4)], Finished), report(1, 2, &[(1, 1)], Finished)];
+        check(2, reports, &["", "0:0:3:0 1:1:3:1 2:4:1:1!"]);
+    }
+}

@@ -1,0 +1,155 @@
+//! The thread between the engine's handle and its engine threads: it prepares plans, deals slots, and merges what
+//! the threads report. Everything that touches a run goes through its one queue, so nothing is ever out of
+//! order.
+
+use super::collector::{Collected, Collector, Second, ThreadReport};
+use super::deal::Dealer;
+use super::health::{CpuMeter, Health};
+use super::job::Job;
+use super::thread::{self, Command};
+use super::tls::Tls;
+use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
+use plan::Plan;
+use plan::scope::RunFacts;
+use plan::slot::Slot;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What the hub handles.
+#[derive(Debug)]
+pub(super) enum HubInput {
+    /// See [`Engine::prepare`](super::Engine::prepare).
+    Prepare { plan: Arc<Plan>, facts: Arc<RunFacts> },
+    /// See [`Engine::run`](super::Engine::run).
+    Run { t0: Instant, slots: Vec<Slot> },
+    /// See [`Engine::stop`](super::Engine::stop).
+    Stop(StopMode),
+    /// A thread's part of some seconds.
+    Report(ThreadReport),
+    /// The handle is gone.
+    Close,
+}
+
+/// Starts the hub and its engine threads.
+pub(super) fn start(
+    config: EngineConfig,
+    events: UnboundedSender<EngineEvent>,
+) -> io::Result<(mpsc::Sender<HubInput>, JoinHandle<()>)> {
+    let (sender, inputs) = mpsc::channel();
+    let threads =
+        (0..config.threads).map(|index| thread::start(index, sender.clone())).collect::<io::Result<_>>()?;
+    let tls = Arc::new(Tls::new(config.extra_roots));
+    let hub = Hub { threads, events, tls, job: None, run: None };
+    let thread =
+        std::thread::Builder::new().name("engine-hub".to_owned()).spawn(move || hub.serve(&inputs))?;
+    Ok((sender, thread))
+}
+
+struct Hub {
+    threads: Vec<(UnboundedSender<Command>, JoinHandle<()>)>,
+    events: UnboundedSender<EngineEvent>,
+    tls: Arc<Tls>,
+    job: Option<Arc<Job>>,
+    run: Option<Run>,
+}
+
+struct Run {
+    collector: Collector,
+    dealer: Dealer,
+    cpu: CpuMeter,
+}
+
+impl Hub {
+    fn serve(mut self, inputs: &mpsc::Receiver<HubInput>) {
+        while let Ok(input) = inputs.recv() {
+            match input {
+                HubInput::Prepare { plan, facts } => self.prepare(plan, facts),
+                HubInput::Run { t0, slots } => self.run(t0, &slots),
+                HubInput::Stop(mode) => {
+                    if self.run.is_some() {
+                        self.command(|_| Command::Stop(mode));
+                    }
+                }
+                HubInput::Report(report) => self.collect(report),
+                HubInput::Close => break,
+            }
+        }
+        for (commands, thread) in self.threads {
+            drop(commands);
+            let _ = thread.join();
+        }
+    }
+
+    fn prepare(&mut self, plan: Arc<Plan>, facts: Arc<RunFacts>) {
+        let prepared = match self.run {
+            Some(_) => Err("a run is going on; stop it first".to_owned()),
+            None => Job::prepare(plan, facts, self.tls.clone()),
+        };
+        match prepared {
+            Ok(job) => {
+                self.job = Some(Arc::new(job));
+                self.tell(EngineEvent::Prepared);
+            }
+            Err(why) => self.tell(EngineEvent::PrepareFailed(why)),
+        }
+    }
+
+    fn run(&mut self, t0: Instant, slots: &[Slot]) {
+        if let Some(run) = &mut self.run {
+            let mut hands = run.dealer.deal(slots);
+            self.command(|thread| Command::Reassign(std::mem::take(&mut hands[thread])));
+            return;
+        }
+        let Some(job) = self.job.clone() else {
+            return self.tell(EngineEvent::PrepareFailed("no plan was prepared before the run".to_owned()));
+        };
+        let count = self.threads.len();
+        let mut dealer = Dealer::new(count);
+        let mut hands = dealer.deal(slots);
+        self.run = Some(Run { collector: Collector::new(count), dealer, cpu: CpuMeter::start() });
+        self.command(|thread| Command::Start {
+            job: job.clone(),
+            t0,
+            slots: std::mem::take(&mut hands[thread]),
+        });
+    }
+
+    fn collect(&mut self, report: ThreadReport) {
+        let Some(run) = &mut self.run else { return };
+        run.collector.accept(report);
+        let mut over = false;
+        while let Some(collected) = run.collector.next() {
+            let event = match collected {
+                Collected::Second(second) => EngineEvent::Window(agent_window(second, &mut run.cpu)),
+                Collected::Last(second) => {
+                    over = true;
+                    EngineEvent::Finished(agent_window(second, &mut run.cpu))
+                }
+            };
+            // Nobody listens any more: the engine is about to be dropped.
+            let _ = self.events.send(event);
+        }
+        if over {
+            self.run = None;
+        }
+    }
+
+    fn command(&self, mut command: impl FnMut(usize) -> Command) {
+        for (index, (commands, _)) in self.threads.iter().enumerate() {
+            // A thread ends only when its channel is dropped.
+            let _ = commands.send(command(index));
+        }
+    }
+
+    fn tell(&self, event: EngineEvent) {
+        let _ = self.events.send(event);
+    }
+}
+
+fn agent_window(second: Second, cpu: &mut CpuMeter) -> AgentWindow {
+    let Second { window, users, in_flight, lag, reconnects } = second;
+    AgentWindow { window, users, in_flight, health: Health { cpu: cpu.share(), lag, reconnects } }
+}

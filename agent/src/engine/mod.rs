@@ -1,0 +1,169 @@
+//! The load engine: users on single-threaded engine threads, and the record of what they did.
+//!
+//! It decides nothing about the fleet: it is told a plan, a T0 and which slots are its own, makes exactly
+//! those users exist when the plan's schedule says, and hands back one [`AgentWindow`] for each second of the
+//! run. It must never send a request that it does not count, or send one twice.
+//!
+//! ```text
+//! Engine (handle) --> hub thread --> engine-0, engine-1, ...   (commands, slots dealt once)
+//!      ^                  ^ |            |
+//!      |                  | +-- Collector|  (merges by second)
+//!      +-- EngineEvent ---+ <-- reports -+  (each second)
+//! ```
+//!
+//! Users never migrate between threads and share nothing across them; the hot path has no lock and no channel.
+//!
+//! **Invariants:** every started request ends in exactly one of ok, failed and aborted, so over all windows of
+//! a run `started == ok + failed + aborted`. Windows come in order of index, each exactly once, ending with
+//! the one in [`EngineEvent::Finished`].
+
+mod collector;
+mod connection;
+mod counting_io;
+mod deal;
+mod dial;
+mod error_kind;
+mod health;
+mod http;
+mod hub;
+mod job;
+mod limits;
+mod origin;
+mod outgoing;
+mod pacer;
+mod progress;
+mod roster;
+mod shared;
+mod tally;
+mod thread;
+mod tls;
+mod user;
+
+pub use health::Health;
+pub use limits::{
+    CONNECT_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, MAX_KEPT_BODY_BYTES, ON_START_RETRY_PAUSE_MIN,
+    REQUEST_TIMEOUT,
+};
+
+use hub::HubInput;
+use metrics::Window;
+use plan::Plan;
+use plan::scope::RunFacts;
+use plan::slot::Slot;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How an engine is made.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Engine threads, at least 1; one per core is best.
+    pub threads: usize,
+    /// Certificates of authorities (DER) trusted in addition to the system's, for targets with a private CA.
+    pub extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+}
+
+/// How a run is stopped before its schedule ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopMode {
+    /// Users begin nothing new; running iterations may finish for at most `timeout`, then are aborted.
+    Graceful {
+        /// From now.
+        timeout: Duration,
+    },
+    /// Requests in flight are given up at once and counted as aborted.
+    Now,
+}
+
+/// What the engine reports.
+#[derive(Debug)]
+pub enum EngineEvent {
+    /// The plan can be run.
+    Prepared,
+    /// The plan cannot be run, and why.
+    PrepareFailed(String),
+    /// One second of the run. Every second from 0 comes exactly once, in order, also when nothing happened in
+    /// it, as soon as every engine thread is past it.
+    Window(AgentWindow),
+    /// The run is over; its last second. No request is in flight any more.
+    Finished(AgentWindow),
+}
+
+/// One second of the whole agent.
+#[derive(Debug)]
+pub struct AgentWindow {
+    /// Counts, latencies and errors of requests that ended in this second.
+    pub window: Window,
+    /// Users that existed at its end.
+    pub users: u32,
+    /// Requests started but not ended at its end.
+    pub in_flight: u64,
+    /// How the generator itself fared.
+    pub health: Health,
+}
+
+/// Handle of a running engine. Dropping it drops all users and connections and joins the threads; a run that
+/// was going on then ends without [`EngineEvent::Finished`].
+#[derive(Debug)]
+pub struct Engine {
+    hub: mpsc::Sender<HubInput>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the threads. `events` receives everything that the engine reports.
+    ///
+    /// # Errors
+    /// When `config.threads` is 0, or the operating system gives no thread or no event queue.
+    pub fn start(config: EngineConfig, events: UnboundedSender<EngineEvent>) -> io::Result<Engine> {
+        if config.threads == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "an engine needs at least 1 thread, not 0",
+            ));
+        }
+        let (hub, thread) = hub::start(config, events)?;
+        Ok(Engine { hub, thread: Some(thread) })
+    }
+
+    /// Makes ready to run `plan`: loads the certificates of authorities if the target wants TLS. Answered by
+    /// [`EngineEvent::Prepared`] or [`EngineEvent::PrepareFailed`]; refused while a run is going on.
+    pub fn prepare(&self, plan: Arc<Plan>, facts: Arc<RunFacts>) {
+        self.send(HubInput::Prepare { plan, facts });
+    }
+
+    /// Runs the prepared plan with the users `slots`; second 0 begins at `t0`, which may lie ahead.
+    ///
+    /// Called again during a run, `slots` is the new absolute set: users no longer in it stop after their
+    /// iteration, new ones start at their time or at once if that is past, all others are undisturbed; `t0` is
+    /// not looked at. A slot that appears twice counts once. Without a prepared plan it is answered by
+    /// [`EngineEvent::PrepareFailed`].
+    ///
+    /// At the schedule's end users begin nothing new, and the plan's `stop_timeout` later those that still run
+    /// are aborted; [`EngineEvent::Finished`] follows by itself.
+    pub fn run(&self, t0: Instant, slots: Vec<Slot>) {
+        self.send(HubInput::Run { t0, slots });
+    }
+
+    /// Stops the run; [`EngineEvent::Finished`] follows. A second stop takes effect if it is the shorter one.
+    /// Does nothing when no run is going on.
+    pub fn stop(&self, mode: StopMode) {
+        self.send(HubInput::Stop(mode));
+    }
+
+    fn send(&self, input: HubInput) {
+        // The hub ends only when this handle is dropped.
+        let _ = self.hub.send(input);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.send(HubInput::Close);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A rendered request as it goes to the connection.
+
+use super::origin::Origin;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+};
+use http::uri::PathAndQuery;
+use http_body_util::Full;
+use metrics::{ErrorKind, Failure};
+use plan::judge::RenderedRequest;
+use plan::model::Method;
+use std::sync::Arc;
+use url::Url;
+
+/// Sent unless the plan sets another.
+const DEFAULT_USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("muster/", env!("CARGO_PKG_VERSION")));
+const DEFAULT_ACCEPT: HeaderValue = HeaderValue::from_static("*/*");
+
+/// A request and where it goes.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) origin: Arc<Origin>,
+    pub(super) request: http::Request<Full<Bytes>>,
+}
+
+/// Builds the request; a failure is of kind [`ErrorKind::Template`], for the request never leaves.
+pub(super) fn build(
+    target: &Arc<Origin>,
+    method: Method,
+    rendered: RenderedRequest,
+) -> Result<Outgoing, Failure> {
+    let (origin, path) = locate(target, &rendered.url)?;
+    let mut request = http::Request::new(Full::new(Bytes::new()));
+    *request.method_mut() = wire_method(method);
+    *request.uri_mut() = path.into();
+    *request.headers_mut() = headers(&origin, method, &rendered)?;
+    if !rendered.body.is_empty() {
+        *request.body_mut() = Full::new(rendered.body.into());
+    }
+    Ok(Outgoing { origin, request })
+}
+
+/// Splits an absolute URL into origin and path. URLs below the target, as nearly all are, need no parsing.
+fn locate(target: &Arc<Origin>, url: &str) -> Result<(Arc<Origin>, PathAndQuery), Failure> {
+    if let Some(rest) = url.strip_prefix(target.text.as_str())
+        && rest.starts_with('/')
+        && rest.is_ascii()
+        && !rest.contains('#')
+        && let Ok(path) = PathAndQuery::try_from(rest)
+    {
+        return Ok((target.clone(), path));
+    }
+    let unusable = |why: &dyn std::fmt::Display| unsendable(format!("URL `{url}`: {why}"));
+    let url = Url::parse(url).map_err(|e| unusable(&e))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(unsendable("credentials in a URL are not sent: use an `authorization` header"));
+    }
+    let origin = Origin::of(&url).map_err(|e| unusable(&e))?;
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let path = PathAndQuery::try_from(path).map_err(|e| unusable(&e))?;
+    Ok((if origin == **target { target.clone() } else { Arc::new(origin) }, path))
+}
+
+fn headers(origin: &Origin, method: Method, rendered: &RenderedRequest) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::with_capacity(rendered.headers.len() + 4);
+    headers.insert(HOST, origin.host_header.clone());
+    headers.insert(USER_AGENT, DEFAULT_USER_AGENT);
+    headers.insert(ACCEPT, DEFAULT_ACCEPT);
+    let mut replaced = [HOST, USER_AGENT, ACCEPT].map(Some);
+    for (name, value) in &rendered.headers {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| unsendable(format!("`{name}` is not a header name")))?;
+        let value = HeaderValue::from_str(value)
+            .or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
+            .map_err(|_| unsendable(format!("the value of header `{name}` holds a control character")))?;
+        // The framing is the engine's own: it must fit the body exactly.
+        if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+            continue;
+        }
+        let default = replaced.iter_mut().find(|default| default.as_ref() == Some(&name));
+        if default.is_some_and(|default| default.take().is_some()) {
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    let expects_body = matches!(method, Method::Post | Method::Put | Method::Patch);
+    if expects_body || !rendered.body.is_empty() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(rendered.body.len()));
+    }
+    Ok(headers)
+}
+
+fn wire_method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+        Method::Head => http::Method::HEAD,
+        Method::Options => http::Method::OPTIONS,
+    }
+}
+
+fn unsendable(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Failure::new(ErrorKind::Template, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Renders `METHOD origin path | header: value | ...`.
+    fn check(method: Method, url: &str, headers: &[(&str, &str)], body: &str, expected: &str) {
+        let target = Arc::new(Origin::of(&Url::parse("http://t.test:8000").unwrap()).unwrap());
+        let rendered = RenderedRequest {
+            url: url.to_owned(),
+            headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            body: body.as_bytes().to_vec(),
+        };
+        let got = match build(&target, method, rendered) {
+            Err(failure) => format!("{:?}: {}", failure.kind, failure.message),
+            Ok(out) => {
+                let mut text = format!("{} {} {}", out.request.method(), out.origin.text, out.request.uri());
+                for (name, value) in out.request.headers() {
+                    text += &format!(" | {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+                }
+                text
+            }
+        };
+        assert_eq!(got, expected.replace("muster/V", concat!("muster/", env!("CARGO_PKG_VERSION"))));
+    }
+
+    #[test]
+    fn defaults_are_sent_unless_the_plan_sets_them() {
+        let url = "http://t.test:8000/a?b=c";
+        let to = "http://t.test:8000 /a?b=c";
+        let standard = "host: t.test:8000 | user-agent: muster/V | accept: */*";
+        check(Method::Get, url, &[], "", &format!("GET {to} | {standard}"));
+        check(Method::Post, url, &[], "", &format!("POST {to} | {standard} | content-length: 0"));
+        check(Method::Delete, url, &[], "é", &format!("DELETE {to} | {standard} | content-length: 2"));
+        let own = [("host", "x"), ("accept", "a"), ("accept", "b"), ("content-length", "9")];
+        check(
+            Method::Put,
+            url,
+            &own,
+            "123",
+            &format!("PUT {to} | host: x | user-agent: muster/V | accept: a | accept: b | content-length: 3"),
+        );
+    }
+
+    #[test]
+    fn urls_need_not_be_below_the_target() {
+        let rest = "user-agent: muster/V | accept: */*";
+        let get = |url: &str, expected: &str| check(Method::Get, url, &[], "", expected);
+        get("https://o.test/x#y", &format!("GET https://o.test /x | host: o.test | {rest}"));
+        get("http://t.test:8000", &format!("GET http://t.test:8000 / | host: t.test:8000 | {rest}"));
+        get("http://t.test:80001/x", "Template: URL `http://t.test:80001/x`: invalid port number");
+        get(
+            "http://t.test:8000/ü b",
+            &format!("GET http://t.test:8000 /%C3%BC%20b | host: t.test:8000 | {rest}"),
+        );
+        get("http://u@o.test/", "Template: credentials in a URL are not sent: use an `authorization` header");
+        get("x", "Template: URL `x`: relative URL without a base");
+    }
+
+    #[test]
+    fn bad_headers_never_leave() {
+        let get = |name, value, expected: &str| {
+            check(Method::Get, "http://t.test:8000/", &[(name, value)], "", expected);
+        };
+        get("a b", "x", "Template: `a b` is not a header name");
+        get("a", "x\r\nb: y", "Template: the value of header `a` holds a control character");
+    }
+}

@@ -1,0 +1,140 @@
+//! The users of a thread that exist, and when each one is to stop.
+
+use plan::slot::Slot;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// When a user begins nothing new any more. May move both ways while the user exists.
+#[derive(Debug)]
+pub(super) struct StopTime {
+    at: Cell<Duration>,
+    /// Wakes the user, if it waits, to look again. One permit is kept, so no change is missed.
+    pub(super) moved: Notify,
+}
+
+impl StopTime {
+    /// As an offset from T0.
+    pub(super) fn at(&self) -> Duration {
+        self.at.get()
+    }
+
+    fn set(&self, at: Duration) {
+        if self.at.replace(at) != at {
+            self.moved.notify_one();
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    members: RefCell<BTreeMap<Slot, Member>>,
+    /// Told when the last user is gone.
+    pub(super) emptied: Notify,
+}
+
+#[derive(Debug)]
+struct Member {
+    stop: Rc<StopTime>,
+    task: Option<AbortHandle>,
+}
+
+impl Roster {
+    /// Users that exist.
+    pub(super) fn len(&self) -> u32 {
+        self.members.borrow().len() as u32
+    }
+
+    /// Lets `slot` exist until `stop`. If its user already does, only its stop time moves and the answer is
+    /// `None`; otherwise the answer is the new user's place, which it gives up by dropping it.
+    pub(super) fn admit(self: &Rc<Self>, slot: Slot, stop: Duration) -> Option<Place> {
+        let mut members = self.members.borrow_mut();
+        if let Some(member) = members.get(&slot) {
+            member.stop.set(stop);
+            return None;
+        }
+        let stop = Rc::new(StopTime { at: Cell::new(stop), moved: Notify::new() });
+        members.insert(slot, Member { stop: stop.clone(), task: None });
+        Some(Place { roster: self.clone(), slot, stop })
+    }
+
+    /// Remembers the task of a user that has just been admitted, for [`abort`](Roster::abort).
+    pub(super) fn attach(&self, slot: Slot, task: AbortHandle) {
+        if let Some(member) = self.members.borrow_mut().get_mut(&slot) {
+            member.task = Some(task);
+        }
+    }
+
+    /// Lets every user that is not in `slots` begin nothing new from `now` on.
+    pub(super) fn retain(&self, slots: &BTreeSet<Slot>, now: Duration) {
+        let members = self.members.borrow();
+        for (_, member) in members.iter().filter(|(slot, _)| !slots.contains(slot)) {
+            member.stop.set(member.stop.at().min(now));
+        }
+    }
+
+    /// Lets all users begin nothing new from `now` on.
+    pub(super) fn stop_all(&self, now: Duration) {
+        self.retain(&BTreeSet::new(), now);
+    }
+
+    /// Drops all users where they stand, as soon as the runtime gets to it.
+    pub(super) fn abort(&self) {
+        let tasks: Vec<AbortHandle> = self.members.borrow().values().filter_map(|m| m.task.clone()).collect();
+        tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// A user's place in the roster.
+#[derive(Debug)]
+pub(super) struct Place {
+    roster: Rc<Roster>,
+    pub(super) slot: Slot,
+    pub(super) stop: Rc<StopTime>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut members = self.roster.members.borrow_mut();
+        members.remove(&self.slot);
+        if members.is_empty() {
+            self.roster.emptied.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(s: u64) -> Duration {
+        Duration::from_secs(s)
+    }
+
+    #[test]
+    fn a_user_exists_once_and_leaves_by_dropping_its_place() {
+        let roster = Rc::new(Roster::default());
+        let place = roster.admit(Slot(7), secs(5)).expect("new");
+        assert!(roster.admit(Slot(7), secs(9)).is_none());
+        assert_eq!((roster.len(), place.stop.at()), (1, secs(9)));
+        drop(place);
+        assert_eq!(roster.len(), 0);
+        assert!(roster.admit(Slot(7), secs(9)).is_some());
+    }
+
+    #[test]
+    fn users_outside_the_set_stop_now_and_may_return() {
+        let roster = Rc::new(Roster::default());
+        let (a, b) = (roster.admit(Slot(0), secs(5)).unwrap(), roster.admit(Slot(1), secs(5)).unwrap());
+        roster.retain(&BTreeSet::from([Slot(1)]), secs(2));
+        assert_eq!((a.stop.at(), b.stop.at()), (secs(2), secs(5)));
+        roster.stop_all(secs(3));
+        assert_eq!((a.stop.at(), b.stop.at()), (secs(2), secs(3)));
+        assert!(roster.admit(Slot(0), secs(8)).is_none());
+        assert_eq!(a.stop.at(), secs(8));
+    }
+}

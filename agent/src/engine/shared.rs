@@ -1,0 +1,75 @@
+//! What the users of one thread share during a run.
+
+use super::http::Reply;
+use super::job::Job;
+use super::roster::Roster;
+use super::tally::Tally;
+use metrics::Failure;
+use plan::judge::Response;
+use plan::model::Request;
+use plan::scope::Scope;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) job: Arc<Job>,
+    pub(super) tally: Rc<Tally>,
+    pub(super) roster: Rc<Roster>,
+    /// One moment on both clocks, so that a request needs one reading only and `now()` never runs backwards.
+    anchor: (Instant, Duration),
+    /// Response headers as the plan's checks want them; kept to spare an allocation for each.
+    headers: RefCell<Vec<(String, Vec<u8>)>>,
+}
+
+impl Shared {
+    /// For a run of `job` whose second 0 begins at `t0`.
+    pub(super) fn new(job: Arc<Job>, t0: Instant) -> Shared {
+        let tally = Rc::new(Tally::new(t0, job.plan.series.len() as u32));
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Shared {
+            job,
+            tally,
+            roster: Rc::default(),
+            anchor: (Instant::now(), unix),
+            headers: RefCell::default(),
+        }
+    }
+
+    /// Now, as an offset from T0.
+    pub(super) fn now(&self) -> Duration {
+        self.tally.since_t0(Instant::now())
+    }
+
+    /// `at` in milliseconds since 1970.
+    pub(super) fn unix_ms(&self, at: Instant) -> u64 {
+        (self.anchor.1 + at.saturating_duration_since(self.anchor.0)).as_millis() as u64
+    }
+
+    /// Lets the plan judge a reply that took `elapsed`, and save from it into `scope`.
+    pub(super) fn judge(
+        &self,
+        request: &Request,
+        reply: &Reply,
+        elapsed: Duration,
+        scope: &mut Scope,
+    ) -> Result<(), Failure> {
+        let mut headers = self.headers.borrow_mut();
+        let count = reply.headers.len();
+        if headers.len() < count {
+            headers.resize_with(count, Default::default);
+        }
+        for ((name, value), (new_name, new_value)) in headers.iter_mut().zip(&reply.headers) {
+            name.clear();
+            name.push_str(new_name.as_str());
+            value.clear();
+            value.extend_from_slice(new_value.as_bytes());
+        }
+        let response =
+            Response { status: reply.status, headers: &headers[..count], body: &reply.body, elapsed };
+        request.judge(&response, scope)
+    }
+}

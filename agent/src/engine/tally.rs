@@ -1,0 +1,105 @@
+//! A thread's own books: what its users did, without lock or channel.
+
+use metrics::{Histogram, Recorder, Sample, Window};
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+/// The books of one thread for one run.
+#[derive(Debug)]
+pub(super) struct Tally {
+    t0: Instant,
+    recorder: RefCell<Recorder>,
+    in_flight: Cell<u64>,
+    reconnects: Cell<u64>,
+    /// How late the thread woke since [`take_lag`](Tally::take_lag).
+    pub(super) lag: RefCell<Histogram>,
+}
+
+impl Tally {
+    /// Empty books of a run that begins at `t0`.
+    pub(super) fn new(t0: Instant, series_count: u32) -> Tally {
+        Tally {
+            t0,
+            recorder: RefCell::new(Recorder::new(series_count)),
+            in_flight: Cell::new(0),
+            reconnects: Cell::new(0),
+            lag: RefCell::new(Histogram::new()),
+        }
+    }
+
+    /// When the run's second 0 begins.
+    pub(super) fn t0(&self) -> Instant {
+        self.t0
+    }
+
+    /// `at` as an offset from T0; zero before it. The only place where an instant becomes one.
+    pub(super) fn since_t0(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.t0)
+    }
+
+    /// Counts a request as started at `at`. It ends when the result is [closed](OpenRequest::close), or is
+    /// aborted when that is dropped.
+    pub(super) fn open(&self, at: Instant) -> OpenRequest<'_> {
+        self.recorder.borrow_mut().start(self.since_t0(at));
+        self.in_flight.set(self.in_flight.get() + 1);
+        OpenRequest { tally: self, closed: false }
+    }
+
+    /// Requests that are open.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.get()
+    }
+
+    /// Counts a connection that had to be made anew.
+    pub(super) fn reconnected(&self) {
+        self.reconnects.set(self.reconnects.get() + 1);
+    }
+
+    /// Reconnects since the last call.
+    pub(super) fn take_reconnects(&self) -> u64 {
+        self.reconnects.take()
+    }
+
+    /// The lag since the last call.
+    pub(super) fn take_lag(&self) -> Histogram {
+        self.lag.take()
+    }
+
+    /// The windows that are over at `now`.
+    pub(super) fn take_closed(&self, now: Duration) -> Vec<Window> {
+        self.recorder.borrow_mut().take_closed(now)
+    }
+
+    /// Every window that is left; nothing may be open any more.
+    pub(super) fn take_all(&self) -> Vec<Window> {
+        assert_eq!(self.in_flight(), 0, "the books are closed only when no request is open");
+        self.recorder.borrow_mut().take_all()
+    }
+}
+
+/// A request that was started and must end. Dropping it, as happens when a user is aborted wherever it waits,
+/// counts it as aborted; so no request is ever lost from the books.
+#[derive(Debug)]
+#[must_use = "dropping it counts the request as aborted"]
+pub(super) struct OpenRequest<'a> {
+    tally: &'a Tally,
+    closed: bool,
+}
+
+impl OpenRequest<'_> {
+    /// Records how it ended.
+    pub(super) fn close(mut self, sample: &Sample) {
+        self.closed = true;
+        self.tally.recorder.borrow_mut().record(sample);
+    }
+}
+
+impl Drop for OpenRequest<'_> {
+    fn drop(&mut self) {
+        self.tally.in_flight.set(self.tally.in_flight.get() - 1);
+        if !self.closed {
+            let now = self.tally.since_t0(Instant::now());
+            self.tally.recorder.borrow_mut().abort(now);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! An engine thread: starts its users on time, closes its windows, ends its part of the run.
+//!
+//! The thread's main task owns the run and decides; users are tasks beside it on the same single-threaded
+//! runtime. It sleeps until the next thing that is due (a start, a second's boundary, the end) and never polls.
+
+use super::StopMode;
+use super::collector::{ThreadProgress, ThreadReport};
+use super::health::watch_lag;
+use super::hub::HubInput;
+use super::job::Job;
+use super::limits::RESOLVER_THREADS;
+use super::pacer::Pacer;
+use super::shared::Shared;
+use super::user::User;
+use plan::slot::Slot;
+use std::collections::BTreeSet;
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What the hub tells a thread. When the channel closes, the thread ends.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Begins a run with these users.
+    Start { job: Arc<Job>, t0: Instant, slots: BTreeSet<Slot> },
+    /// Goes on with these users.
+    Reassign(BTreeSet<Slot>),
+    /// Ends the run.
+    Stop(StopMode),
+}
+
+/// Starts thread `index`; its reports go to `hub`.
+pub(super) fn start(
+    index: usize,
+    hub: mpsc::Sender<HubInput>,
+) -> io::Result<(UnboundedSender<Command>, JoinHandle<()>)> {
+    let (sender, commands) = unbounded_channel();
+    let (ready, started) = mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(format!("engine-{index}")).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(RESOLVER_THREADS)
+            .build_local(tokio::runtime::LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                let _ = ready.send(Ok(()));
+                runtime.block_on(EngineThread { index, hub, commands, run: None }.serve());
+                // A name resolution that hangs must not hold up the end.
+                runtime.shutdown_background();
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+            }
+        }
+    })?;
+    started.recv().map_err(|_| io::Error::other("an engine thread ended before it began"))??;
+    Ok((sender, thread))
+}
+
+struct EngineThread {
+    index: usize,
+    hub: mpsc::Sender<HubInput>,
+    commands: UnboundedReceiver<Command>,
+    run: Option<Run>,
+}
+
+/// A thread's part of a run.
+struct Run {
+    shared: Rc<Shared>,
+    pacer: Pacer,
+    phase: Phase,
+    /// Seconds reported so far.
+    closed: u32,
+    lag: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Users start and stop as the schedule says.
+    Scheduled,
+    /// Users begin nothing new; those left at `deadline` since T0 are aborted.
+    Ending { deadline: Duration },
+    /// Users are being aborted.
+    Aborting,
+}
+
+impl EngineThread {
+    async fn serve(mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                () = due(self.run.as_ref()) => {}
+            }
+            if let Some(run) = &mut self.run {
+                let now = run.shared.now();
+                run.advance(now);
+                if let Some(report) = run.report(self.index, now) {
+                    let finished = report.progress == ThreadProgress::Finished;
+                    // The hub outlives its threads.
+                    let _ = self.hub.send(HubInput::Report(report));
+                    if finished {
+                        self.run = None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match (command, &mut self.run) {
+            (Command::Start { job, t0, slots }, _) => self.run = Some(Run::new(job, t0, &slots)),
+            (Command::Reassign(slots), Some(run)) => run.reassign(&slots),
+            (Command::Stop(mode), Some(run)) => run.stop(mode),
+            // This thread's part of the run has just ended by itself.
+            (Command::Reassign(_) | Command::Stop(_), None) => {}
+        }
+    }
+}
+
+/// Waits until something is due.
+async fn due(run: Option<&Run>) {
+    let Some(run) = run else { return std::future::pending().await };
+    let at = run.shared.tally.t0() + run.next_at();
+    tokio::select! {
+        () = tokio::time::sleep_until(at.into()) => {}
+        () = run.shared.roster.emptied.notified(), if run.phase != Phase::Scheduled => {}
+    }
+}
+
+impl Run {
+    fn new(job: Arc<Job>, t0: Instant, slots: &BTreeSet<Slot>) -> Run {
+        let shared = Rc::new(Shared::new(job, t0));
+        let pacer = Pacer::new(&shared.job.plan.schedule, slots, shared.now());
+        let lag = tokio::task::spawn_local(watch_lag(shared.tally.clone()));
+        Run { shared, pacer, phase: Phase::Scheduled, closed: 0, lag }
+    }
+
+    fn reassign(&mut self, slots: &BTreeSet<Slot>) {
+        if self.phase == Phase::Scheduled {
+            let now = self.shared.now();
+            self.shared.roster.retain(slots, now);
+            self.pacer = Pacer::new(&self.shared.job.plan.schedule, slots, now);
+        }
+    }
+
+    fn stop(&mut self, mode: StopMode) {
+        let now = self.shared.now();
+        match mode {
+            StopMode::Graceful { timeout } => self.end_by(now, now.saturating_add(timeout)),
+            StopMode::Now => self.abort(),
+        }
+    }
+
+    /// Lets users begin nothing new from `now` on; those that still run at `deadline` are aborted. Of two
+    /// deadlines the earlier holds.
+    fn end_by(&mut self, now: Duration, deadline: Duration) {
+        let deadline = match self.phase {
+            Phase::Scheduled => deadline,
+            Phase::Ending { deadline: earlier } => deadline.min(earlier),
+            Phase::Aborting => return,
+        };
+        self.shared.roster.stop_all(now);
+        self.phase = Phase::Ending { deadline };
+    }
+
+    fn abort(&mut self) {
+        self.phase = Phase::Aborting;
+        self.shared.roster.abort();
+    }
+
+    /// Does what is due.
+    fn advance(&mut self, now: Duration) {
+        let plan = &self.shared.job.plan;
+        let (end, stop_timeout) = (plan.schedule.end(), plan.stop_timeout);
+        match self.phase {
+            Phase::Scheduled if now >= end => self.end_by(end, end.saturating_add(stop_timeout)),
+            Phase::Scheduled => self.start_due(now),
+            Phase::Ending { deadline } if now >= deadline => self.abort(),
+            Phase::Ending { .. } | Phase::Aborting => {}
+        }
+    }
+
+    fn start_due(&mut self, now: Duration) {
+        while let Some(start) = self.pacer.due(now) {
+            if let Some(place) = self.shared.roster.admit(start.slot, start.stop) {
+                let user = User::new(self.shared.clone(), place);
+                let task = tokio::task::spawn_local(user.live());
+                self.shared.roster.attach(start.slot, task.abort_handle());
+            }
+        }
+    }
+
+    /// The report that is due: everything if the run is over, else the seconds that are.
+    fn report(&mut self, index: usize, now: Duration) -> Option<ThreadReport> {
+        let seconds = u32::try_from(now.as_secs()).expect("a run is shorter than a century");
+        let tally = &self.shared.tally;
+        let users = self.shared.roster.len();
+        let (closed, windows, progress) = if users == 0 && self.phase != Phase::Scheduled {
+            (seconds + 1, tally.take_all(), ThreadProgress::Finished)
+        } else if seconds > self.closed {
+            (seconds, tally.take_closed(now), ThreadProgress::Running)
+        } else {
+            return None;
+        };
+        self.closed = closed;
+        Some(ThreadReport {
+            thread: index,
+            closed,
+            windows,
+            users,
+            in_flight: tally.in_flight(),
+            lag: tally.take_lag(),
+            reconnects: tally.take_reconnects(),
+            progress,
+        })
+    }
+
+    /// When something is due again, since T0: the next second's boundary at the latest.
+    fn next_at(&self) -> Duration {
+        let boundary = Duration::from_secs(u64::from(self.closed) + 1);
+        let due = match self.phase {
+            Phase::Scheduled => {
+                let end = self.shared.job.plan.schedule.end();
+                self.pacer.next_at().unwrap_or(end).min(end)
+            }
+            Phase::Ending { deadline } => deadline,
+            Phase::Aborting => boundary,
+        };
+        boundary.min(due)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.lag.abort();
+        self.shared.roster.abort();
+    }
+}
