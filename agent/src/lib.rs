@@ -1,3 +1,10 @@
-//! placeholder
+//! The agent: runs users against the system under test, and reports what they saw.
+//!
+//! Reading order: [`session`] (what to do about what the coordinator says; pure), [`engine`] (threads, users,
+//! HTTP), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
 
+pub mod app;
+pub mod cli;
 pub mod engine;
+pub mod link;
+pub mod session;

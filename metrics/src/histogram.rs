@@ -124,6 +124,15 @@ impl Histogram {
         Ok(added)
     }
 
+    /// How many samples the histogram encoded in `bytes` holds. What passes here, [`merge_v2`](Histogram::merge_v2)
+    /// takes, unless the totals are full.
+    ///
+    /// # Errors
+    /// Anything but the uncompressed V2 encoding of a histogram with this geometry.
+    pub fn samples_in_v2(bytes: &[u8]) -> Result<u64, DecodeError> {
+        hdr_v2::walk(hdr_v2::payload(bytes)?, |_, _| ())
+    }
+
     /// The filled slots with their counts, in rising order.
     fn slots(&self) -> impl Iterator<Item = (usize, u64)> {
         self.counts.iter().flat_map(|counts| {

@@ -4,13 +4,20 @@
 //! has passed every check of [`message`]: text is bounded, counts agree, histograms decode. A message that
 //! does not is [`Malformed`], never a panic.
 //!
-//! Reading order: [`message`] (what is said), [`limits`], [`version`], and the typed ends of the one gRPC stream.
+//! Reading order: [`message`] (what is said), [`limits`], [`version`], [`client`] and [`server`] (typed ends
+//! of the one gRPC stream).
 
+pub mod client;
+mod decode;
+mod encode;
 pub mod limits;
+mod link_error;
 mod malformed;
 pub mod message;
+pub mod server;
 pub mod version;
 
+pub use link_error::LinkError;
 pub use malformed::Malformed;
 
 /// Generated from `proto/muster/v1/fleet.proto`.

@@ -1,0 +1,51 @@
+//! An agent, put together: engine, session and link. The agent's program and the coordinator's embedded agent
+//! are both this.
+
+use crate::engine::{Engine, EngineConfig};
+use crate::link::{Connect, Link, drive};
+use crate::session::{Exit, Session};
+use proto::message::Hello;
+use proto::version;
+use std::num::NonZero;
+use tokio::sync::mpsc;
+
+/// What an agent is started with.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// Its name: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// Engine threads; one per core is best.
+    pub threads: NonZero<u32>,
+    /// The most users it accepts.
+    pub max_users: u32,
+    /// The coordinator's address, for messages to people.
+    pub coordinator: String,
+    /// Random, new in every process.
+    pub incarnation: u64,
+}
+
+/// Runs an agent on the current (single-threaded) runtime until its process should end. `leave` delivers the
+/// reasons for which the process is asked to end; `note` takes what a person should know.
+///
+/// # Errors
+/// When the engine's threads cannot be started.
+pub async fn run(
+    config: AgentConfig,
+    connect: Connect,
+    leave: mpsc::Receiver<String>,
+    note: Box<dyn Fn(&str)>,
+) -> std::io::Result<Exit> {
+    let (sender, events) = mpsc::unbounded_channel();
+    let threads = config.threads.get() as usize;
+    let engine = Engine::start(EngineConfig { threads, extra_roots: Vec::new() }, sender)?;
+    let hello = Hello {
+        protocol: version::SUPPORTED,
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+        name: config.name.clone(),
+        incarnation: config.incarnation,
+        cores: config.threads.get(),
+        max_users: config.max_users,
+    };
+    let session = Session::new(hello, config.coordinator);
+    Ok(drive(session, Link { name: config.name, connect, engine, events, note }, leave).await)
+}

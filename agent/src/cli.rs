@@ -1,0 +1,82 @@
+//! The agent's command line.
+
+use clap::Parser;
+use std::num::NonZero;
+
+/// Exit codes of the agent's program, for its help.
+const AFTER_HELP: &str = "\
+Example, on each load-generating host:
+  agent --coordinator 10.0.0.1:5557
+
+The agent dials the coordinator, waits for a run, and stays for the next one until it is stopped
+(Ctrl-C or SIGTERM; a second one ends it at once).
+
+Exit codes: 0 stopped · 1 internal error · 2 usage · 4 refused by the coordinator";
+
+/// Runs users for a coordinator.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "agent", version, about = "Muster agent: makes load for a coordinator", after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The coordinator's address; port 5557 unless given.
+    #[arg(long, value_name = "HOST[:PORT]", env = "LOAD_TEST_COORDINATOR", value_parser = coordinator)]
+    pub coordinator: String,
+
+    /// This agent's name in reports: letters, digits, `.`, `_`, `-` [default: HOSTNAME-PID].
+    #[arg(long, env = "LOAD_TEST_AGENT_NAME", value_parser = name)]
+    pub name: Option<String>,
+
+    /// Engine threads [default: one per core].
+    #[arg(long, env = "LOAD_TEST_THREADS")]
+    pub threads: Option<NonZero<u32>>,
+
+    /// The most users this agent accepts, whatever the coordinator asks [default: what its open-files limit allows].
+    #[arg(long, env = "LOAD_TEST_MAX_USERS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_users: Option<u32>,
+}
+
+fn coordinator(text: &str) -> Result<String, String> {
+    let address = text.trim().trim_start_matches("http://").trim_end_matches('/');
+    let with_port = match address.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') || host.ends_with(']') => {
+            port.parse::<u16>().map_err(|_| {
+                format!("`{port}` is not a port; write HOST:PORT, for instance 10.0.0.1:5557")
+            })?;
+            address.to_owned()
+        }
+        _ => format!("{address}:5557"),
+    };
+    let good =
+        !address.is_empty() && !with_port.starts_with(':') && !with_port.contains(['/', ' ', '@', '?', '#']);
+    good.then_some(with_port).ok_or_else(|| "write HOST:PORT, for instance 10.0.0.1:5557".to_owned())
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(good) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err("write 1 to 64 letters, digits, `.`, `_` or `-`, for instance host-b".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let check = |text: &str, expected: Result<&str, &str>| match (coordinator(text), expected) {
+            (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{text}"),
+            (Err(got), Err(expected)) => assert!(got.contains(expected), "{text}: {got}"),
+            (got, _) => panic!("{text}: {got:?}"),
+        };
+        check("10.0.0.1:5557", Ok("10.0.0.1:5557"));
+        check("coordinator", Ok("coordinator:5557"));
+        check("http://coordinator:80/", Ok("coordinator:80"));
+        check("[::1]:5557", Ok("[::1]:5557"));
+        check("host:port", Err("`port` is not a port"));
+        check("", Err("write HOST:PORT"));
+        check(":5557", Err("write HOST:PORT"));
+        check("a b:1", Err("write HOST:PORT"));
+    }
+}

@@ -1,0 +1,198 @@
+//! Drives one session: a select over everything that can happen, then whatever the core decided.
+
+use super::dial::Connect;
+use super::report::report;
+use crate::engine::{Engine, EngineEvent, StopMode};
+use crate::session::{Exit, Input, Output, Session};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use plan::scope::RunFacts;
+use plan::{Bundle, Plan, sha256_hex};
+use proto::LinkError;
+use proto::message::{FromAgent, PlanDigests, RunId, ToAgent};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+
+/// How long what was said last may take to leave before the process ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a session works with.
+pub struct Link {
+    /// The agent's name, for `agent.name` in plans.
+    pub name: String,
+    /// How to reach the coordinator.
+    pub connect: Connect,
+    /// The engine.
+    pub engine: Engine,
+    /// What the engine reports.
+    pub events: mpsc::UnboundedReceiver<EngineEvent>,
+    /// Takes what a person should know.
+    pub note: Box<dyn Fn(&str)>,
+}
+
+type Inbound = Pin<Box<dyn Stream<Item = Result<ToAgent, LinkError>> + Send>>;
+
+/// Both directions of an open stream.
+struct Conversation {
+    outbound: mpsc::UnboundedSender<FromAgent>,
+    inbound: Inbound,
+}
+
+/// Runs `session` until its process should end. `leave` resolves with the reason for leaving, each time the
+/// process is asked to; the second time it ends at once.
+pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<String>) -> Exit {
+    let Link { name, connect, engine, mut events, note } = link;
+    let origin = Instant::now();
+    let mut dialling: Option<BoxFuture<'static, Result<Conversation, String>>> = None;
+    let mut conversation: Option<Conversation> = None;
+    let mut preparing: Option<PlanDigests> = None;
+    let mut asked_to_leave = false;
+    loop {
+        while let Some(output) = session.poll_output() {
+            match output {
+                Output::Dial => dialling = Some(dial(&connect)),
+                Output::Send(message) => {
+                    if let Some(conversation) = &conversation {
+                        // A send that fails is followed by the end of `inbound`.
+                        let _ = conversation.outbound.send(message);
+                    }
+                }
+                Output::Hangup => {
+                    dialling = None;
+                    if let Some(conversation) = conversation.take() {
+                        tokio::spawn(hang_up(conversation));
+                    }
+                }
+                Output::Prepare { run, bundle, bundle_sha256 } => match understand(&bundle, &bundle_sha256) {
+                    Ok((plan, bundle, digests)) => {
+                        preparing = Some(digests);
+                        engine.prepare(Arc::new(plan), Arc::new(facts(run, &name, bundle)));
+                    }
+                    Err(reason) => session.handle_input(origin.elapsed(), Input::Prepared(Err(reason))),
+                },
+                Output::Run { slots, t0 } => engine.run((origin + t0).into_std(), slots),
+                Output::StopUsers { timeout: Duration::ZERO } => engine.stop(StopMode::Now),
+                Output::StopUsers { timeout } => engine.stop(StopMode::Graceful { timeout }),
+                Output::Note(text) => note(&text),
+                Output::Exit(exit) => {
+                    if let Some(conversation) = conversation.take() {
+                        hang_up(conversation).await;
+                    } else {
+                        // What a Hangup just before this left to say.
+                        tokio::task::yield_now().await;
+                    }
+                    return exit;
+                }
+            }
+        }
+        let due = session.poll_timeout();
+        let input = tokio::select! {
+            biased;
+            reason = leave.recv() => match reason {
+                Some(_) if asked_to_leave => return Exit::Left,
+                Some(reason) => {
+                    asked_to_leave = true;
+                    Some(Input::Leave { reason })
+                }
+                None => std::future::pending().await,
+            },
+            event = events.recv() => match event {
+                Some(event) => Some(engine_input(event, &mut preparing)),
+                None => return Exit::Rejected("the engine ended by itself".to_owned()),
+            },
+            result = async { dialling.as_mut().expect("checked").await }, if dialling.is_some() => {
+                dialling = None;
+                match result {
+                    Ok(open) => {
+                        conversation = Some(open);
+                        Some(Input::Connected)
+                    }
+                    Err(reason) => Some(Input::Disconnected { reason }),
+                }
+            }
+            item = async { conversation.as_mut().expect("checked").inbound.next().await }, if conversation.is_some() => {
+                match item {
+                    Some(Ok(message)) => Some(Input::Received(message)),
+                    Some(Err(error)) => {
+                        conversation = None;
+                        Some(Input::Disconnected { reason: error.to_string() })
+                    }
+                    None => {
+                        conversation = None;
+                        Some(Input::Disconnected { reason: "the coordinator ended the stream".to_owned() })
+                    }
+                }
+            }
+            () = sleep_until(due.map(|due| origin + due)) => None,
+        };
+        match input {
+            Some(input) => session.handle_input(origin.elapsed(), input),
+            None => session.handle_timeout(origin.elapsed()),
+        }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn dial(connect: &Connect) -> BoxFuture<'static, Result<Conversation, String>> {
+    let connecting = connect();
+    Box::pin(async move {
+        let channel = connecting.await?;
+        let (outbound, outgoing) = mpsc::unbounded_channel();
+        let inbound = proto::client::attach(channel, UnboundedReceiverStream::new(outgoing))
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(Conversation { outbound, inbound: Box::pin(inbound) })
+    })
+}
+
+/// Ends the agent's direction and waits, a little, until the coordinator has taken everything and ended its own.
+async fn hang_up(conversation: Conversation) {
+    let Conversation { outbound, mut inbound } = conversation;
+    drop(outbound);
+    let _ = tokio::time::timeout(FAREWELL, async { while let Some(Ok(_)) = inbound.next().await {} }).await;
+}
+
+fn engine_input(event: EngineEvent, preparing: &mut Option<PlanDigests>) -> Input {
+    match event {
+        EngineEvent::Prepared => Input::Prepared(
+            preparing.take().ok_or_else(|| "the engine prepared a plan nobody sent".to_owned()),
+        ),
+        EngineEvent::PrepareFailed(reason) => Input::Prepared(Err(reason)),
+        EngineEvent::Window(window) => Input::Window(report(&window, false)),
+        EngineEvent::Finished(window) => Input::Window(report(&window, true)),
+    }
+}
+
+/// What the bytes of a bundle mean here.
+fn understand(bytes: &Bytes, expected_sha256: &str) -> Result<(Plan, Bundle, PlanDigests), String> {
+    let bundle_sha256 = sha256_hex(bytes);
+    if bundle_sha256 != expected_sha256 {
+        return Err(format!(
+            "the plan arrived changed: sha256 {bundle_sha256:.12}…, expected {expected_sha256:.12}…"
+        ));
+    }
+    let bundle = Bundle::from_bytes(bytes).map_err(|error| error.to_string())?;
+    let plan = bundle.compile().map_err(|diagnostics| format!("this build refuses it:\n{diagnostics}"))?;
+    let digests = PlanDigests { bundle_sha256, meaning_sha256: plan.meaning_sha256() };
+    Ok((plan, bundle, digests))
+}
+
+fn facts(run: RunId, agent: &str, bundle: Bundle) -> RunFacts {
+    RunFacts {
+        run_id: run.0,
+        agent_name: agent.to_owned(),
+        env: bundle.settings.env,
+        seed: bundle.settings.seed,
+    }
+}

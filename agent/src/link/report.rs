@@ -1,0 +1,48 @@
+//! An engine's window as it travels.
+
+use crate::engine::AgentWindow;
+use bytes::Bytes;
+use metrics::Histogram;
+use proto::message::{Cumulative, HealthReport, RunId, SeriesReport, WindowReport};
+
+/// `window` for the wire. Run, number and totals are the session's to fill in.
+pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
+    let series = window
+        .window
+        .series
+        .iter()
+        .map(|(&series, stats)| SeriesReport {
+            series,
+            ok: stats.ok,
+            failed: stats.failed,
+            bytes_in: stats.bytes_in,
+            bytes_out: stats.bytes_out,
+            phases: stats.phases,
+            latency: encoded(&stats.latency),
+        })
+        .collect();
+    Box::new(WindowReport {
+        run: RunId(String::new()),
+        seq: 0,
+        index: window.window.index,
+        users: window.users,
+        in_flight: window.in_flight,
+        started: window.window.started,
+        aborted: window.window.aborted,
+        cumulative: Cumulative::default(),
+        series,
+        errors: window.window.errors.rows().cloned().collect(),
+        health: HealthReport {
+            cpu_permille: (window.health.cpu.clamp(0.0, 1.0) * 1000.0).round() as u32,
+            lag: encoded(&window.health.lag),
+            reconnects: window.health.reconnects,
+        },
+        last,
+    })
+}
+
+fn encoded(histogram: &Histogram) -> Bytes {
+    let mut bytes = Vec::new();
+    histogram.encode_v2(&mut bytes);
+    bytes.into()
+}

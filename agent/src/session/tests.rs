@@ -1,0 +1,250 @@
+use super::*;
+use proto::message::{Cumulative, HealthReport};
+use proto::version::Versions;
+
+const MS: Duration = Duration::from_millis(1);
+const S: Duration = Duration::from_secs(1);
+
+/// A session with its own clock, and everything it has said since it was last asked.
+struct Harness {
+    session: Session,
+    now: Duration,
+}
+
+impl Harness {
+    fn new() -> Harness {
+        let hello = Hello {
+            protocol: Versions { min: 1, max: 1 },
+            build: "0.1.0".to_owned(),
+            name: "a".to_owned(),
+            incarnation: 7,
+            cores: 2,
+            max_users: 100,
+        };
+        Harness { session: Session::new(hello, "host:5557"), now: Duration::ZERO }
+    }
+
+    /// Attached and idle; what was said until then is dropped.
+    fn attached() -> Harness {
+        let mut h = Harness::new();
+        h.session.handle_timeout(h.now);
+        h.input(Input::Connected);
+        h.hear(ToAgent::Welcome(Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 1, renew: S }));
+        h
+    }
+
+    /// In the middle of run `r` with slots 0 and 4 since `now`.
+    fn running() -> Harness {
+        let mut h = Harness::attached();
+        h.hear(prepare("r"));
+        h.input(Input::Prepared(Ok(digests())));
+        h.hear(assign("r", 1, &[0, 4]));
+        h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO });
+        h
+    }
+
+    fn input(&mut self, input: Input) -> Vec<Output> {
+        self.session.handle_input(self.now, input);
+        self.said()
+    }
+
+    fn hear(&mut self, message: ToAgent) -> Vec<Output> {
+        self.input(Input::Received(message))
+    }
+
+    fn wait(&mut self, time: Duration) -> Vec<Output> {
+        self.now += time;
+        self.session.handle_timeout(self.now);
+        self.said()
+    }
+
+    /// Everything but notes, whose wording is for people.
+    fn said(&mut self) -> Vec<Output> {
+        let outputs: Vec<Output> = std::iter::from_fn(|| self.session.poll_output()).collect();
+        if let Some(timeout) = self.session.poll_timeout() {
+            let settled = !outputs.is_empty()
+                || timeout > self.now
+                || matches!(self.session.state, State::Offline { .. });
+            assert!(settled, "a timeout in the past that nothing answers would spin");
+        }
+        outputs.into_iter().filter(|o| !matches!(o, Output::Note(_))).collect()
+    }
+}
+
+fn id(run: &str) -> RunId {
+    RunId(run.to_owned())
+}
+
+fn digests() -> PlanDigests {
+    PlanDigests { bundle_sha256: "b".repeat(64), meaning_sha256: "m".repeat(64) }
+}
+
+fn prepare(run: &str) -> ToAgent {
+    ToAgent::Prepare { run: id(run), bundle: Bytes::from_static(b"plan"), bundle_sha256: "b".repeat(64) }
+}
+
+fn assign(run: &str, revision: u64, slots: &[u32]) -> ToAgent {
+    ToAgent::Assign { run: id(run), revision, slots: slots.iter().map(|&s| Slot(s)).collect() }
+}
+
+fn window(index: u32, started: u64, aborted: u64, last: bool) -> Input {
+    Input::Window(Box::new(WindowReport {
+        run: id(""),
+        seq: 0,
+        index,
+        users: 2,
+        in_flight: 0,
+        started,
+        aborted,
+        cumulative: Cumulative::default(),
+        series: Vec::new(),
+        errors: Vec::new(),
+        health: HealthReport::default(),
+        last,
+    }))
+}
+
+fn sent_window(outputs: &[Output]) -> (&RunId, u64, Cumulative) {
+    match outputs {
+        [Output::Send(FromAgent::Window(w))] => (&w.run, w.seq, w.cumulative),
+        other => panic!("expected one window, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_run_from_hello_to_the_last_acknowledgement() {
+    let mut h = Harness::new();
+    assert_eq!(h.wait(Duration::ZERO), [Output::Dial]);
+    assert!(matches!(h.input(Input::Connected)[..], [Output::Send(FromAgent::Hello(_))]));
+    let welcome = Welcome { protocol: 1, build: String::new(), session: 1, renew: S };
+    assert_eq!(h.hear(ToAgent::Welcome(welcome)), [Output::Send(FromAgent::Renew { n: 1, users: 0 })]);
+    let output =
+        Output::Prepare { run: id("r"), bundle: Bytes::from_static(b"plan"), bundle_sha256: "b".repeat(64) };
+    assert_eq!(h.hear(prepare("r")), [output]);
+    let ready = FromAgent::PlanState { run: id("r"), state: Ok(digests()) };
+    assert_eq!(h.input(Input::Prepared(Ok(digests()))), [Output::Send(ready)]);
+    let ack = FromAgent::AssignAck { run: id("r"), revision: 1 };
+    assert_eq!(h.hear(assign("r", 1, &[0, 4])), [Output::Send(ack)]);
+    let run = Output::Run { slots: vec![Slot(0), Slot(4)], t0: h.now + 200 * MS };
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: 200 * MS }), [run]);
+
+    let first = h.input(window(0, 10, 1, false));
+    assert_eq!(
+        sent_window(&first),
+        (&id("r"), 1, Cumulative { started: 10, aborted: 1, ..Default::default() })
+    );
+    assert_eq!(h.hear(ToAgent::WindowAck { run: id("r"), seq: 1 }), []);
+    let last = h.input(window(1, 5, 2, true));
+    assert_eq!(
+        sent_window(&last),
+        (&id("r"), 2, Cumulative { started: 15, aborted: 3, ..Default::default() })
+    );
+    assert_eq!(h.hear(ToAgent::WindowAck { run: id("r"), seq: 2 }), []);
+    assert!(matches!(h.hear(prepare("next"))[..], [Output::Prepare { .. }]), "ready for the next run");
+}
+
+#[test]
+fn users_stop_when_the_lease_is_over_and_not_before() {
+    let mut h = Harness::running();
+    assert_eq!(h.wait(S), [Output::Send(FromAgent::Renew { n: 2, users: 0 })]);
+    assert_eq!(h.hear(ToAgent::Lease { n: 2, ttl: 4 * S }), []);
+    // The first lease lasts ten seconds from the start; a shorter grant does not take it back.
+    for _ in 0..8 {
+        assert!(matches!(h.wait(S)[..], [Output::Send(FromAgent::Renew { .. })]));
+    }
+    assert_eq!(h.wait(S), [Output::Hangup, Output::StopUsers { timeout: Duration::ZERO }]);
+}
+
+#[test]
+fn a_lost_link_stops_the_users_and_the_next_run_waits_until_they_are_gone() {
+    let mut h = Harness::running();
+    let outputs = h.input(Input::Disconnected { reason: "reset".to_owned() });
+    assert_eq!(outputs, [Output::StopUsers { timeout: Duration::ZERO }]);
+    assert_eq!(h.wait(S), [Output::Dial]);
+    h.input(Input::Connected);
+    h.hear(ToAgent::Welcome(Welcome { protocol: 1, build: String::new(), session: 2, renew: S }));
+    assert_eq!(h.hear(prepare("next")), [], "the engine still clears the lost run away");
+    assert_eq!(h.input(window(3, 1, 0, false)), [], "windows of the lost run go nowhere");
+    assert!(matches!(h.input(window(4, 0, 1, true))[..], [Output::Prepare { .. }]));
+}
+
+#[test]
+fn orders_that_do_not_fit_change_nothing() {
+    let mut h = Harness::running();
+    let check = |h: &mut Harness, order: ToAgent| assert_eq!(h.hear(order.clone()), [], "{order:?}");
+    check(&mut h, prepare("r"));
+    check(&mut h, prepare("other"));
+    check(&mut h, assign("other", 9, &[1]));
+    check(&mut h, ToAgent::Start { run: id("r"), after: Duration::ZERO });
+    check(&mut h, ToAgent::Stop { run: id("other"), timeout: S });
+    check(&mut h, ToAgent::WindowAck { run: id("r"), seq: 99 });
+    check(&mut h, ToAgent::Lease { n: 99, ttl: S });
+    let ack = |revision| [Output::Send(FromAgent::AssignAck { run: id("r"), revision })];
+    assert_eq!(h.hear(assign("r", 1, &[7])), ack(1), "a repeated revision is acknowledged, not taken");
+    let outputs = h.hear(assign("r", 2, &[7]));
+    assert!(matches!(&outputs[..], [Output::Run { slots, .. }, _] if slots == &[Slot(7)]), "{outputs:?}");
+    assert_eq!(h.hear(assign("r", 1, &[0])), ack(2), "an older one neither");
+}
+
+#[test]
+fn a_stop_lets_iterations_finish_and_the_last_window_follows() {
+    let mut h = Harness::running();
+    let stop = ToAgent::Stop { run: id("r"), timeout: 30 * S };
+    assert_eq!(h.hear(stop), [Output::StopUsers { timeout: 30 * S }]);
+    assert_eq!(sent_window(&h.input(window(0, 0, 0, true))).1, 1);
+}
+
+#[test]
+fn a_plan_that_cannot_be_prepared_is_refused_with_the_reason() {
+    let mut h = Harness::attached();
+    h.hear(prepare("r"));
+    let refused = FromAgent::PlanState { run: id("r"), state: Err("no such field".to_owned()) };
+    assert_eq!(h.input(Input::Prepared(Err("no such field".to_owned()))), [Output::Send(refused)]);
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO }), []);
+}
+
+#[test]
+fn final_refusals_end_the_process_and_passing_ones_wait() {
+    let check = |code, leaves: bool| {
+        let mut h = Harness::attached();
+        let outputs = h.hear(ToAgent::Reject { code, message: "because".to_owned() });
+        let exit = Output::Exit(Exit::Rejected("because".to_owned()));
+        let expected = if leaves { vec![Output::Hangup, exit] } else { vec![Output::Hangup] };
+        assert_eq!(outputs, expected, "{code:?}");
+        assert_eq!(h.wait(10 * S), if leaves { vec![] } else { vec![Output::Dial] }, "{code:?}");
+    };
+    for code in [RejectCode::Version, RejectCode::Name, RejectCode::Protocol, RejectCode::Plan] {
+        check(code, true);
+    }
+    for code in [RejectCode::Full, RejectCode::Late, RejectCode::Over] {
+        check(code, false);
+    }
+}
+
+#[test]
+fn a_welcome_to_another_protocol_ends_the_process_with_the_remedy() {
+    let mut h = Harness::new();
+    h.wait(Duration::ZERO);
+    h.input(Input::Connected);
+    let outputs =
+        h.hear(ToAgent::Welcome(Welcome { protocol: 9, build: "9.0".to_owned(), session: 1, renew: S }));
+    let [Output::Hangup, Output::Exit(Exit::Rejected(text))] = &outputs[..] else { panic!("{outputs:?}") };
+    assert!(text.contains("version 9") && text.contains("install the same version"), "{text}");
+}
+
+#[test]
+fn leaving_finishes_what_runs_delivers_it_and_says_goodbye() {
+    let leave = || Input::Leave { reason: "SIGTERM".to_owned() };
+    let goodbye = Output::Send(FromAgent::Goodbye { reason: "SIGTERM".to_owned() });
+    let mut h = Harness::running();
+    assert_eq!(h.input(leave()), [Output::StopUsers { timeout: LEAVE_TIMEOUT }]);
+    assert_eq!(h.input(leave()), []);
+    assert_eq!(sent_window(&h.input(window(0, 0, 0, true))).1, 1);
+    let outputs = h.hear(ToAgent::WindowAck { run: id("r"), seq: 1 });
+    assert_eq!(outputs, [goodbye, Output::Hangup, Output::Exit(Exit::Left)]);
+
+    let mut idle = Harness::attached();
+    assert_eq!(idle.input(leave()).len(), 3);
+    let mut offline = Harness::new();
+    assert_eq!(offline.input(leave()), [Output::Exit(Exit::Left)]);
+}

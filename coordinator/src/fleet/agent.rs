@@ -1,0 +1,154 @@
+//! One agent as the fleet sees it.
+
+use super::{AgentId, AgentOutcome, SessionId};
+use plan::slot::Slot;
+use proto::message::{Cumulative, Hello, WindowReport};
+use std::time::Duration;
+
+/// An agent from Hello to the end of the run.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) id: AgentId,
+    pub(super) session: SessionId,
+    pub(super) hello: Hello,
+    pub(super) peer: String,
+    /// When it last said anything.
+    pub(super) heard: Duration,
+    pub(super) stage: Stage,
+    /// Its users; empty before the first assignment.
+    pub(super) slots: Vec<Slot>,
+    /// Highest window applied; windows count up from 1.
+    pub(super) applied: u64,
+    /// Its own totals as of that window.
+    pub(super) cumulative: Cumulative,
+    /// Requests open at the end of that window.
+    pub(super) in_flight: u64,
+}
+
+/// How far an agent has come.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Stage {
+    /// Greeted; the plan is sent when the fleet is complete.
+    Waiting,
+    /// Has been sent the plan.
+    Preparing,
+    /// Understands the plan as the coordinator does.
+    Ready,
+    /// Has been sent its users.
+    Assigned,
+    /// Has taken them.
+    Armed,
+    /// Was told when to start.
+    Running,
+    /// Its last window is applied.
+    Finished,
+    /// Nothing more is expected from it.
+    Lost {
+        /// Why, for a person.
+        reason: String,
+        /// Since T0.
+        at: Duration,
+    },
+}
+
+impl Agent {
+    pub(super) fn new(id: AgentId, session: SessionId, hello: Hello, peer: String, now: Duration) -> Agent {
+        Agent {
+            id,
+            session,
+            hello,
+            peer,
+            heard: now,
+            stage: Stage::Waiting,
+            slots: Vec::new(),
+            applied: 0,
+            cumulative: Cumulative::default(),
+            in_flight: 0,
+        }
+    }
+
+    /// Whether something is still to come from it.
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self.stage, Stage::Finished | Stage::Lost { .. })
+    }
+
+    /// Whether what it says still matters; after its last window it may renew and ask for acknowledgements.
+    pub(super) fn stage_allows_messages(&self) -> bool {
+        !matches!(self.stage, Stage::Lost { .. })
+    }
+
+    /// What it did, for the report.
+    pub(super) fn outcome(&self) -> AgentOutcome {
+        AgentOutcome {
+            id: self.id,
+            name: self.hello.name.clone(),
+            build: self.hello.build.clone(),
+            cores: self.hello.cores,
+            users: self.slots.len() as u32,
+            windows: self.applied,
+            cumulative: self.cumulative,
+            in_flight: self.in_flight,
+            finished: self.stage == Stage::Finished,
+            lost: match &self.stage {
+                Stage::Lost { reason, at } => Some((reason.clone(), *at)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether `window` is the one to apply next, was applied already, or cannot be right.
+    pub(super) fn judge(&self, window: &WindowReport, n_series: u32) -> Result<Sequence, String> {
+        if window.seq <= self.applied {
+            return Ok(Sequence::Repeated);
+        }
+        if window.seq != self.applied + 1 {
+            return Err(format!("window {} arrived where {} was next", window.seq, self.applied + 1));
+        }
+        if let Some(series) = window.series.iter().map(|s| s.series.0).find(|&s| s >= n_series) {
+            return Err(format!("window {} counts series {series}, the plan has {n_series}", window.seq));
+        }
+        let before = self.cumulative;
+        let expected = Cumulative {
+            started: before.started + window.started,
+            ok: before.ok + window.ok(),
+            failed: before.failed + window.failed(),
+            aborted: before.aborted + window.aborted,
+        };
+        if window.cumulative != expected {
+            return Err(format!(
+                "window {} says {:?} in total, its windows add up to {expected:?}",
+                window.seq, window.cumulative
+            ));
+        }
+        let ended = expected.ok + expected.failed + expected.aborted;
+        if expected.started != ended + window.in_flight {
+            return Err(format!(
+                "window {} says {} requests started, {ended} ended and {} are open",
+                window.seq, expected.started, window.in_flight
+            ));
+        }
+        if window.last && window.in_flight > 0 {
+            return Err(format!("the last window says that {} requests are open", window.in_flight));
+        }
+        Ok(Sequence::Next)
+    }
+
+    /// Takes note of a window that is applied.
+    pub(super) fn apply(&mut self, window: &WindowReport) {
+        self.applied = window.seq;
+        self.cumulative = window.cumulative;
+        self.in_flight = window.in_flight;
+        if window.last {
+            self.stage = Stage::Finished;
+        }
+    }
+}
+
+/// Where a window stands in its agent's sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sequence {
+    /// To be applied and acknowledged.
+    Next,
+    /// To be acknowledged again.
+    Repeated,
+}

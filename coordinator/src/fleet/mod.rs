@@ -1,0 +1,601 @@
+//! The fleet core: musters the agents, gives them their users, takes in their windows. Pure: `now` is an
+//! argument, decisions are data.
+//!
+//! The driver calls [`Fleet::handle_input`] or [`Fleet::handle_timeout`], then drains
+//! [`Fleet::poll_output`], then sleeps until [`Fleet::poll_timeout`] or the next input. `now` is the time
+//! since an origin of the driver's choice on a clock that never goes back.
+//!
+//! **Invariants:** a window is applied exactly once, and acknowledged only after it was applied; a slot has at
+//! most one agent; nothing starts before every agent has acknowledged its users; a peer that breaks the
+//! protocol is dropped with a reason and the run goes on.
+//!
+//! An agent goes `Waiting -> Preparing -> Ready -> Assigned -> Armed -> Running -> Finished`, or is lost on the
+//! way. The run goes:
+//!
+//! | phase     | when                                      | next    | what happens                        |
+//! |-----------|-------------------------------------------|---------|-------------------------------------|
+//! | Mustering | the expected agents are there             | -       | Prepare to those that have no plan  |
+//! | Mustering | all are Ready                             | -       | users are dealt, Assign to all      |
+//! | Mustering | all are Armed                             | Running | Start to all                        |
+//! | Mustering | an agent goes                             | -       | the others wait for another         |
+//! | Mustering | time is up, too few can come, or Stop     | Over    | Finished                            |
+//! | Running   | window                                    | -       | Apply, then WindowAck               |
+//! | Running   | an agent is silent, gone or wrong         | -       | it is lost, the others go on        |
+//! | Running   | Stop                                      | -       | Stop to all                         |
+//! | Running   | every agent finished or lost, or overdue  | Over    | Finished                            |
+
+mod agent;
+mod deal;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use agent::{Agent, Sequence, Stage};
+use bytes::Bytes;
+pub use deal::deal;
+pub use outcome::{AgentOutcome, NotStarted, Outcome};
+use plan::slot::Classes;
+use proto::message::{FromAgent, Hello, PlanDigests, RejectCode, RunId, ToAgent, Welcome, WindowReport};
+use proto::version;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Number of a stream, in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Number of an agent of the run, in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentId(pub u32);
+
+/// How long an agent may make load without hearing from the coordinator, counted from its last renewal.
+pub const LEASE: Duration = Duration::from_secs(4);
+
+/// How often an agent renews its lease.
+pub const RENEW: Duration = Duration::from_secs(1);
+
+/// A silent agent is lost once its lease is surely over, clocks that drift included.
+const SILENCE: Duration = Duration::from_millis(4_500);
+
+/// Longest wait for a Hello on a new stream.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How far ahead T0 is when Start is sent: enough for the message to reach every agent before it.
+const START_AHEAD: Duration = Duration::from_millis(250);
+
+/// How long after the last iteration must be over an agent's last window may take to arrive.
+const LAST_WINDOW_GRACE: Duration = Duration::from_secs(10);
+
+/// What the fleet core needs to know of a run.
+#[derive(Clone, Debug)]
+pub struct FleetConfig {
+    /// The run.
+    pub run: RunId,
+    /// Version of this program.
+    pub build: String,
+    /// The plan as it travels.
+    pub bundle: Bytes,
+    /// What every agent must make of it.
+    pub digests: PlanDigests,
+    /// Number of series.
+    pub n_series: u32,
+    /// Users: slots `0..users`.
+    pub users: u32,
+    /// Their classes.
+    pub classes: Classes,
+    /// When the schedule ends, since T0.
+    pub schedule_end: Duration,
+    /// How long running iterations may take to finish.
+    pub stop_timeout: Duration,
+    /// Agents to wait for, at least 1.
+    pub expect_agents: u32,
+    /// How long to wait for them.
+    pub agents_timeout: Duration,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A new stream.
+    Attached {
+        /// Its number.
+        session: SessionId,
+        /// The address of the other end.
+        peer: String,
+    },
+    /// An agent said something.
+    Received {
+        /// On this stream.
+        session: SessionId,
+        /// This.
+        message: FromAgent,
+    },
+    /// A stream ended: the connection broke, or the peer broke the protocol.
+    Detached {
+        /// The stream.
+        session: SessionId,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The operator stops the run.
+    Stop,
+}
+
+/// What the driver is to do, in this order.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Say this on that stream.
+    Send {
+        /// The stream.
+        session: SessionId,
+        /// The message.
+        message: ToAgent,
+    },
+    /// End that stream, once what was said is on its way; no [`Input::Detached`] follows.
+    Close {
+        /// The stream.
+        session: SessionId,
+    },
+    /// Add this window to the results. Every series in it is declared, its counts agree.
+    Apply {
+        /// Whose it is.
+        agent: AgentId,
+        /// The window.
+        window: Box<WindowReport>,
+    },
+    /// T0 is `after` from now.
+    Started {
+        /// How far away T0 is.
+        after: Duration,
+    },
+    /// No more windows come from this agent.
+    Gone {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// Tell a person.
+    Note(String),
+    /// The run is over.
+    Finished(Outcome),
+}
+
+/// The fleet core; see the module's documentation.
+#[derive(Debug)]
+pub struct Fleet {
+    config: FleetConfig,
+    phase: Phase,
+    /// Streams that have not said Hello yet.
+    greeting: BTreeMap<SessionId, Greeting>,
+    agents: Vec<Agent>,
+    next_agent: u32,
+    revision: u64,
+    /// Agents that were turned away while mustering, for the message when too few came.
+    turned_away: Vec<String>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+struct Greeting {
+    peer: String,
+    until: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Mustering { until: Duration },
+    Running { t0: Duration, interrupted: Option<Duration>, overdue: Duration },
+    Over,
+}
+
+impl Fleet {
+    /// Most refusals remembered for the message when too few agents came.
+    const MAX_TURNED_AWAY: usize = 8;
+
+    /// A fleet that waits for its agents from `now` on.
+    pub fn new(config: FleetConfig, now: Duration) -> Fleet {
+        Fleet {
+            phase: Phase::Mustering { until: now + config.agents_timeout },
+            config,
+            greeting: BTreeMap::new(),
+            agents: Vec::new(),
+            next_agent: 0,
+            revision: 0,
+            turned_away: Vec::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened. Total: every input is defined in every phase.
+    pub fn handle_input(&mut self, now: Duration, input: Input) {
+        match input {
+            Input::Attached { session, peer } => {
+                self.greeting.insert(session, Greeting { peer, until: now + HELLO_TIMEOUT });
+            }
+            Input::Received { session, message } => self.received(now, session, message),
+            Input::Detached { session, reason } => {
+                self.greeting.remove(&session);
+                self.lose(now, session, &reason);
+            }
+            Input::Stop => self.stop(now),
+        }
+        self.advance(now);
+    }
+
+    /// Does what is due at `now`; without anything due it does nothing.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        let silent_greetings: Vec<SessionId> =
+            self.greeting.iter().filter(|(_, g)| g.until <= now).map(|(&session, _)| session).collect();
+        for session in silent_greetings {
+            let message = format!("no Hello within {} s", HELLO_TIMEOUT.as_secs());
+            self.turn_away(session, RejectCode::Protocol, message);
+        }
+        let overdue = matches!(self.phase, Phase::Running { overdue, .. } if overdue <= now);
+        let gone: Vec<(SessionId, String)> = self
+            .live()
+            .filter_map(|agent| {
+                let silence = now.saturating_sub(agent.heard);
+                if silence >= SILENCE {
+                    Some((
+                        agent.session,
+                        format!("nothing was heard from it for {:.1} s", silence.as_secs_f64()),
+                    ))
+                } else {
+                    overdue.then(|| (agent.session, "its last window did not arrive in time".to_owned()))
+                }
+            })
+            .collect();
+        for (session, reason) in gone {
+            self.outputs.push_back(Output::Close { session });
+            self.lose(now, session, &reason);
+        }
+        if matches!(self.phase, Phase::Mustering { until } if until <= now) {
+            self.give_up();
+        }
+        self.advance(now);
+    }
+
+    /// What to do next; `None` when everything is said.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Fleet::handle_timeout) has something to do.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let phase = match self.phase {
+            Phase::Mustering { until } => Some(until),
+            Phase::Running { overdue, .. } => Some(overdue),
+            Phase::Over => None,
+        };
+        let greeting = self.greeting.values().map(|greeting| greeting.until);
+        let silence = self.live().map(|agent| agent.heard + SILENCE);
+        phase.into_iter().chain(greeting).chain(silence).min()
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Agent> {
+        let over = self.phase == Phase::Over;
+        self.agents.iter().filter(move |agent| !over && agent.is_live())
+    }
+
+    fn send(&mut self, session: SessionId, message: ToAgent) {
+        self.outputs.push_back(Output::Send { session, message });
+    }
+
+    fn note(&mut self, text: String) {
+        self.outputs.push_back(Output::Note(text));
+    }
+
+    fn received(&mut self, now: Duration, session: SessionId, message: FromAgent) {
+        if self.greeting.contains_key(&session) {
+            match message {
+                FromAgent::Hello(hello) => self.hello(now, session, hello),
+                _ => {
+                    let message = "the first message must be Hello".to_owned();
+                    self.turn_away(session, RejectCode::Protocol, message);
+                }
+            }
+            return;
+        }
+        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session && a.stage_allows_messages())
+        else {
+            return;
+        };
+        agent.heard = now;
+        match message {
+            FromAgent::Hello(_) => self.drop_agent(now, session, "it said Hello twice"),
+            FromAgent::Renew { n, users: _ } => self.send(session, ToAgent::Lease { n, ttl: LEASE }),
+            FromAgent::PlanState { run, state } if run == self.config.run => self.plan_state(session, state),
+            FromAgent::AssignAck { run, revision } if run == self.config.run => {
+                if agent.stage == Stage::Assigned && revision == self.revision {
+                    agent.stage = Stage::Armed;
+                }
+            }
+            FromAgent::Window(window) if window.run == self.config.run => self.window(now, session, window),
+            FromAgent::Goodbye { reason } => {
+                self.outputs.push_back(Output::Close { session });
+                self.lose(now, session, &format!("it left: {reason}"));
+            }
+            FromAgent::PlanState { .. } | FromAgent::AssignAck { .. } | FromAgent::Window(_) => {}
+        }
+    }
+
+    fn hello(&mut self, now: Duration, session: SessionId, hello: Hello) {
+        let Some(protocol) = version::SUPPORTED.negotiate(hello.protocol) else {
+            let message = format!(
+                "agent {} (build {}) speaks protocol version {}, this coordinator (build {}) speaks {}; \
+                 install the same version of Muster on both",
+                hello.name,
+                hello.build,
+                hello.protocol,
+                self.config.build,
+                version::SUPPORTED
+            );
+            return self.turn_away(session, RejectCode::Version, message);
+        };
+        if let Some((code, message)) = self.unwanted(&hello) {
+            return self.turn_away(session, code, message);
+        }
+        let peer = self.greeting.remove(&session).map(|greeting| greeting.peer).unwrap_or_default();
+        let welcome =
+            Welcome { protocol, build: self.config.build.clone(), session: session.0, renew: RENEW };
+        self.send(session, ToAgent::Welcome(welcome));
+        let attached = self.agents.len() + 1;
+        self.note(format!(
+            "agent {} attached from {peer} ({attached} of {})",
+            hello.name, self.config.expect_agents
+        ));
+        self.agents.push(Agent::new(AgentId(self.next_agent), session, hello, peer, now));
+        self.next_agent += 1;
+    }
+
+    /// Why an agent that speaks the protocol is not taken in.
+    fn unwanted(&self, hello: &Hello) -> Option<(RejectCode, String)> {
+        let name = &hello.name;
+        match self.phase {
+            Phase::Over => Some((RejectCode::Over, "the run is over".to_owned())),
+            Phase::Running { .. } => {
+                Some((RejectCode::Late, format!("run {} has begun without agent {name}", self.config.run)))
+            }
+            Phase::Mustering { .. } => {
+                if let Some(twin) = self.agents.iter().find(|agent| agent.hello.name == *name) {
+                    let message = format!(
+                        "an agent named {name} is attached already, from {}; start this one with another --name",
+                        twin.peer
+                    );
+                    return Some((RejectCode::Name, message));
+                }
+                let expected = self.config.expect_agents;
+                (self.agents.len() >= expected as usize)
+                    .then(|| (RejectCode::Full, format!("the run has the {expected} agents that it expects")))
+            }
+        }
+    }
+
+    /// Refuses a stream that is no agent of the run (any more).
+    fn turn_away(&mut self, session: SessionId, code: RejectCode, message: String) {
+        let peer = self.greeting.remove(&session).map_or_else(String::new, |g| format!(" from {}", g.peer));
+        self.note(format!("turned an agent{peer} away: {message}"));
+        if self.turned_away.len() < Fleet::MAX_TURNED_AWAY {
+            self.turned_away.push(message.clone());
+        }
+        self.send(session, ToAgent::Reject { code, message });
+        self.outputs.push_back(Output::Close { session });
+    }
+
+    fn plan_state(&mut self, session: SessionId, state: Result<PlanDigests, String>) {
+        let Some(agent) =
+            self.agents.iter_mut().find(|a| a.session == session && a.stage == Stage::Preparing)
+        else {
+            return;
+        };
+        let ours = &self.config.digests;
+        let problem = match state {
+            Ok(theirs) if theirs == *ours => {
+                agent.stage = Stage::Ready;
+                return;
+            }
+            Ok(theirs) if theirs.bundle_sha256 != ours.bundle_sha256 => format!(
+                "the plan arrived changed at agent {}: sha256 {:.12}… there, {:.12}… here",
+                agent.hello.name, theirs.bundle_sha256, ours.bundle_sha256
+            ),
+            Ok(theirs) => format!(
+                "agent {} (build {}) reads the plan differently: meaning {:.12}… there, {:.12}… here (build {}); \
+                 install the same version of Muster on both",
+                agent.hello.name,
+                agent.hello.build,
+                theirs.meaning_sha256,
+                ours.meaning_sha256,
+                self.config.build
+            ),
+            Err(reason) => format!("agent {} cannot run the plan: {reason}", agent.hello.name),
+        };
+        self.agents.retain(|agent| agent.session != session);
+        self.turn_away(session, RejectCode::Plan, problem);
+    }
+
+    fn window(&mut self, now: Duration, session: SessionId, window: Box<WindowReport>) {
+        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
+        if !matches!(agent.stage, Stage::Running | Stage::Finished) {
+            return self.drop_agent(now, session, "it sent a window before the start");
+        }
+        match agent.judge(&window, self.config.n_series) {
+            Err(problem) => return self.drop_agent(now, session, &problem),
+            Ok(Sequence::Repeated) => {}
+            Ok(Sequence::Next) => {
+                agent.apply(&window);
+                self.outputs.push_back(Output::Apply { agent: agent.id, window });
+                if agent.stage == Stage::Finished {
+                    self.outputs.push_back(Output::Gone { agent: agent.id });
+                }
+            }
+        }
+        let ack = ToAgent::WindowAck { run: self.config.run.clone(), seq: agent.applied };
+        self.send(session, ack);
+    }
+
+    /// Ends the stream of an agent that broke the protocol.
+    fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
+        self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
+        self.outputs.push_back(Output::Close { session });
+        self.lose(now, session, problem);
+    }
+
+    /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
+    fn lose(&mut self, now: Duration, session: SessionId, reason: &str) {
+        let Some(index) = self.agents.iter().position(|a| a.session == session && a.is_live()) else {
+            return;
+        };
+        match self.phase {
+            Phase::Mustering { .. } => {
+                let agent = self.agents.remove(index);
+                self.note(format!("agent {} is gone: {reason}", agent.hello.name));
+                for other in &mut self.agents {
+                    if matches!(other.stage, Stage::Assigned | Stage::Armed) {
+                        other.stage = Stage::Ready;
+                    }
+                }
+            }
+            Phase::Running { t0, .. } => {
+                let agent = &mut self.agents[index];
+                let at = now.saturating_sub(t0);
+                agent.stage = Stage::Lost { reason: reason.to_owned(), at };
+                let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.slots.len());
+                self.outputs.push_back(Output::Gone { agent: id });
+                self.note(format!(
+                    "agent {name} with {users} users was lost {:.1} s into the run: {reason}",
+                    at.as_secs_f64()
+                ));
+            }
+            Phase::Over => {}
+        }
+    }
+
+    fn stop(&mut self, now: Duration) {
+        match &mut self.phase {
+            Phase::Mustering { .. } => self.finish(Err(NotStarted::Interrupted)),
+            Phase::Running { t0, interrupted, overdue } if interrupted.is_none() => {
+                *interrupted = Some(now.saturating_sub(*t0));
+                *overdue = (*overdue).min(now + self.config.stop_timeout + LAST_WINDOW_GRACE);
+                let timeout = self.config.stop_timeout;
+                let sessions: Vec<SessionId> = self.live().map(|agent| agent.session).collect();
+                for session in sessions {
+                    self.send(session, ToAgent::Stop { run: self.config.run.clone(), timeout });
+                }
+            }
+            Phase::Running { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Moves on as far as the agents' stages allow.
+    fn advance(&mut self, now: Duration) {
+        match self.phase {
+            Phase::Mustering { .. } => self.muster(now),
+            Phase::Running { t0, .. } if self.live().next().is_none() => self.finish(Ok(t0)),
+            Phase::Running { .. } | Phase::Over => {}
+        }
+    }
+
+    fn muster(&mut self, now: Duration) {
+        let all = |agents: &[Agent], stage: &Stage| agents.iter().all(|agent| agent.stage == *stage);
+        if self.agents.len() < self.config.expect_agents as usize {
+            return;
+        }
+        let waiting: Vec<SessionId> =
+            self.agents.iter().filter(|a| a.stage == Stage::Waiting).map(|a| a.session).collect();
+        for session in waiting {
+            let prepare = ToAgent::Prepare {
+                run: self.config.run.clone(),
+                bundle: self.config.bundle.clone(),
+                bundle_sha256: self.config.digests.bundle_sha256.clone(),
+            };
+            self.send(session, prepare);
+        }
+        for agent in self.agents.iter_mut().filter(|a| a.stage == Stage::Waiting) {
+            agent.stage = Stage::Preparing;
+        }
+        if all(&self.agents, &Stage::Ready) {
+            self.assign();
+        } else if all(&self.agents, &Stage::Armed) {
+            self.start(now);
+        }
+    }
+
+    fn assign(&mut self) {
+        let capacities: Vec<u32> = self.agents.iter().map(|agent| agent.hello.max_users).collect();
+        let users = self.config.users;
+        let Some(hands) = deal(users, &self.config.classes, &capacities) else {
+            let room: u64 = capacities.iter().map(|&c| u64::from(c)).sum();
+            let reason = format!(
+                "the plan needs {users} users, the {} agents take {room} together; add agents, raise their \
+                 --max-users, or ask for fewer users",
+                capacities.len()
+            );
+            return self.finish(Err(NotStarted::Agents(reason)));
+        };
+        self.revision += 1;
+        for (index, slots) in hands.into_iter().enumerate() {
+            let agent = &mut self.agents[index];
+            agent.stage = Stage::Assigned;
+            agent.slots.clone_from(&slots);
+            let session = agent.session;
+            self.send(
+                session,
+                ToAgent::Assign { run: self.config.run.clone(), revision: self.revision, slots },
+            );
+        }
+    }
+
+    fn start(&mut self, now: Duration) {
+        let t0 = now + START_AHEAD;
+        let overdue = t0 + self.config.schedule_end + self.config.stop_timeout + LAST_WINDOW_GRACE;
+        self.phase = Phase::Running { t0, interrupted: None, overdue };
+        for index in 0..self.agents.len() {
+            self.agents[index].stage = Stage::Running;
+            let session = self.agents[index].session;
+            self.send(session, ToAgent::Start { run: self.config.run.clone(), after: START_AHEAD });
+        }
+        self.outputs.push_back(Output::Started { after: START_AHEAD });
+    }
+
+    /// Too few agents came in time.
+    fn give_up(&mut self) {
+        let (here, expected) = (self.agents.len(), self.config.expect_agents);
+        let seconds = self.config.agents_timeout.as_secs_f64();
+        let mut reason = if here < expected as usize {
+            format!("{here} of {expected} agents attached within {seconds} s (--agents-timeout)")
+        } else {
+            let slow: Vec<&str> = self
+                .agents
+                .iter()
+                .filter(|agent| !matches!(agent.stage, Stage::Ready | Stage::Armed))
+                .map(|agent| agent.hello.name.as_str())
+                .collect();
+            format!("these agents were not ready within {seconds} s (--agents-timeout): {}", slow.join(", "))
+        };
+        for message in &self.turned_away {
+            reason.push_str("; turned away: ");
+            reason.push_str(message);
+        }
+        self.finish(Err(NotStarted::Agents(reason)));
+    }
+
+    fn finish(&mut self, started: Result<Duration, NotStarted>) {
+        let interrupted = match self.phase {
+            Phase::Running { interrupted, .. } => interrupted,
+            Phase::Mustering { .. } | Phase::Over => None,
+        };
+        self.phase = Phase::Over;
+        let sessions: Vec<SessionId> =
+            self.agents.iter().map(|a| a.session).chain(self.greeting.keys().copied()).collect();
+        for session in sessions {
+            self.outputs.push_back(Output::Close { session });
+        }
+        self.greeting.clear();
+        let agents = self
+            .agents
+            .iter()
+            .filter(|a| started.is_ok() && !a.slots.is_empty())
+            .map(Agent::outcome)
+            .collect();
+        self.outputs.push_back(Output::Finished(Outcome { started, interrupted, agents }));
+    }
+}

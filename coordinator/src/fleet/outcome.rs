@@ -1,0 +1,50 @@
+//! What the fleet did, for the report.
+
+use super::AgentId;
+use proto::message::Cumulative;
+use std::time::Duration;
+
+/// How a run ended, as far as the fleet is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// T0 on the fleet's clock, or why the run never started.
+    pub started: Result<Duration, NotStarted>,
+    /// How long after T0 the operator stopped the run.
+    pub interrupted: Option<Duration>,
+    /// Every agent of a run that started, in the order in which they came.
+    pub agents: Vec<AgentOutcome>,
+}
+
+/// Why a run never started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    /// Not enough agents came, or they cannot take the users. For a person.
+    Agents(String),
+    /// The operator stopped it before.
+    Interrupted,
+}
+
+/// What one agent did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOutcome {
+    /// Its number.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// Version of its program.
+    pub build: String,
+    /// Cores it may use.
+    pub cores: u32,
+    /// Users it was given.
+    pub users: u32,
+    /// Windows applied.
+    pub windows: u64,
+    /// Its own totals as of the last of them.
+    pub cumulative: Cumulative,
+    /// Requests open at the end of the last of them.
+    pub in_flight: u64,
+    /// Whether its last window arrived.
+    pub finished: bool,
+    /// Why and when (since T0) it was lost.
+    pub lost: Option<(String, Duration)>,
+}

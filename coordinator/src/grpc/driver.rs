@@ -1,0 +1,150 @@
+//! Drives the fleet core: one select over everything that can happen, then whatever the core decided.
+
+use crate::fleet::{AgentId, Fleet, Input, Outcome, Output, SessionId};
+use proto::message::{ToAgent, WindowReport};
+use proto::server::{Accept, Inbound, Outbound};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Events waiting for the fleet core; when it is full, streams are read more slowly.
+const MAX_EVENTS: usize = 1024;
+
+/// Messages that wait for an agent to read them; one that lets more pile up is dropped.
+const MAX_UNREAD: usize = 256;
+
+/// What happens on the streams.
+#[derive(Debug)]
+pub struct Event {
+    session: SessionId,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Attached { peer: String, outbound: mpsc::Sender<ToAgent> },
+    Received(proto::message::FromAgent),
+    Detached(String),
+}
+
+/// Gives every new stream a number and turns it into events.
+pub(super) struct Accepted {
+    events: mpsc::Sender<Event>,
+    sessions: AtomicU64,
+}
+
+impl Accepted {
+    pub(super) fn new() -> (Accepted, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(MAX_EVENTS);
+        (Accepted { events, sessions: AtomicU64::new(1) }, receiver)
+    }
+}
+
+impl Accept for Accepted {
+    fn accept(&self, peer: String, mut inbound: Inbound) -> Outbound {
+        let session = SessionId(self.sessions.fetch_add(1, Ordering::Relaxed));
+        let (outbound, outgoing) = mpsc::channel(MAX_UNREAD);
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let mut what = What::Attached { peer, outbound };
+            loop {
+                let last = matches!(what, What::Detached(_));
+                if events.send(Event { session, what }).await.is_err() || last {
+                    return;
+                }
+                what = match inbound.next().await {
+                    Some(Ok(message)) => What::Received(message),
+                    Some(Err(error)) => What::Detached(error.to_string()),
+                    None => What::Detached("it closed the stream".to_owned()),
+                };
+            }
+        });
+        Box::pin(ReceiverStream::new(outgoing))
+    }
+}
+
+/// Sees what the fleet does, as it happens.
+pub trait Observer {
+    /// A window to add to the results.
+    fn apply(&mut self, agent: AgentId, window: &WindowReport);
+    /// No more windows come from this agent.
+    fn gone(&mut self, agent: AgentId);
+    /// T0 is `after` from now.
+    fn started(&mut self, after: Duration);
+    /// Something a person should know.
+    fn note(&mut self, text: &str);
+    /// Time has passed; called about ten times a second.
+    fn tick(&mut self);
+}
+
+/// Runs `fleet`, whose clock began at `origin`, to its end. Each item of `stop` is the operator's wish to stop.
+pub async fn drive(
+    mut fleet: Fleet,
+    origin: Instant,
+    mut events: mpsc::Receiver<Event>,
+    mut stop: mpsc::Receiver<()>,
+    observer: &mut impl Observer,
+) -> Outcome {
+    let mut streams: BTreeMap<SessionId, mpsc::Sender<ToAgent>> = BTreeMap::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        while let Some(output) = fleet.poll_output() {
+            match output {
+                Output::Send { session, message } => {
+                    let Some(stream) = streams.get(&session) else { continue };
+                    if let Err(TrySendError::Full(_)) = stream.try_send(message) {
+                        streams.remove(&session);
+                        let reason = format!("it let {MAX_UNREAD} messages pile up unread");
+                        fleet.handle_input(origin.elapsed(), Input::Detached { session, reason });
+                    }
+                }
+                Output::Close { session } => {
+                    streams.remove(&session);
+                }
+                Output::Apply { agent, window } => observer.apply(agent, &window),
+                Output::Gone { agent } => observer.gone(agent),
+                Output::Started { after } => observer.started(after),
+                Output::Note(text) => observer.note(&text),
+                Output::Finished(outcome) => return outcome,
+            }
+        }
+        let due = fleet.poll_timeout().map(|due| origin + due);
+        let input = tokio::select! {
+            biased;
+            Some(()) = stop.recv() => Some(Input::Stop),
+            Some(Event { session, what }) = events.recv() => match what {
+                What::Attached { peer, outbound } => {
+                    streams.insert(session, outbound);
+                    Some(Input::Attached { session, peer })
+                }
+                What::Received(message) => Some(Input::Received { session, message }),
+                What::Detached(reason) => {
+                    streams.remove(&session);
+                    Some(Input::Detached { session, reason })
+                }
+            },
+            () = sleep_until(due) => None,
+            _ = ticks.tick() => {
+                observer.tick();
+                continue;
+            }
+        };
+        match input {
+            Some(input) => fleet.handle_input(origin.elapsed(), input),
+            None => fleet.handle_timeout(origin.elapsed()),
+        }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,8 @@
+//! The coordinator's end of the wire: connections in, the fleet core's decisions out.
+
+mod connection;
+mod driver;
+mod listen;
+
+pub use driver::{Observer, drive};
+pub use listen::{Fleetwork, LocalDial, serve};

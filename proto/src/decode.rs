@@ -1,0 +1,298 @@
+//! Wire messages to typed messages. Total: any message gives a typed one or [`Malformed`].
+
+use crate::limits::{
+    MAX_COUNT, MAX_ERROR_ROWS, MAX_LEASE_MS, MAX_NAME_CHARS, MAX_RUN_ID_CHARS, MAX_SERIES, MAX_SLOTS,
+    MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
+};
+use crate::message::{
+    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, RejectCode, RunId, SeriesReport, ToAgent,
+    Welcome, WindowReport, error_kind,
+};
+use crate::version::Versions;
+use crate::{Malformed, wire};
+use bytes::Bytes;
+use metrics::{ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
+use plan::slot::Slot;
+use std::time::Duration;
+
+type Decoded<T> = Result<T, Malformed>;
+
+pub(crate) fn from_agent(message: wire::AgentMessage) -> Decoded<FromAgent> {
+    use wire::agent_message::Kind;
+    match required(message.kind, "kind")? {
+        Kind::Hello(m) => hello(m).map(FromAgent::Hello),
+        Kind::PlanState(m) => plan_state(m),
+        Kind::AssignAck(m) => {
+            Ok(FromAgent::AssignAck { run: run_id(m.run_id, "assign_ack.run_id")?, revision: m.revision })
+        }
+        Kind::Renew(m) => Ok(FromAgent::Renew { n: m.n, users: at_most(m.users, MAX_SLOTS, "renew.users")? }),
+        Kind::Window(m) => window(m).map(|w| FromAgent::Window(Box::new(w))),
+        Kind::Goodbye(m) => Ok(FromAgent::Goodbye { reason: text(m.reason) }),
+    }
+}
+
+pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
+    use wire::coordinator_message::Kind;
+    Ok(match required(message.kind, "kind")? {
+        Kind::Welcome(m) => ToAgent::Welcome(Welcome {
+            protocol: m.protocol,
+            build: text(m.build),
+            session: m.session,
+            renew: Duration::from_millis(u64::from(within(
+                m.renew_ms,
+                10,
+                MAX_LEASE_MS,
+                "welcome.renew_ms",
+            )?)),
+        }),
+        Kind::Reject(m) => ToAgent::Reject { code: reject_code(m.code)?, message: text(m.message) },
+        Kind::Prepare(m) => {
+            if m.bundle.len() > plan::Bundle::MAX_BYTES {
+                return Err(over("prepare.bundle", m.bundle.len() as u64, plan::Bundle::MAX_BYTES as u64));
+            }
+            ToAgent::Prepare {
+                run: run_id(m.run_id, "prepare.run_id")?,
+                bundle: m.bundle,
+                bundle_sha256: sha256(m.bundle_sha256, "prepare.bundle_sha256")?,
+            }
+        }
+        Kind::Assign(m) => ToAgent::Assign {
+            run: run_id(m.run_id, "assign.run_id")?,
+            revision: m.revision,
+            slots: slots(&m.slot_deltas)?,
+        },
+        Kind::Start(m) => ToAgent::Start {
+            run: run_id(m.run_id, "start.run_id")?,
+            after: Duration::from_micros(at_most(m.in_us, MAX_START_IN_US, "start.in_us")?),
+        },
+        Kind::Stop(m) => ToAgent::Stop {
+            run: run_id(m.run_id, "stop.run_id")?,
+            timeout: Duration::from_millis(at_most(m.timeout_ms, MAX_STOP_TIMEOUT_MS, "stop.timeout_ms")?),
+        },
+        Kind::WindowAck(m) => ToAgent::WindowAck { run: run_id(m.run_id, "window_ack.run_id")?, seq: m.seq },
+        Kind::Lease(m) => ToAgent::Lease {
+            n: m.n,
+            ttl: Duration::from_millis(u64::from(at_most(m.ttl_ms, MAX_LEASE_MS, "lease.ttl_ms")?)),
+        },
+    })
+}
+
+fn hello(m: wire::Hello) -> Decoded<Hello> {
+    Ok(Hello {
+        protocol: Versions { min: m.protocol_min, max: m.protocol_max },
+        build: text(m.build),
+        name: name(m.name, MAX_NAME_CHARS, "hello.name")?,
+        incarnation: m.incarnation,
+        cores: within(m.cores, 1, 65_536, "hello.cores")?,
+        max_users: m.max_users.min(MAX_SLOTS),
+    })
+}
+
+fn plan_state(m: wire::PlanState) -> Decoded<FromAgent> {
+    use wire::plan_state::State;
+    let state = match required(m.state, "plan_state.state")? {
+        State::Ready(ready) => Ok(PlanDigests {
+            bundle_sha256: sha256(ready.bundle_sha256, "plan_state.ready.bundle_sha256")?,
+            meaning_sha256: sha256(ready.meaning_sha256, "plan_state.ready.meaning_sha256")?,
+        }),
+        State::Refused(reason) => Err(text(reason)),
+    };
+    Ok(FromAgent::PlanState { run: run_id(m.run_id, "plan_state.run_id")?, state })
+}
+
+fn reject_code(code: i32) -> Decoded<RejectCode> {
+    use wire::reject::Code;
+    match Code::try_from(code) {
+        Ok(Code::Version) => Ok(RejectCode::Version),
+        Ok(Code::Full) => Ok(RejectCode::Full),
+        Ok(Code::Late) => Ok(RejectCode::Late),
+        Ok(Code::Name) => Ok(RejectCode::Name),
+        Ok(Code::Protocol) => Ok(RejectCode::Protocol),
+        Ok(Code::Plan) => Ok(RejectCode::Plan),
+        Ok(Code::Over) => Ok(RejectCode::Over),
+        Ok(Code::Unspecified) | Err(_) => Err(Malformed::new("reject.code", format!("{code} is not a code"))),
+    }
+}
+
+fn window(m: wire::Window) -> Decoded<WindowReport> {
+    if m.seq == 0 {
+        return Err(Malformed::new("window.seq", "0; windows count up from 1"));
+    }
+    if m.series.len() > MAX_SERIES as usize {
+        return Err(over("window.series", m.series.len() as u64, u64::from(MAX_SERIES)));
+    }
+    if m.errors.len() > MAX_ERROR_ROWS {
+        return Err(over("window.errors", m.errors.len() as u64, MAX_ERROR_ROWS as u64));
+    }
+    let series = m.series.into_iter().enumerate().map(series_report).collect::<Decoded<Vec<_>>>()?;
+    if let Some(pair) = series.windows(2).find(|pair| pair[0].series >= pair[1].series) {
+        let problem = format!("series {} stands after {}; ids rise", pair[1].series.0, pair[0].series.0);
+        return Err(Malformed::new("window.series", problem));
+    }
+    let errors = m.errors.into_iter().enumerate().map(error_row).collect::<Decoded<Vec<_>>>()?;
+    let cumulative = required(m.cumulative, "window.cumulative")?;
+    let count = |value, field| at_most(value, MAX_COUNT, field);
+    Ok(WindowReport {
+        run: run_id(m.run_id, "window.run_id")?,
+        seq: m.seq,
+        index: at_most(m.index, MAX_WINDOW_INDEX, "window.index")?,
+        users: at_most(m.users, MAX_SLOTS, "window.users")?,
+        in_flight: count(m.in_flight, "window.in_flight")?,
+        started: count(m.started, "window.started")?,
+        aborted: count(m.aborted, "window.aborted")?,
+        cumulative: Cumulative {
+            started: count(cumulative.started, "window.cumulative.started")?,
+            ok: count(cumulative.ok, "window.cumulative.ok")?,
+            failed: count(cumulative.failed, "window.cumulative.failed")?,
+            aborted: count(cumulative.aborted, "window.cumulative.aborted")?,
+        },
+        series,
+        errors,
+        health: health(required(m.health, "window.health")?)?,
+        last: m.r#final,
+    })
+}
+
+fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
+    let field = |name: &str| format!("window.series[{i}].{name}");
+    let count = |value, name: &str| at_most(value, MAX_COUNT, &field(name));
+    // Times add up to more than counts do; 2^50 µs is 35 years.
+    let phase = |phase: Option<wire::Phase>, name: &str| {
+        let phase = phase.unwrap_or_default();
+        Ok((count(phase.count, name)?, at_most(phase.sum_us, 1 << 50, &field(name))?))
+    };
+    let (ok, failed) = (count(m.ok, "ok")?, count(m.failed, "failed")?);
+    let samples = samples_in(&m.latency, &field("latency"))?;
+    if samples != ok + failed {
+        let problem =
+            format!("holds {samples} samples, but {ok} ok and {failed} failed requests are counted");
+        return Err(Malformed::new(field("latency"), problem));
+    }
+    Ok(SeriesReport {
+        series: SeriesId(at_most(m.id, MAX_SERIES - 1, &field("id"))?),
+        ok,
+        failed,
+        bytes_in: at_most(m.bytes_in, 1 << 50, &field("bytes_in"))?,
+        bytes_out: at_most(m.bytes_out, 1 << 50, &field("bytes_out"))?,
+        phases: PhaseSums {
+            connect: phase(m.connect, "connect")?,
+            tls: phase(m.tls, "tls")?,
+            first_byte: phase(m.first_byte, "first_byte")?,
+            body: phase(m.body, "body")?,
+        },
+        latency: m.latency,
+    })
+}
+
+fn error_row((i, m): (usize, wire::ErrorRow)) -> Decoded<ErrorCount> {
+    let field = |name: &str| format!("window.errors[{i}].{name}");
+    let Some(kind) = error_kind(m.kind) else {
+        return Err(Malformed::new(field("kind"), format!("{} is not an error kind", m.kind)));
+    };
+    let at = |us, name: &str| {
+        at_most(us, u64::from(MAX_WINDOW_INDEX) * 1_000_000, &field(name)).map(Duration::from_micros)
+    };
+    Ok(ErrorCount {
+        series: SeriesId(at_most(m.series, MAX_SERIES - 1, &field("series"))?),
+        kind,
+        message: bounded(m.message, ErrorTable::MAX_MESSAGE_CHARS),
+        count: at_most(m.count, MAX_COUNT, &field("count"))?,
+        first: at(m.first_us, "first_us")?,
+        last: at(m.last_us, "last_us")?,
+    })
+}
+
+fn health(m: wire::Health) -> Decoded<HealthReport> {
+    samples_in(&m.lag, "window.health.lag")?;
+    Ok(HealthReport {
+        cpu_permille: m.cpu_permille.min(1000),
+        lag: m.lag,
+        reconnects: at_most(m.reconnects, MAX_COUNT, "window.health.reconnects")?,
+    })
+}
+
+fn slots(deltas: &[u32]) -> Decoded<Vec<Slot>> {
+    if deltas.len() > MAX_SLOTS as usize {
+        return Err(over("assign.slot_deltas", deltas.len() as u64, u64::from(MAX_SLOTS)));
+    }
+    let mut slots: Vec<Slot> = Vec::with_capacity(deltas.len());
+    for (i, &delta) in deltas.iter().enumerate() {
+        let slot = match slots.last() {
+            None => Some(delta),
+            Some(last) => last.0.checked_add(delta).filter(|_| delta > 0),
+        };
+        match slot.filter(|&slot| slot < MAX_SLOTS) {
+            Some(slot) => slots.push(Slot(slot)),
+            None => {
+                let problem = format!("{delta} does not lead to a higher slot below {MAX_SLOTS}");
+                return Err(Malformed::new(format!("assign.slot_deltas[{i}]"), problem));
+            }
+        }
+    }
+    Ok(slots)
+}
+
+fn samples_in(bytes: &Bytes, field: &str) -> Decoded<u64> {
+    Histogram::samples_in_v2(bytes).map_err(|error| Malformed::new(field, error.to_string()))
+}
+
+fn required<T>(value: Option<T>, field: &str) -> Decoded<T> {
+    value.ok_or_else(|| Malformed::new(field, "is missing or of a kind that this version does not know"))
+}
+
+fn at_most<T: PartialOrd + Into<u64> + Copy>(value: T, max: T, field: &str) -> Decoded<T> {
+    if value <= max { Ok(value) } else { Err(over(field, value.into(), max.into())) }
+}
+
+fn within(value: u32, min: u32, max: u32, field: &str) -> Decoded<u32> {
+    if (min..=max).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Malformed::new(field, format!("{value} is outside {min}..={max}")))
+    }
+}
+
+fn over(field: &str, value: u64, limit: u64) -> Malformed {
+    Malformed::new(field, format!("{value} is over the limit of {limit}"))
+}
+
+fn run_id(id: String, field: &str) -> Decoded<RunId> {
+    name(id, MAX_RUN_ID_CHARS, field).map(RunId)
+}
+
+/// A name that may stand in a file name, a table or a log line as it is.
+fn name(name: String, max_chars: usize, field: &str) -> Decoded<String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.len() > max_chars || !name.chars().all(good) || name.starts_with('.') {
+        let shown = bounded(name, max_chars);
+        let problem = format!("`{shown}` is not 1 to {max_chars} letters, digits, `.`, `_` or `-`");
+        return Err(Malformed::new(field, problem));
+    }
+    Ok(name)
+}
+
+fn sha256(hex: String, field: &str) -> Decoded<String> {
+    if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        Ok(hex)
+    } else {
+        Err(Malformed::new(field, "is not 64 lower-case hexadecimal digits"))
+    }
+}
+
+/// Text for a person: bounded, without control characters.
+fn text(text: String) -> String {
+    bounded(text, MAX_TEXT_CHARS)
+}
+
+fn bounded(text: String, max_chars: usize) -> String {
+    if text.len() <= max_chars && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown: String =
+        text.chars().take(max_chars).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(max_chars).is_some() {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
+}

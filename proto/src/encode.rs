@@ -1,0 +1,149 @@
+//! Typed messages to wire messages.
+
+use crate::message::{FromAgent, RejectCode, SeriesReport, ToAgent, WindowReport};
+use crate::wire;
+use metrics::ErrorCount;
+use plan::slot::Slot;
+use std::time::Duration;
+
+pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
+    use wire::agent_message::Kind;
+    let kind = match message {
+        FromAgent::Hello(hello) => Kind::Hello(wire::Hello {
+            protocol_min: hello.protocol.min,
+            protocol_max: hello.protocol.max,
+            build: hello.build,
+            name: hello.name,
+            incarnation: hello.incarnation,
+            cores: hello.cores,
+            max_users: hello.max_users,
+        }),
+        FromAgent::PlanState { run, state } => {
+            use wire::plan_state::{Ready, State};
+            let state = match state {
+                Ok(digests) => State::Ready(Ready {
+                    bundle_sha256: digests.bundle_sha256,
+                    meaning_sha256: digests.meaning_sha256,
+                }),
+                Err(reason) => State::Refused(reason),
+            };
+            Kind::PlanState(wire::PlanState { run_id: run.0, state: Some(state) })
+        }
+        FromAgent::AssignAck { run, revision } => {
+            Kind::AssignAck(wire::AssignAck { run_id: run.0, revision })
+        }
+        FromAgent::Renew { n, users } => Kind::Renew(wire::Renew { n, users }),
+        FromAgent::Window(window) => Kind::Window(report(*window)),
+        FromAgent::Goodbye { reason } => Kind::Goodbye(wire::Goodbye { reason }),
+    };
+    wire::AgentMessage { kind: Some(kind) }
+}
+
+pub(crate) fn to_agent(message: ToAgent) -> wire::CoordinatorMessage {
+    use wire::coordinator_message::Kind;
+    let kind = match message {
+        ToAgent::Welcome(welcome) => Kind::Welcome(wire::Welcome {
+            protocol: welcome.protocol,
+            build: welcome.build,
+            session: welcome.session,
+            renew_ms: welcome.renew.as_millis() as u32,
+        }),
+        ToAgent::Reject { code, message } => {
+            Kind::Reject(wire::Reject { code: reject_code(code) as i32, message })
+        }
+        ToAgent::Prepare { run, bundle, bundle_sha256 } => {
+            Kind::Prepare(wire::Prepare { run_id: run.0, bundle, bundle_sha256 })
+        }
+        ToAgent::Assign { run, revision, slots } => {
+            Kind::Assign(wire::Assign { run_id: run.0, revision, slot_deltas: deltas(&slots) })
+        }
+        ToAgent::Start { run, after } => Kind::Start(wire::Start { run_id: run.0, in_us: micros(after) }),
+        ToAgent::Stop { run, timeout } => {
+            Kind::Stop(wire::Stop { run_id: run.0, timeout_ms: timeout.as_millis() as u64 })
+        }
+        ToAgent::WindowAck { run, seq } => Kind::WindowAck(wire::WindowAck { run_id: run.0, seq }),
+        ToAgent::Lease { n, ttl } => Kind::Lease(wire::Lease { n, ttl_ms: ttl.as_millis() as u32 }),
+    };
+    wire::CoordinatorMessage { kind: Some(kind) }
+}
+
+fn reject_code(code: RejectCode) -> wire::reject::Code {
+    match code {
+        RejectCode::Version => wire::reject::Code::Version,
+        RejectCode::Full => wire::reject::Code::Full,
+        RejectCode::Late => wire::reject::Code::Late,
+        RejectCode::Name => wire::reject::Code::Name,
+        RejectCode::Protocol => wire::reject::Code::Protocol,
+        RejectCode::Plan => wire::reject::Code::Plan,
+        RejectCode::Over => wire::reject::Code::Over,
+    }
+}
+
+fn report(window: WindowReport) -> wire::Window {
+    wire::Window {
+        run_id: window.run.0,
+        seq: window.seq,
+        index: window.index,
+        users: window.users,
+        in_flight: window.in_flight,
+        started: window.started,
+        aborted: window.aborted,
+        cumulative: Some(wire::Cumulative {
+            started: window.cumulative.started,
+            ok: window.cumulative.ok,
+            failed: window.cumulative.failed,
+            aborted: window.cumulative.aborted,
+        }),
+        series: window.series.into_iter().map(series).collect(),
+        errors: window.errors.into_iter().map(error_row).collect(),
+        health: Some(wire::Health {
+            cpu_permille: window.health.cpu_permille,
+            lag: window.health.lag,
+            reconnects: window.health.reconnects,
+        }),
+        r#final: window.last,
+    }
+}
+
+fn series(series: SeriesReport) -> wire::Series {
+    let phase = |(count, sum_us)| Some(wire::Phase { count, sum_us });
+    wire::Series {
+        id: series.series.0,
+        ok: series.ok,
+        failed: series.failed,
+        bytes_in: series.bytes_in,
+        bytes_out: series.bytes_out,
+        connect: phase(series.phases.connect),
+        tls: phase(series.phases.tls),
+        first_byte: phase(series.phases.first_byte),
+        body: phase(series.phases.body),
+        latency: series.latency,
+    }
+}
+
+fn error_row(row: ErrorCount) -> wire::ErrorRow {
+    wire::ErrorRow {
+        series: row.series.0,
+        kind: row.kind as u32,
+        message: row.message,
+        count: row.count,
+        first_us: micros(row.first),
+        last_us: micros(row.last),
+    }
+}
+
+fn deltas(slots: &[Slot]) -> Vec<u32> {
+    let mut last = 0;
+    slots
+        .iter()
+        .map(|slot| {
+            let delta = slot.0 - last;
+            last = slot.0;
+            delta
+        })
+        .collect()
+}
+
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
+}
