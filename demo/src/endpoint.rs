@@ -1,0 +1,36 @@
+//! What the server can be asked, and how long it takes by default.
+
+use crate::law::Law;
+use crate::platform;
+use axum::http::Method;
+
+/// Something that takes time: the answer to a request, or work that goes on after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// What settings call it: its path below `/api/v1/`, or a name of its own.
+    pub(crate) name: &'static str,
+    /// Method and route template; `None` for work that no request waits for.
+    pub(crate) route: Option<(Method, &'static str)>,
+    /// How long it takes unless the configuration says otherwise.
+    pub(crate) latency: Law,
+}
+
+/// Every endpoint of every example system. Truth lists them in this order.
+pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
+    platform::ENDPOINTS.iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_and_routes_are_unique() {
+        let names: BTreeSet<_> = all().map(|e| e.name).collect();
+        let routes: BTreeSet<_> =
+            all().filter_map(|e| e.route.as_ref()).map(|(method, path)| (method.as_str(), path)).collect();
+        assert_eq!(names.len(), all().count());
+        assert_eq!(routes.len(), all().filter(|e| e.route.is_some()).count());
+    }
+}

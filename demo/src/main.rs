@@ -1,0 +1,103 @@
+//! `demo-target`: the command line of the [`demo`] library.
+
+use anyhow::Context;
+use clap::Parser;
+use demo::{Config, Law, Setting, Share};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A server with known latencies that tells the truth about every request it saw.
+///
+/// Point a load tester at it, then compare what the tester reports with GET /truth. It stands in for the
+/// Platform API: /api/v1/auth, /api/v1/generation and /api/v1/payments. Accounts demo-user-N@example.com with
+/// the password demo-password are there from the start, for any number N.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8000", value_parser = parse_address)]
+    listen: SocketAddr,
+    /// How long an endpoint takes to answer, for instance 'auth/login=constant 20ms' (repeatable)
+    ///
+    /// ENDPOINT is the path below /api/v1/, such as auth/login or generation/{id}; or generation/done, the time
+    /// until a generation is complete; or * for every endpoint that is not named. LAW is `constant 20ms`,
+    /// `uniform 10ms..30ms`, `lognormal 50ms sigma 0.4` (median and sigma) or `exponential 30ms` (mean). The
+    /// time runs from the arrival of the request's head until the answer is ready.
+    #[arg(long, value_name = "ENDPOINT=LAW")]
+    latency: Vec<Setting<Law>>,
+    /// Share of requests that are answered 503 after their latency, for instance 'payments/create=1%' (repeatable)
+    #[arg(long, value_name = "ENDPOINT=PERCENT")]
+    fail: Vec<Setting<Share>>,
+    /// Fixes the sequence of delays and failures of every endpoint
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// File to keep the state in; without it, it ends with the server
+    #[arg(long, value_name = "PATH")]
+    database: Option<PathBuf>,
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port, for instance 127.0.0.1:8000 or [::1]:0".to_owned())
+}
+
+impl Cli {
+    fn config(self) -> Config {
+        let mut config = Config::default().seed(self.seed);
+        if let Some(path) = self.database {
+            config = config.database(path);
+        }
+        for setting in &self.latency {
+            config.set_latency(setting);
+        }
+        for setting in &self.fail {
+            config.set_failure(setting);
+        }
+        config
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    // A thousand users need more file descriptors than many shells allow. Where more cannot be had, the
+    // server still works for fewer users.
+    let _ = rlimit::increase_nofile_limit(1 << 16);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let listen = cli.listen;
+    let listener = demo::bind(listen)
+        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    // Before the line that says it is ready: whoever reads that line may send a signal at once.
+    let stop = stop_signal()?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "demo-target listening on http://{}", listener.local_addr()?)?;
+    stdout.flush()?;
+    demo::serve(listener, cli.config(), stop).await
+}
+
+/// Completes at Ctrl-C or SIGTERM.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Completes at Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        // Without a handler, Ctrl-C ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
+}
