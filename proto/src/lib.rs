@@ -15,6 +15,8 @@ mod link_error;
 mod malformed;
 pub mod message;
 pub mod server;
+#[cfg(test)]
+mod tests;
 pub mod version;
 
 pub use link_error::LinkError;

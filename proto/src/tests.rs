@@ -1,0 +1,218 @@
+//! What is said arrives as it was said, and what must not be said does not arrive.
+
+use crate::message::{
+    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, RejectCode, RunId, SeriesReport, ToAgent,
+    Welcome, WindowReport,
+};
+use crate::version::Versions;
+use crate::{decode, encode, limits, wire};
+use bytes::Bytes;
+use metrics::{ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId};
+use plan::slot::Slot;
+use proptest::prelude::*;
+use prost::Message as _;
+use std::time::Duration;
+
+fn run() -> RunId {
+    RunId("20261121-031500-ab12".to_owned())
+}
+
+fn histogram(samples: u64) -> Bytes {
+    let mut histogram = Histogram::new();
+    for i in 0..samples {
+        histogram.record(Duration::from_micros(100 + 37 * i));
+    }
+    let mut bytes = Vec::new();
+    histogram.encode_v2(&mut bytes);
+    bytes.into()
+}
+
+fn hello() -> Hello {
+    Hello {
+        protocol: Versions { min: 1, max: 3 },
+        build: "0.1.0".to_owned(),
+        name: "host-b".to_owned(),
+        incarnation: u64::MAX,
+        cores: 8,
+        max_users: 5000,
+    }
+}
+
+fn window() -> WindowReport {
+    let series = |id, ok, failed| SeriesReport {
+        series: SeriesId(id),
+        ok,
+        failed,
+        bytes_in: 1000,
+        bytes_out: 100,
+        phases: PhaseSums { connect: (1, 300), tls: (0, 0), first_byte: (ok, 9000), body: (ok, 70) },
+        latency: histogram(ok + failed),
+    };
+    WindowReport {
+        run: run(),
+        seq: 3,
+        index: 2,
+        users: 40,
+        in_flight: 2,
+        started: 12,
+        aborted: 1,
+        cumulative: Cumulative { started: 30, ok: 25, failed: 2, aborted: 1 },
+        series: vec![series(0, 5, 1), series(7, 4, 0)],
+        errors: vec![ErrorCount {
+            series: SeriesId(0),
+            kind: ErrorKind::Status,
+            message: "503 Service Unavailable".to_owned(),
+            count: 1,
+            first: Duration::from_micros(2_100_000),
+            last: Duration::from_micros(2_100_000),
+        }],
+        health: HealthReport { cpu_permille: 420, lag: histogram(9), reconnects: 1 },
+        last: true,
+    }
+}
+
+fn over_the_wire_up(message: FromAgent) -> Result<FromAgent, crate::Malformed> {
+    let bytes = encode::from_agent(message).encode_to_vec();
+    decode::from_agent(wire::AgentMessage::decode(&bytes[..]).expect("our own bytes"))
+}
+
+fn over_the_wire_down(message: ToAgent) -> Result<ToAgent, crate::Malformed> {
+    let bytes = encode::to_agent(message).encode_to_vec();
+    decode::to_agent(wire::CoordinatorMessage::decode(&bytes[..]).expect("our own bytes"))
+}
+
+#[test]
+fn what_an_agent_says_arrives_as_it_was_said() {
+    let digests = PlanDigests { bundle_sha256: "ab".repeat(32), meaning_sha256: "01".repeat(32) };
+    let messages = [
+        FromAgent::Hello(hello()),
+        FromAgent::PlanState { run: run(), state: Ok(digests) },
+        FromAgent::PlanState { run: run(), state: Err("no such function".to_owned()) },
+        FromAgent::AssignAck { run: run(), revision: 9 },
+        FromAgent::Renew { n: 4, users: 17 },
+        FromAgent::Window(Box::new(window())),
+        FromAgent::Goodbye { reason: "SIGTERM".to_owned() },
+    ];
+    for message in messages {
+        assert_eq!(over_the_wire_up(message.clone()), Ok(message));
+    }
+}
+
+#[test]
+fn what_the_coordinator_says_arrives_as_it_was_said() {
+    let welcome =
+        Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 7, renew: Duration::from_secs(1) };
+    let slots = [0, 1, 5, limits::MAX_SLOTS - 1].map(Slot).to_vec();
+    let mut messages = vec![
+        ToAgent::Welcome(welcome),
+        ToAgent::Prepare { run: run(), bundle: Bytes::from_static(b"plan"), bundle_sha256: "ab".repeat(32) },
+        ToAgent::Assign { run: run(), revision: 2, slots },
+        ToAgent::Assign { run: run(), revision: 3, slots: vec![] },
+        ToAgent::Start { run: run(), after: Duration::from_micros(250_001) },
+        ToAgent::Stop { run: run(), timeout: Duration::from_secs(30) },
+        ToAgent::WindowAck { run: run(), seq: 12 },
+        ToAgent::Lease { n: 3, ttl: Duration::from_secs(4) },
+    ];
+    use RejectCode::{Full, Late, Name, Over, Plan, Protocol, Version};
+    for code in [Version, Full, Late, Name, Protocol, Plan, Over] {
+        messages.push(ToAgent::Reject { code, message: "why".to_owned() });
+    }
+    for message in messages {
+        assert_eq!(over_the_wire_down(message.clone()), Ok(message));
+    }
+}
+
+#[test]
+fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
+    let check = |edit: &dyn Fn(&mut wire::Window), expected: &str| {
+        let mut message = encode::from_agent(FromAgent::Window(Box::new(window())));
+        let Some(wire::agent_message::Kind::Window(window)) = &mut message.kind else { unreachable!() };
+        edit(window);
+        let error = decode::from_agent(message).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(&|w| w.seq = 0, "window.seq: 0; windows count up from 1");
+    check(&|w| w.run_id = String::new(), "window.run_id");
+    check(&|w| w.run_id = "../../etc".to_owned(), "`../../etc` is not 1 to 64 letters");
+    check(&|w| w.index = u32::MAX, "window.index: 4294967295 is over the limit");
+    check(&|w| w.users = u32::MAX, "window.users");
+    check(&|w| w.started = u64::MAX, "window.started");
+    check(&|w| w.cumulative = None, "window.cumulative: is missing");
+    check(&|w| w.health = None, "window.health: is missing");
+    check(&|w| w.series.swap(0, 1), "window.series: series 0 stands after 7; ids rise");
+    check(&|w| w.series[1].id = 0, "series 0 stands after 0");
+    check(&|w| w.series[1].id = limits::MAX_SERIES, "window.series[1].id: 4096 is over the limit of 4095");
+    check(&|w| w.series[0].ok = 6, "holds 6 samples, but 6 ok and 1 failed requests are counted");
+    check(&|w| w.series[0].latency = Bytes::new(), "window.series[0].latency");
+    check(&|w| w.series[0].latency = Bytes::from_static(&[0xff; 64]), "window.series[0].latency");
+    check(
+        &|w| w.series = vec![wire::Series::default(); limits::MAX_SERIES as usize + 1],
+        "4097 is over the limit of 4096",
+    );
+    check(&|w| w.errors = vec![wire::ErrorRow::default(); limits::MAX_ERROR_ROWS + 1], "window.errors");
+    check(&|w| w.errors[0].kind = 0, "window.errors[0].kind: 0 is not an error kind");
+    check(&|w| w.errors[0].last_us = u64::MAX, "window.errors[0].last_us");
+}
+
+/// The reason for which an order of the coordinator's is refused.
+fn refused(kind: wire::coordinator_message::Kind) -> String {
+    decode::to_agent(wire::CoordinatorMessage { kind: Some(kind) }).expect_err("refused").to_string()
+}
+
+#[test]
+fn what_the_coordinator_must_not_say_names_the_field_and_the_limit() {
+    use wire::coordinator_message::Kind;
+    let check = |kind: Kind, expected: &str| {
+        let error = refused(kind);
+        assert!(error.contains(expected), "{error}");
+    };
+    let run_id = || "r".to_owned();
+    let assign = |slot_deltas| Kind::Assign(wire::Assign { run_id: run_id(), revision: 1, slot_deltas });
+    check(assign(vec![3, 0]), "assign.slot_deltas[1]: 0 does not lead to a higher slot");
+    check(assign(vec![3, u32::MAX]), "assign.slot_deltas[1]");
+    check(assign(vec![limits::MAX_SLOTS]), "below 1000000");
+    check(Kind::Start(wire::Start { run_id: run_id(), in_us: u64::MAX }), "start.in_us");
+    check(Kind::Stop(wire::Stop { run_id: run_id(), timeout_ms: u64::MAX }), "stop.timeout_ms");
+    check(Kind::Lease(wire::Lease { n: 1, ttl_ms: u32::MAX }), "lease.ttl_ms");
+    check(Kind::Reject(wire::Reject { code: 0, message: String::new() }), "reject.code: 0 is not a code");
+    check(Kind::Reject(wire::Reject { code: 99, message: String::new() }), "reject.code: 99 is not a code");
+    check(Kind::Welcome(wire::Welcome::default()), "welcome.renew_ms: 0 is outside");
+    let prepare = wire::Prepare { run_id: run_id(), bundle: Bytes::new(), bundle_sha256: "AB".repeat(32) };
+    check(Kind::Prepare(prepare), "prepare.bundle_sha256");
+    let empty = decode::to_agent(wire::CoordinatorMessage { kind: None }).expect_err("refused");
+    assert!(empty.to_string().contains("kind: is missing"), "{empty}");
+}
+
+#[test]
+fn text_from_a_peer_is_bounded_and_printable() {
+    let goodbye = |reason: String| match over_the_wire_up(FromAgent::Goodbye { reason }) {
+        Ok(FromAgent::Goodbye { reason }) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(goodbye("a\u{1b}[2Jb\n".to_owned()), "a [2Jb ");
+    let long = goodbye("é".repeat(100_000));
+    assert_eq!(long.chars().count(), limits::MAX_TEXT_CHARS);
+    assert!(long.ends_with('…'));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(message) = wire::AgentMessage::decode(&bytes[..]) {
+            let _ = decode::from_agent(message);
+        }
+        if let Ok(message) = wire::CoordinatorMessage::decode(&bytes[..]) {
+            let _ = decode::to_agent(message);
+        }
+    }
+
+    #[test]
+    fn a_window_with_one_byte_changed_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = encode::from_agent(FromAgent::Window(Box::new(window()))).encode_to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok(message) = wire::AgentMessage::decode(&bytes[..]) {
+            let _ = decode::from_agent(message);
+        }
+    }
+}
