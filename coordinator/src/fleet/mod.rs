@@ -147,6 +147,8 @@ pub enum Output {
     Started {
         /// How far away T0 is.
         after: Duration,
+        /// The agents of the run.
+        agents: Vec<AgentId>,
     },
     /// No more windows come from this agent.
     Gone {
@@ -553,7 +555,8 @@ impl Fleet {
             let session = self.agents[index].session;
             self.send(session, ToAgent::Start { run: self.config.run.clone(), after: START_AHEAD });
         }
-        self.outputs.push_back(Output::Started { after: START_AHEAD });
+        let agents = self.agents.iter().map(|agent| agent.id).collect();
+        self.outputs.push_back(Output::Started { after: START_AHEAD, agents });
     }
 
     /// Too few agents came in time.

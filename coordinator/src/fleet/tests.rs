@@ -179,7 +179,10 @@ fn a_run_from_the_first_hello_to_the_last_window() {
     assert_eq!(h.ready(1), [assign(1, &[0, 2, 4]), assign(2, &[1, 3])]);
     let armed = || FromAgent::AssignAck { run: id("r"), revision: 1 };
     assert_eq!(h.says(1, armed()), []);
-    assert_eq!(h.says(2, armed()), [start(1), start(2), Output::Started { after: START_AHEAD }]);
+    assert_eq!(
+        h.says(2, armed()),
+        [start(1), start(2), Output::Started { after: START_AHEAD, agents: vec![AgentId(0), AgentId(1)] }]
+    );
 
     let apply = |agent, window| Output::Apply { agent: AgentId(agent), window };
     assert_eq!(h.says(1, FromAgent::Window(window(1, 7, false))), [apply(0, window(1, 7, false)), ack(1, 1)]);
@@ -312,7 +315,8 @@ fn an_agent_that_goes_before_the_start_is_replaced_and_the_users_are_dealt_again
     assert_eq!(h.says(1, FromAgent::AssignAck { run: id("r"), revision: 1 }), [], "that revision is over");
     h.says(1, FromAgent::AssignAck { run: id("r"), revision: 2 });
     let started = h.says(3, FromAgent::AssignAck { run: id("r"), revision: 2 });
-    assert_eq!(started.last(), Some(&Output::Started { after: START_AHEAD }));
+    let agents = vec![AgentId(0), AgentId(2)];
+    assert_eq!(started.last(), Some(&Output::Started { after: START_AHEAD, agents }));
 }
 
 #[test]

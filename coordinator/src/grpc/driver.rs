@@ -74,8 +74,8 @@ pub trait Observer {
     fn apply(&mut self, agent: AgentId, window: &WindowReport);
     /// No more windows come from this agent.
     fn gone(&mut self, agent: AgentId);
-    /// T0 is `after` from now.
-    fn started(&mut self, after: Duration);
+    /// T0 of a run with these agents is `after` from now.
+    fn started(&mut self, after: Duration, agents: &[AgentId]);
     /// Something a person should know.
     fn note(&mut self, text: &str);
     /// Time has passed; called about ten times a second.
@@ -109,7 +109,7 @@ pub async fn drive(
                 }
                 Output::Apply { agent, window } => observer.apply(agent, &window),
                 Output::Gone { agent } => observer.gone(agent),
-                Output::Started { after } => observer.started(after),
+                Output::Started { after, agents } => observer.started(after, &agents),
                 Output::Note(text) => observer.note(&text),
                 Output::Finished(outcome) => return outcome,
             }

@@ -1,0 +1,69 @@
+//! The embedded agent: when no agents are expected, one runs in this process, over an in-memory connection,
+//! through the very same protocol.
+
+use crate::grpc::LocalDial;
+use agent::app::{AgentConfig, run};
+use agent::link::Connect;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+
+/// Name of the embedded agent in reports.
+pub const NAME: &str = "embedded";
+
+/// Descriptors that are not users' connections: a store, event queues, standard streams, a demo target's.
+const SPARE_DESCRIPTORS: u64 = 256;
+
+/// An agent on threads of its own. Dropping it tells it to leave and waits until it has.
+#[derive(Debug)]
+pub struct Embedded {
+    leave: mpsc::Sender<String>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Embedded {
+    /// Starts it; it attaches through `local`.
+    ///
+    /// # Errors
+    /// When its thread cannot be started.
+    pub fn start(local: LocalDial, incarnation: u64) -> std::io::Result<Embedded> {
+        let (leave, leaving) = mpsc::channel(2);
+        let connect: Connect = Arc::new(move || {
+            let local = local.clone();
+            Box::pin(async move { local.connect().await })
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("embedded-agent".to_owned()).spawn(move || {
+            // What it has to say reaches the coordinator, which tells people.
+            let agent = run(config(incarnation), connect, leaving, Box::new(|_| {}));
+            if let Err(error) = runtime.block_on(agent) {
+                eprintln!("error: the embedded agent cannot start: {error}");
+            }
+        })?;
+        Ok(Embedded { leave, thread: Some(thread) })
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // The second wish ends it at once; all that it measured is in by now.
+        let _ = self.leave.try_send("the run is over".to_owned());
+        let _ = self.leave.try_send("the run is over".to_owned());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn config(incarnation: u64) -> AgentConfig {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    AgentConfig {
+        name: NAME.to_owned(),
+        threads: NonZero::new(cores).unwrap_or(NonZero::<u32>::MIN),
+        max_users: u32::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(u32::MAX).max(1),
+        coordinator: "this process".to_owned(),
+        incarnation,
+    }
+}
