@@ -1,6 +1,7 @@
 //! Distinct errors with their counts, bounded whatever the target sends.
 
-use crate::{ErrorKind, SeriesId};
+use crate::{ErrorKind, SeriesId, Window};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One distinct error and how often it happened.
@@ -22,19 +23,30 @@ pub struct ErrorCount {
 
 /// Counts of distinct (series, kind, message); a full table folds further messages of a series and kind
 /// into one row that says so, so counts stay exact while memory stays bounded.
-#[derive(Clone, Debug, Default)]
+///
+/// The sum of all counts is always exact. Which messages have a row of their own depends on the order in which
+/// they came once the table was full; the same calls in the same order make the same table.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorTable {
+    /// Sorted by series, kind and message.
     rows: Vec<ErrorCount>,
+    max_rows: usize,
+    /// How many of the rows are fold rows.
+    folds: usize,
 }
 
 impl ErrorTable {
     /// Longest message kept, in characters.
     pub const MAX_MESSAGE_CHARS: usize = 200;
+    /// The message of the rows that count what a full table could not keep apart.
+    pub const FOLD_MESSAGE: &str = "(other messages)";
+    /// Most fold rows by series; further series share the fold row of the first series with that kind.
+    pub const MAX_FOLDS: usize = 4_096;
 
-    /// A table of at most `max_rows` distinct messages (plus one fold row per series and kind).
+    /// A table of at most `max_rows` distinct messages (plus one fold row per series and kind, of which there are
+    /// at most [`MAX_FOLDS`](ErrorTable::MAX_FOLDS) and one per kind).
     pub fn new(max_rows: usize) -> ErrorTable {
-        let _ = max_rows;
-        todo!()
+        ErrorTable { rows: Vec::new(), max_rows, folds: 0 }
     }
 
     /// Counts `count` failures.
@@ -47,18 +59,124 @@ impl ErrorTable {
         first: Duration,
         last: Duration,
     ) {
-        let _ = (series, kind, message, count, first, last);
-        todo!()
+        if count == 0 {
+            return;
+        }
+        let message = bounded(message);
+        let index = if message == Self::FOLD_MESSAGE {
+            self.fold_row(series, kind, first, last)
+        } else {
+            match self.find(series, kind, &message) {
+                Ok(index) => index,
+                Err(place) if self.rows.len() - self.folds < self.max_rows => {
+                    self.insert(place, series, kind, message.into_owned(), first, last);
+                    place
+                }
+                Err(_) => self.fold_row(series, kind, first, last),
+            }
+        };
+        let row = &mut self.rows[index];
+        row.count = row.count.saturating_add(count);
+        row.first = row.first.min(first);
+        row.last = row.last.max(last);
     }
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &ErrorTable) {
-        let _ = other;
-        todo!()
+        for row in &other.rows {
+            self.add(row.series, row.kind, &row.message, row.count, row.first, row.last);
+        }
     }
 
-    /// The rows, in a deterministic order.
+    /// The rows, by series, kind and message.
     pub fn rows(&self) -> impl Iterator<Item = &ErrorCount> {
         self.rows.iter()
     }
+
+    /// Sum of all counts.
+    pub fn total(&self) -> u64 {
+        self.rows.iter().fold(0, |total, row| total.saturating_add(row.count))
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Where the row is, or where it belongs.
+    fn find(&self, series: SeriesId, kind: ErrorKind, message: &str) -> Result<usize, usize> {
+        self.rows.binary_search_by(|row| {
+            (row.series, row.kind, row.message.as_str()).cmp(&(series, kind, message))
+        })
+    }
+
+    /// The index of the fold row for `series` and `kind`, made if it is not there yet.
+    fn fold_row(&mut self, series: SeriesId, kind: ErrorKind, first: Duration, last: Duration) -> usize {
+        let place = match self.find(series, kind, Self::FOLD_MESSAGE) {
+            Ok(index) => return index,
+            Err(place) => place,
+        };
+        if self.folds >= Self::MAX_FOLDS {
+            let shared =
+                self.rows.iter().position(|row| row.kind == kind && row.message == Self::FOLD_MESSAGE);
+            if let Some(index) = shared {
+                return index;
+            }
+        }
+        self.folds += 1;
+        self.insert(place, series, kind, Self::FOLD_MESSAGE.to_owned(), first, last);
+        place
+    }
+
+    fn insert(
+        &mut self,
+        place: usize,
+        series: SeriesId,
+        kind: ErrorKind,
+        message: String,
+        first: Duration,
+        last: Duration,
+    ) {
+        self.rows.insert(place, ErrorCount { series, kind, message, count: 0, first, last });
+    }
 }
+
+impl Default for ErrorTable {
+    /// As large as a window's.
+    fn default() -> ErrorTable {
+        ErrorTable::new(Window::MAX_ERRORS)
+    }
+}
+
+/// `message` cut to [`ErrorTable::MAX_MESSAGE_CHARS`] characters, in one line and without characters that steer a
+/// terminal. Allocates only if something must change.
+fn bounded(message: &str) -> Cow<'_, str> {
+    let is_plain = |character| plain(character) == character;
+    let is_short = message.len() <= ErrorTable::MAX_MESSAGE_CHARS
+        || message.chars().nth(ErrorTable::MAX_MESSAGE_CHARS).is_none();
+    if is_short && message.chars().all(is_plain) {
+        return Cow::Borrowed(message);
+    }
+    let kept = if is_short { ErrorTable::MAX_MESSAGE_CHARS } else { ErrorTable::MAX_MESSAGE_CHARS - 1 };
+    let mut text: String = message.chars().take(kept).map(plain).collect();
+    if !is_short {
+        text.push('…');
+    }
+    Cow::Owned(text)
+}
+
+/// White space becomes a space; other control characters, and those that reverse the direction of writing, become
+/// U+FFFD.
+fn plain(character: char) -> char {
+    match character {
+        '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        _ if character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -209,7 +209,7 @@ fn array_at<const N: usize>(header: &[u8; HEADER_BYTES], at: usize) -> [u8; N] {
 
 /// ZigZag, then 7 bits in each byte, lowest first, the ninth byte whole.
 fn write_varint(number: i64, out: &mut Vec<u8>) {
-    let mut rest = ((number << 1) ^ (number >> 63)) as u64;
+    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     for _ in 1..VARINT_BYTES {
         if rest < 0x80 {
             break;
@@ -228,7 +228,7 @@ fn read_varint(bytes: &[u8]) -> Option<(i64, usize)> {
         let bits = if last { *byte } else { *byte & 0x7f };
         value |= u64::from(bits) << (7 * index);
         if last || *byte < 0x80 {
-            return Some(((value >> 1) as i64 ^ -((value & 1) as i64), index + 1));
+            return Some(((value >> 1).cast_signed() ^ -(value & 1).cast_signed(), index + 1));
         }
     }
     None

@@ -1,6 +1,8 @@
 //! What a series adds up to.
 
+use crate::histogram::micros;
 use crate::{Histogram, Phases, Sample};
+use std::time::Duration;
 
 /// Sums of the phases of a series' requests; a mean is `sum / count`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,19 +18,37 @@ pub struct PhaseSums {
 }
 
 impl PhaseSums {
-    /// Adds one request.
+    /// Adds one request; each phase is rounded to the nearest µs.
     pub fn add(&mut self, phases: &Phases) {
-        let _ = phases;
-        todo!()
+        add_phase(&mut self.connect, phases.connect);
+        add_phase(&mut self.tls, phases.tls);
+        add_phase(&mut self.first_byte, phases.first_byte);
+        add_phase(&mut self.body, phases.body);
     }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &PhaseSums) {
-        let _ = other;
-        todo!()
+        merge_phase(&mut self.connect, other.connect);
+        merge_phase(&mut self.tls, other.tls);
+        merge_phase(&mut self.first_byte, other.first_byte);
+        merge_phase(&mut self.body, other.body);
     }
 }
 
+fn add_phase(sum: &mut (u64, u64), time: Option<Duration>) {
+    if let Some(time) = time {
+        merge_phase(sum, (1, micros(time)));
+    }
+}
+
+fn merge_phase(sum: &mut (u64, u64), (count, total): (u64, u64)) {
+    sum.0 = sum.0.saturating_add(count);
+    sum.1 = sum.1.saturating_add(total);
+}
+
 /// Counts, bytes, phases and latencies of one series (or of several, merged).
+///
+/// Sums saturate, since some of them come from peers; 2^64 is out of reach of honest ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesStats {
     /// Requests that succeeded.
@@ -48,16 +68,116 @@ pub struct SeriesStats {
 impl SeriesStats {
     /// Adds one request.
     pub fn record(&mut self, sample: &Sample) {
-        let _ = sample;
-        todo!()
+        match sample.outcome {
+            Ok(()) => self.ok = self.ok.saturating_add(1),
+            Err(_) => self.failed = self.failed.saturating_add(1),
+        }
+        self.bytes_in = self.bytes_in.saturating_add(sample.bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(sample.bytes_out);
+        self.phases.add(&sample.phases);
+        self.latency.record(sample.latency);
     }
+
     /// Adds all of `other`; exact, commutative and associative.
     pub fn merge(&mut self, other: &SeriesStats) {
-        let _ = other;
-        todo!()
+        self.ok = self.ok.saturating_add(other.ok);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.phases.merge(&other.phases);
+        self.latency.merge(&other.latency);
     }
+
     /// `ok + failed`.
     pub fn requests(&self) -> u64 {
-        self.ok + self.failed
+        self.ok.saturating_add(self.failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, Failure, SeriesId};
+    use proptest::prelude::*;
+
+    fn samples(most: usize) -> impl Strategy<Value = Vec<Sample>> {
+        let phase = || prop::option::of((0_u64..10_000_000_000).prop_map(Duration::from_nanos));
+        let phases = (phase(), phase(), phase(), phase())
+            .prop_map(|(connect, tls, first_byte, body)| Phases { connect, tls, first_byte, body });
+        let sample = (0_u64..100_000_000_000, phases, any::<u32>(), any::<u32>(), any::<bool>());
+        let sample = sample.prop_map(|(latency, phases, bytes_out, bytes_in, ok)| Sample {
+            series: SeriesId(0),
+            ended: Duration::ZERO,
+            latency: Duration::from_nanos(latency),
+            phases,
+            bytes_out: u64::from(bytes_out),
+            bytes_in: u64::from(bytes_in),
+            outcome: if ok { Ok(()) } else { Err(Failure::new(ErrorKind::Status, "status 500")) },
+        });
+        prop::collection::vec(sample, 0..most)
+    }
+
+    fn recorded<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> SeriesStats {
+        let mut stats = SeriesStats::default();
+        for sample in samples {
+            stats.record(sample);
+        }
+        stats
+    }
+
+    #[test]
+    fn a_sample_is_counted_in_all_sums() {
+        let us = |microseconds| Some(Duration::from_micros(microseconds));
+        let mut sample = Sample {
+            series: SeriesId(0),
+            ended: Duration::ZERO,
+            latency: Duration::from_millis(2),
+            phases: Phases { connect: us(100), tls: us(200), first_byte: us(300), body: us(400) },
+            bytes_out: 50,
+            bytes_in: 7_000,
+            outcome: Ok(()),
+        };
+        let mut stats = recorded([&sample]);
+        sample.phases =
+            Phases { connect: None, tls: None, first_byte: Some(Duration::from_nanos(1_500)), body: None };
+        sample.outcome = Err(Failure::new(ErrorKind::Reset, "reset"));
+        stats.record(&sample);
+        assert_eq!((stats.ok, stats.failed, stats.requests()), (1, 1, 2));
+        assert_eq!((stats.bytes_in, stats.bytes_out), (14_000, 100));
+        let phases = PhaseSums { connect: (1, 100), tls: (1, 200), first_byte: (2, 302), body: (1, 400) };
+        assert_eq!(stats.phases, phases);
+        assert_eq!(stats.latency.count(), 2);
+    }
+
+    #[test]
+    fn sums_from_a_peer_cannot_overflow() {
+        let mut stats = SeriesStats { ok: u64::MAX, failed: 1, bytes_in: u64::MAX, ..SeriesStats::default() };
+        stats.phases.body = (u64::MAX, u64::MAX);
+        let copy = stats.clone();
+        stats.merge(&copy);
+        assert_eq!((stats.requests(), stats.bytes_in, stats.failed), (u64::MAX, u64::MAX, 2));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn merged_parts_equal_the_whole(samples in samples(60), owners in prop::collection::vec(0_usize..3, 60)) {
+            let part = |owner| recorded(samples.iter().zip(&owners).filter(|pair| *pair.1 == owner).map(|pair| pair.0));
+            let (a, b, c) = (part(0), part(1), part(2));
+            let merged = |parts: &[&SeriesStats]| {
+                let mut merged = SeriesStats::default();
+                for part in parts {
+                    merged.merge(part);
+                }
+                merged
+            };
+            let whole = recorded(&samples);
+            prop_assert_eq!(&merged(&[&a, &b, &c]), &whole);
+            prop_assert_eq!(&merged(&[&c, &a, &b]), &whole);
+            prop_assert_eq!(&merged(&[&a, &merged(&[&c, &b])]), &whole);
+            prop_assert_eq!(whole.requests(), samples.len() as u64);
+            prop_assert_eq!(whole.latency.count(), whole.requests());
+        }
     }
 }

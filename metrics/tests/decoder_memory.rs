@@ -14,7 +14,9 @@ fn peak_kib() -> u64 {
 #[test]
 fn hostile_histograms_cost_no_memory() {
     let mut honest = Histogram::new();
-    (1..50_000).for_each(|latency| honest.record(Duration::from_micros(latency)));
+    for latency in 1..50_000 {
+        honest.record(Duration::from_micros(latency));
+    }
     let mut bytes = Vec::new();
     honest.encode_v2(&mut bytes);
     let mut totals = Histogram::new();

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 fn recorded(latencies: &[u64]) -> Histogram {
     let mut histogram = Histogram::new();
-    latencies.iter().for_each(|latency| histogram.record(Duration::from_micros(*latency)));
+    for latency in latencies {
+        histogram.record(Duration::from_micros(*latency));
+    }
     histogram
 }
 
@@ -26,7 +28,9 @@ fn decoded(bytes: &[u8]) -> Result<Histogram, DecodeError> {
 /// A message with our header and these numbers for counts and runs.
 fn message(numbers: &[i64]) -> Vec<u8> {
     let mut payload = Vec::new();
-    numbers.iter().for_each(|number| write_varint(*number, &mut payload));
+    for number in numbers {
+        write_varint(*number, &mut payload);
+    }
     message_of(&payload)
 }
 
@@ -78,7 +82,7 @@ fn encodings_of_edge_cases_read_back() {
         &[HIGH],
         &[1, HIGH],
         &[1; 64],
-        &[7_000; 8_192],
+        &[7_000; 1_024],
     ] {
         check_encoding(latencies);
     }

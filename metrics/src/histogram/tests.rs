@@ -7,13 +7,15 @@ fn us(microseconds: u64) -> Duration {
 
 fn recorded(latencies: impl IntoIterator<Item = u64>) -> Histogram {
     let mut histogram = Histogram::new();
-    latencies.into_iter().for_each(|latency| histogram.record(us(latency)));
+    for latency in latencies {
+        histogram.record(us(latency));
+    }
     histogram
 }
 
 /// Whether `observed` is `exact` or up to 0.1 % above.
 fn is_close(observed: Duration, exact: Duration) -> bool {
-    observed >= exact && (observed - exact) * 1_000 <= exact
+    observed.checked_sub(exact).is_some_and(|above| above * 1_000 <= exact)
 }
 
 /// Latencies of every magnitude, in µs.

@@ -116,3 +116,6 @@ impl Observed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use super::*;
+use crate::{ErrorKind, Failure, Phases, Sample, SeriesId};
+
+/// So many successes and failures, each of which took `latency`.
+fn stats(ok: u64, failed: u64, latency: Duration) -> SeriesStats {
+    let mut stats = SeriesStats::default();
+    for number in 0..ok + failed {
+        let failure = Failure::new(ErrorKind::Status, "status 500");
+        stats.record(&Sample {
+            series: SeriesId(0),
+            ended: Duration::ZERO,
+            latency,
+            phases: Phases::default(),
+            bytes_out: 0,
+            bytes_in: 0,
+            outcome: if number < ok { Ok(()) } else { Err(failure) },
+        });
+    }
+    stats
+}
+
+fn counted(ok: u64, failed: u64) -> SeriesStats {
+    SeriesStats { ok, failed, ..SeriesStats::default() }
+}
+
+fn check(stats: &SeriesStats, elapsed: Duration, cases: &[(&str, Status)]) {
+    for (sentence, status) in cases {
+        let judgement = Threshold::parse(sentence).unwrap().judge(stats, elapsed);
+        assert_eq!(judgement.status, *status, "{sentence}: {judgement:?}");
+        assert_eq!(judgement.samples, stats.requests(), "{sentence}");
+        assert_eq!(judgement.observed.is_none(), *status == Status::NoData, "{sentence}");
+    }
+}
+
+use Status::{Fail, NoData, Pass, Warn};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[test]
+fn shares_are_judged_exactly() {
+    let boundary = [
+        ("success_rate >= 99%", Pass),
+        ("success_rate > 99%", Fail),
+        ("success_rate <= 99%", Pass),
+        ("success_rate < 99%", Fail),
+        ("success_rate == 99%", Pass),
+        ("success_rate != 99%", Fail),
+        ("error_rate <= 1%", Pass),
+        ("error_rate < 1%", Fail),
+        ("error_rate == 1%", Pass),
+        ("success_rate >= 99.000001%", Fail),
+        ("success_rate >= 99.5% critical 99%", Warn),
+        ("success_rate >= 99.5% critical 98%", Warn),
+        ("success_rate >= 99.9% critical 99.1%", Fail),
+        ("error_rate < 0.5% critical 1%", Fail),
+    ];
+    for scale in [1, 1_000, 10_000_000_000_000_000] {
+        check(&counted(99 * scale, scale), MINUTE, &boundary);
+    }
+    // 98.99999 %, which prints as 99.0 %.
+    check(
+        &counted(9_899_999, 100_001),
+        MINUTE,
+        &[("success_rate >= 99%", Fail), ("success_rate < 99%", Pass)],
+    );
+    // The nearest below 99 % that 64 bits can count; as floating point it is 99 %.
+    let total = u64::MAX / 100 * 100;
+    let almost = counted(total / 100 * 99 - 1, total / 100 + 1);
+    check(&almost, MINUTE, &[("success_rate >= 99%", Fail), ("success_rate == 99%", Fail)]);
+    // 2 of 3 are not 66.666667 %.
+    check(
+        &counted(2, 1),
+        MINUTE,
+        &[("success_rate >= 66.666667%", Fail), ("success_rate >= 66.666666%", Pass)],
+    );
+    check(&counted(0, 5), MINUTE, &[("success_rate >= 0%", Pass), ("error_rate == 100%", Pass)]);
+}
+
+#[test]
+fn latencies_are_judged_as_durations() {
+    let boundary = [
+        ("p95 <= 1ms", Pass),
+        ("p95 < 1ms", Fail),
+        ("p95 <= 999us", Fail),
+        ("p95 < 1.000001ms", Pass),
+        ("p95 >= 1ms", Pass),
+        ("p95 > 1ms", Fail),
+        ("p50 == 1ms", Pass),
+        ("min >= 1ms", Pass),
+        ("mean <= 1ms", Pass),
+        ("max <= 1ms", Pass),
+        ("max != 1ms", Fail),
+        ("p99.9 <= 500us critical 1ms", Warn),
+        ("p99.9 <= 500us critical 999us", Fail),
+        ("p99.9 <= 1ms critical 2ms", Pass),
+        ("min > 2ms critical 1ms", Fail),
+        ("min > 2ms critical 999us", Warn),
+    ];
+    check(&stats(90, 10, Duration::from_millis(1)), MINUTE, &boundary);
+    let mut slow_tail = stats(96, 0, Duration::from_millis(7));
+    slow_tail.merge(&stats(6, 0, Duration::from_millis(1_502)));
+    check(
+        &slow_tail,
+        MINUTE,
+        &[("p94 <= 10ms", Pass), ("p95 <= 1.5s", Fail), ("p95 <= 1.504s", Pass), ("mean <= 95ms", Pass)],
+    );
+}
+
+#[test]
+fn rates_and_counts_are_judged_exactly() {
+    let boundary = [
+        ("rate >= 10/s", Pass),
+        ("rate > 10/s", Fail),
+        ("rate == 600/m", Pass),
+        ("rate <= 36000/h", Pass),
+        ("rate >= 10.000001/s", Fail),
+        ("rate >= 20/s critical 10/s", Warn),
+        ("count == 600", Pass),
+        ("count > 600", Fail),
+        ("count >= 601 critical 600", Warn),
+        ("failures <= 100", Pass),
+        ("failures < 100", Fail),
+        ("failures == 100", Pass),
+        ("failures <= 10 critical 99", Fail),
+    ];
+    check(&counted(500, 100), MINUTE, &boundary);
+    check(&counted(500, 100), MINUTE + Duration::from_nanos(1), &[("rate >= 10/s", Fail)]);
+    check(&counted(1, 0), Duration::from_secs(3), &[("rate >= 20/m", Pass), ("rate > 20/m", Fail)]);
+    check(&counted(u64::MAX, 0), Duration::MAX, &[("rate >= 1/s", Pass)]);
+}
+
+#[test]
+fn nothing_measured_is_never_a_pass() {
+    let sentences = [
+        ("success_rate >= 0%", NoData),
+        ("error_rate <= 100%", NoData),
+        ("p95 <= 1h", NoData),
+        ("min <= 1h", NoData),
+        ("mean <= 1h", NoData),
+        ("max <= 1h", NoData),
+        ("rate <= 10/s", NoData),
+        ("count != 5", NoData),
+        ("failures <= 0", NoData),
+    ];
+    check(&SeriesStats::default(), MINUTE, &sentences);
+    // A peer may claim requests without their latencies, or a run may end as it begins.
+    check(
+        &counted(5, 0),
+        Duration::ZERO,
+        &[("p95 <= 1h", NoData), ("rate >= 1/s", NoData), ("count == 5", Pass)],
+    );
+}
+
+#[test]
+fn what_was_observed_is_in_the_metrics_unit() {
+    let stats = stats(3, 1, Duration::from_micros(1_500));
+    for (sentence, observed) in [
+        ("success_rate >= 1%", 75.0),
+        ("error_rate >= 1%", 25.0),
+        ("p95 <= 1s", 1.5),
+        ("mean <= 1s", 1.5),
+        ("rate >= 1/s", 2.0),
+        ("count >= 1", 4.0),
+        ("failures >= 1", 1.0),
+    ] {
+        let judgement = Threshold::parse(sentence).unwrap().judge(&stats, Duration::from_secs(2));
+        assert_eq!(judgement.observed, Some(observed), "{sentence}");
+    }
+}
