@@ -126,6 +126,10 @@ fn rates_and_counts_are_judged_exactly() {
     check(&counted(500, 100), MINUTE, &boundary);
     check(&counted(500, 100), MINUTE + Duration::from_nanos(1), &[("rate >= 10/s", Fail)]);
     check(&counted(1, 0), Duration::from_secs(3), &[("rate >= 20/m", Pass), ("rate > 20/m", Fail)]);
+    // 2^53 + 1 is the first count that floating point rounds.
+    let most = counted((1 << 53) + 1, 0);
+    let exact = [("rate >= 9007199254740993/s", Pass), ("count > 9007199254740992", Pass)];
+    check(&most, Duration::from_secs(1), &exact);
     check(&counted(u64::MAX, 0), Duration::MAX, &[("rate >= 1/s", Pass)]);
 }
 
