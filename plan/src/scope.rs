@@ -4,6 +4,13 @@ use crate::model::{ClassId, Plan};
 use crate::slot::Slot;
 use std::sync::Arc;
 
+/// Names that hold other names: what may follow them. `env` is not among them, it holds what the plan reads.
+pub const NAMESPACES: &[(&str, &[&str])] =
+    &[("user", &["slot", "class", "iteration"]), ("run", &["id"]), ("agent", &["name"])];
+
+/// Names that only the checks of a response (`expect`, `until`) see.
+pub const RESPONSE_NAMES: &[&str] = &["status", "headers", "body", "json"];
+
 /// What is the same for every user of a run.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
@@ -26,6 +33,16 @@ impl Scope {
     /// A user's scope before its `on_start`.
     pub fn new(facts: &Arc<RunFacts>, plan: &Plan, class: ClassId, slot: Slot) -> Scope {
         let _ = (facts, plan, class, slot);
+        todo!()
+    }
+    /// [`new`](Scope::new) by the name of the class alone.
+    pub fn for_class(facts: &Arc<RunFacts>, class: &str, slot: Slot) -> Scope {
+        let _ = (facts, class, slot);
+        todo!()
+    }
+    /// Sets a variable, as `save` does.
+    pub fn save(&mut self, name: &str, value: minijinja::Value) {
+        let _ = (name, value);
         todo!()
     }
     /// Ends `on_start`: what it saved stays with the user.

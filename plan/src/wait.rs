@@ -1,5 +1,6 @@
 //! The pause between iterations.
 
+use metrics::unit::UnitError;
 use rand::Rng;
 use std::time::Duration;
 
@@ -24,6 +25,12 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// Reads `1s..3s`, `constant 2s`, `2s`, `pacing 5s`, `rate 0.5/s`, `exponential 2s` or `none`.
+    pub fn parse(text: &str) -> Result<Wait, UnitError> {
+        let _ = text;
+        todo!()
+    }
+
     /// The pause after an iteration that began `spent` ago.
     pub fn pause(&self, spent: Duration, rng: &mut impl Rng) -> Duration {
         let _ = (spent, rng);
