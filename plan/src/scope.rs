@@ -1,8 +1,16 @@
 //! The values that a running user's expressions see.
 
-use crate::model::{ClassId, Plan};
+use crate::model::{ClassId, Plan, UserClass};
+use crate::rng::{Part, UserRng, user_rng};
 use crate::slot::Slot;
-use std::sync::Arc;
+use crate::template::{is_keyword, known_functions};
+use crate::wait::Wait;
+use minijinja::Value;
+use minijinja::value::Object;
+use rand::RngExt;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Names that hold other names: what may follow them. `env` is not among them, it holds what the plan reads.
 pub const NAMESPACES: &[(&str, &[&str])] =
@@ -10,6 +18,20 @@ pub const NAMESPACES: &[(&str, &[&str])] =
 
 /// Names that only the checks of a response (`expect`, `until`) see.
 pub const RESPONSE_NAMES: &[&str] = &["status", "headers", "body", "json"];
+
+/// Whether `save` may give a variable this name: letters, digits and `_`, not a digit first, and no name that
+/// means something else already.
+pub fn is_variable_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let spelled = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let taken = ["env", "fake", "row", "setup", "params", "secret", "message"].contains(&name)
+        || RESPONSE_NAMES.contains(&name)
+        || NAMESPACES.iter().any(|(space, _)| *space == name)
+        || known_functions().contains(&name)
+        || is_keyword(name);
+    spelled && !taken
+}
 
 /// What is the same for every user of a run.
 #[derive(Clone, Debug)]
@@ -26,43 +48,245 @@ pub struct RunFacts {
 
 /// One user's variables and random numbers. Everything random is a function of (seed, slot, iteration), so a
 /// user makes the same choices wherever it runs.
-#[derive(Debug)]
-pub struct Scope {}
+pub struct Scope {
+    shared: Arc<Shared>,
+}
 
 impl Scope {
     /// A user's scope before its `on_start`.
     pub fn new(facts: &Arc<RunFacts>, plan: &Plan, class: ClassId, slot: Slot) -> Scope {
-        let _ = (facts, plan, class, slot);
-        todo!()
+        let name = plan.classes.get(class.0 as usize).map_or("", |class| &class.name);
+        Scope::for_class(facts, name, slot)
     }
+
     /// [`new`](Scope::new) by the name of the class alone.
     pub fn for_class(facts: &Arc<RunFacts>, class: &str, slot: Slot) -> Scope {
-        let _ = (facts, class, slot);
-        todo!()
+        let live = Live {
+            rng: user_rng(facts.seed, slot, Part::OnStart),
+            iteration: 0,
+            now: 0,
+            kept: Vec::new(),
+            saved: Vec::new(),
+            reply: None,
+        };
+        let shared =
+            Shared { facts: Arc::clone(facts), class: Value::from(class), slot, live: Mutex::new(live) };
+        Scope { shared: Arc::new(shared) }
     }
+
     /// Sets a variable, as `save` does.
-    pub fn save(&mut self, name: &str, value: minijinja::Value) {
-        let _ = (name, value);
-        todo!()
+    pub fn save(&mut self, name: &str, value: Value) {
+        set(&mut self.shared.live().saved, name, value);
     }
+
     /// Ends `on_start`: what it saved stays with the user.
     pub fn keep_saved(&mut self) {
-        todo!()
+        let live = &mut *self.shared.live();
+        for (name, value) in std::mem::take(&mut live.saved) {
+            set(&mut live.kept, &name, value);
+        }
     }
+
     /// Begins iteration `iteration` (0-based): drops what the last iteration saved and reseeds the random
     /// numbers from (seed, slot, iteration).
     pub fn begin_iteration(&mut self, iteration: u64) {
-        let _ = iteration;
-        todo!()
+        let mut live = self.shared.live();
+        live.saved.clear();
+        live.iteration = iteration;
+        live.rng = user_rng(self.shared.facts.seed, self.shared.slot, Part::Iteration(iteration));
     }
+
     /// The wall clock for `now()`, in milliseconds since 1970; the driver sets it before each request.
     pub fn set_now(&mut self, unix_ms: u64) {
-        let _ = unix_ms;
-        todo!()
+        self.shared.live().now = unix_ms;
     }
+
     /// Draws the index of the next task of `class` by weight from this iteration's random numbers.
-    pub fn pick_task(&mut self, class: &crate::model::UserClass) -> usize {
-        let _ = class;
-        todo!()
+    pub fn pick_task(&mut self, class: &UserClass) -> usize {
+        let total: u64 = class.tasks.iter().map(|task| u64::from(task.weight)).sum();
+        if total == 0 {
+            return 0;
+        }
+        let mut drawn = self.shared.with_rng(|rng| rng.random_range(0..total));
+        let passed = |weight: u32| match drawn.checked_sub(u64::from(weight)) {
+            Some(rest) => {
+                drawn = rest;
+                false
+            }
+            None => true,
+        };
+        class.tasks.iter().map(|task| task.weight).position(passed).unwrap_or(0)
+    }
+
+    /// Draws the pause after an iteration that began `spent` ago from this iteration's random numbers.
+    pub fn pause(&mut self, wait: &Wait, spent: Duration) -> Duration {
+        self.shared.with_rng(|rng| wait.pause(spent, rng))
+    }
+
+    /// What `status`, `headers`, `body` and `json` are; `None` outside checks.
+    pub(crate) fn set_reply(&mut self, reply: Option<Reply>) {
+        self.shared.live().reply = reply;
+    }
+
+    /// The value of a name and the attributes behind it.
+    pub(crate) fn lookup(&self, path: &[String]) -> Option<Value> {
+        let (name, attributes) = path.split_first()?;
+        if let (Some(space), [attribute]) = (Space::named(name), attributes) {
+            return self.shared.member(space, attribute);
+        }
+        let root = self.shared.get_value_by_str(name)?;
+        let value = attributes.iter().try_fold(root, |value, attribute| value.get_attr(attribute).ok())?;
+        (!value.is_undefined()).then_some(value)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The scope as the root of an evaluation.
+    pub(crate) fn value(&self) -> Value {
+        Value::from_dyn_object(Arc::clone(&self.shared))
     }
 }
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("slot", &self.shared.slot).finish_non_exhaustive()
+    }
+}
+
+/// The names of a response, as values.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) status: Value,
+    pub(crate) headers: Value,
+    pub(crate) body: Value,
+    pub(crate) json: Value,
+}
+
+/// What evaluations share with the scope. A user belongs to one thread, so the lock is never contended; it
+/// exists because MiniJinja wants its objects shareable.
+pub(crate) struct Shared {
+    facts: Arc<RunFacts>,
+    class: Value,
+    slot: Slot,
+    live: Mutex<Live>,
+}
+
+struct Live {
+    rng: UserRng,
+    iteration: u64,
+    now: u64,
+    /// What `on_start` saved.
+    kept: Vec<(Box<str>, Value)>,
+    /// What this iteration (or `on_start`, while it runs) saved; hides what is kept.
+    saved: Vec<(Box<str>, Value)>,
+    reply: Option<Reply>,
+}
+
+/// Users save a handful of variables: a list is smaller and faster than a map.
+fn set(variables: &mut Vec<(Box<str>, Value)>, name: &str, value: Value) {
+    match variables.iter_mut().find(|(known, _)| &**known == name) {
+        Some((_, slot)) => *slot = value,
+        None => variables.push((name.into(), value)),
+    }
+}
+
+impl Shared {
+    /// The name under which functions find the scope; no expression can spell it.
+    pub(crate) const OWN_NAME: &'static str = "(scope)";
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `draw` take from the user's stream. `draw` must not evaluate anything in this scope.
+    pub(crate) fn with_rng<T>(&self, draw: impl FnOnce(&mut UserRng) -> T) -> T {
+        draw(&mut self.live().rng)
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.live().now
+    }
+
+    fn member(&self, space: Space, name: &str) -> Option<Value> {
+        match (space, name) {
+            (Space::Env, name) => self.facts.env.get(name).map(Value::from),
+            (Space::User, "slot") => Some(Value::from(self.slot.0)),
+            (Space::User, "class") => Some(self.class.clone()),
+            (Space::User, "iteration") => Some(Value::from(self.live().iteration)),
+            (Space::Run, "id") => Some(Value::from(&self.facts.run_id)),
+            (Space::Agent, "name") => Some(Value::from(&self.facts.agent_name)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("scope")
+    }
+}
+
+impl Object for Shared {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some(space) = Space::named(name) {
+            return Some(Value::from_object(Names { scope: Arc::clone(self), space }));
+        }
+        if name == Shared::OWN_NAME {
+            return Some(Value::from_dyn_object(Arc::clone(self)));
+        }
+        let live = self.live();
+        let of_reply = live.reply.as_ref().and_then(|reply| match name {
+            "status" => Some(&reply.status),
+            "headers" => Some(&reply.headers),
+            "body" => Some(&reply.body),
+            "json" => Some(&reply.json),
+            _ => None,
+        });
+        let saved =
+            || live.saved.iter().chain(&live.kept).find(|(known, _)| &**known == name).map(|(_, v)| v);
+        of_reply.or_else(saved).cloned()
+    }
+}
+
+/// A name that holds names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Space {
+    Env,
+    User,
+    Run,
+    Agent,
+}
+
+impl Space {
+    fn named(name: &str) -> Option<Space> {
+        match name {
+            "env" => Some(Space::Env),
+            "user" => Some(Space::User),
+            "run" => Some(Space::Run),
+            "agent" => Some(Space::Agent),
+            _ => None,
+        }
+    }
+}
+
+/// A [`Space`] as a value.
+#[derive(Debug)]
+struct Names {
+    scope: Arc<Shared>,
+    space: Space,
+}
+
+impl Object for Names {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.scope.member(self.space, key.as_str()?)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

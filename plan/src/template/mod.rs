@@ -2,9 +2,29 @@
 //!
 //! The language between `${` and `}` is MiniJinja's expression language. Literal text never goes through it;
 //! `$${` stands for a literal `${`. What the names mean is in [`scope`](crate::scope).
+//!
+//! In a text, a value shows as it would in JSON, a string without quotes; null shows as nothing that a
+//! request should carry, so it is an error.
+
+mod environment;
+mod expression;
+mod fake;
+mod functions;
+mod json;
+#[cfg(test)]
+mod tests;
+mod token;
+mod value;
+
+pub use expression::Expression;
+pub use functions::{fake_functions, known_functions};
+pub use json::JsonTemplate;
+pub(crate) use token::is_keyword;
+pub(crate) use value::{escaped, excerpt, from_json};
 
 use crate::scope::Scope;
 use std::ops::Range;
+use token::Until;
 
 /// A template or expression that failed at run time: the request is counted as failed, the user goes on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +43,8 @@ pub struct CompileError {
     pub remedy: Option<String>,
 }
 
-/// A free name of an expression, with the attributes that follow it: `env.HOST` is `["env", "HOST"]`,
-/// `fake.email()` is `["fake", "email"]` and called.
+/// A free name of an expression, with the attributes that follow it: `env.HOST` and `env["HOST"]` are
+/// `["env", "HOST"]`, `fake.email()` is `["fake", "email"]` and called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// The name and its attributes; never empty.
@@ -35,115 +55,108 @@ pub struct Variable {
     pub called: bool,
 }
 
-/// An expression, compiled. Stands alone in `that:` and `until:`, elsewhere between `${` and `}`.
-#[derive(Debug)]
-pub struct Expression {}
-
-impl Expression {
-    /// Compiles a bare expression.
-    pub fn compile(text: &str) -> Result<Expression, CompileError> {
-        let _ = text;
-        todo!()
-    }
-
-    /// The text of the expression, without braces and the white space around it.
-    pub fn source(&self) -> &str {
-        todo!()
-    }
-
-    /// Where [`source`](Expression::source) stands in the text that was given to `compile`.
-    pub fn range(&self) -> Range<usize> {
-        todo!()
-    }
-
-    /// Its free names in the order in which they stand, repetitions and called functions included.
-    pub fn variables(&self) -> Vec<Variable> {
-        todo!()
-    }
-
-    /// The value in `scope`; never undefined.
-    pub fn eval(&self, scope: &Scope) -> Result<minijinja::Value, EvalError> {
-        let _ = scope;
-        todo!()
-    }
-}
-
 /// Text with `${expression}` in it. Literal text never goes through the expression language.
 #[derive(Debug)]
-pub struct Template {}
+pub struct Template {
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Text(String),
+    Expression(Box<Expression>),
+}
 
 impl Template {
     /// Compiles `text`.
     pub fn compile(text: &str) -> Result<Template, CompileError> {
-        let _ = text;
-        todo!()
+        let mut segments = Vec::new();
+        let mut literal = String::new();
+        let mut at = 0;
+        while let Some(dollar) = text[at..].find('$').map(|offset| at + offset) {
+            literal.push_str(&text[at..dollar]);
+            let rest = &text[dollar..];
+            if rest.starts_with("$${") {
+                literal.push_str("${");
+                at = dollar + 3;
+            } else if rest.starts_with("${") {
+                let (tokens, end) = token::scan(text, dollar + 2, Until::Brace)?;
+                let expression = Expression::from_tokens(text, dollar..end + 1, &tokens)?;
+                if !literal.is_empty() {
+                    segments.push(Segment::Text(std::mem::take(&mut literal)));
+                }
+                segments.push(Segment::Expression(Box::new(expression)));
+                at = end + 1;
+            } else {
+                literal.push('$');
+                at = dollar + 1;
+            }
+        }
+        literal.push_str(&text[at..]);
+        if !literal.is_empty() {
+            segments.push(Segment::Text(literal));
+        }
+        Ok(Template { segments })
     }
 
     /// A template that renders as `text`, whatever is in it.
     pub fn literal(text: impl Into<String>) -> Template {
-        let _ = text.into();
-        todo!()
+        let text = text.into();
+        Template { segments: if text.is_empty() { Vec::new() } else { vec![Segment::Text(text)] } }
     }
 
     /// The expressions in the order in which they stand.
     pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
-        [].into_iter()
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Expression(expression) => Some(&**expression),
+            Segment::Text(_) => None,
+        })
     }
 
     /// The text, if there is no expression in it.
     pub fn as_literal(&self) -> Option<&str> {
-        todo!()
+        match self.segments.as_slice() {
+            [] => Some(""),
+            [Segment::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The expression, if it is all there is.
+    pub(crate) fn as_single(&self) -> Option<&Expression> {
+        match self.segments.as_slice() {
+            [Segment::Expression(expression)] => Some(expression),
+            _ => None,
+        }
     }
 
     /// The text with each expression in braces: `/api/v1/generation/{id}`. The default name of a request.
     pub fn display_name(&self) -> String {
-        todo!()
+        let mut name = String::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Text(text) => name.push_str(text),
+                Segment::Expression(expression) => {
+                    name.push('{');
+                    name.push_str(expression.source());
+                    name.push('}');
+                }
+            }
+        }
+        name
     }
 
     /// Appends the rendered text to `out`.
     pub fn render(&self, scope: &Scope, out: &mut String) -> Result<(), EvalError> {
-        let _ = (scope, out);
-        todo!()
+        for segment in &self.segments {
+            match segment {
+                Segment::Text(text) => out.push_str(text),
+                Segment::Expression(expression) => {
+                    let result = expression.eval(scope)?;
+                    value::write_text(&result, out).map_err(|problem| expression.error(&problem))?;
+                }
+            }
+        }
+        Ok(())
     }
-}
-
-/// A JSON value with templates in its strings; a string that is a single `${expression}` keeps the
-/// expression's type.
-#[derive(Debug)]
-pub enum JsonTemplate {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Bool(bool),
-    /// A number.
-    Number(serde_json::Number),
-    /// A string, or with a single `${expression}` a value of any type.
-    Text(Template),
-    /// A list.
-    Array(Vec<JsonTemplate>),
-    /// An object; keys are literal and keep their order.
-    Object(Vec<(String, JsonTemplate)>),
-}
-
-impl JsonTemplate {
-    /// Appends the rendered JSON text to `out`.
-    pub fn render(&self, scope: &Scope, out: &mut Vec<u8>) -> Result<(), EvalError> {
-        let _ = (scope, out);
-        todo!()
-    }
-
-    /// The expressions in the order in which they stand.
-    pub fn expressions(&self) -> Vec<&Expression> {
-        todo!()
-    }
-}
-
-/// The functions that stand alone: `rand`, `choice`, ...
-pub fn known_functions() -> &'static [&'static str] {
-    todo!()
-}
-
-/// What may follow `fake.`: `email`, `name`, ...
-pub fn fake_functions() -> &'static [&'static str] {
-    todo!()
 }

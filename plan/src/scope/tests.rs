@@ -1,0 +1,116 @@
+//! A user's variables, task choices and random numbers.
+
+use super::*;
+use crate::model::{Task, UserClass};
+use crate::template::Template;
+use std::collections::HashSet;
+
+pub(crate) fn facts(seed: u64) -> Arc<RunFacts> {
+    Arc::new(RunFacts {
+        run_id: "run-7".into(),
+        agent_name: "eu-1".into(),
+        env: [("HOST".to_owned(), "example.org".to_owned())].into(),
+        seed,
+    })
+}
+
+fn render(scope: &Scope, text: &str) -> Result<String, String> {
+    let mut out = String::new();
+    Template::compile(text).unwrap().render(scope, &mut out).map_err(|e| e.0)?;
+    Ok(out)
+}
+
+fn shop() -> UserClass {
+    let task = |name: &str, weight| Task { name: name.into(), weight, steps: Vec::new() };
+    UserClass {
+        name: "Shop".into(),
+        weight: 1,
+        wait: Wait::None,
+        on_start: Vec::new(),
+        tasks: vec![task("browse", 70), task("search", 25), task("buy", 5)],
+    }
+}
+
+#[test]
+fn on_start_stays_and_iterations_pass() {
+    let mut scope = Scope::for_class(&facts(1), "Shop", Slot(3));
+    let check =
+        |scope: &Scope, text: &str, expected: &str| assert_eq!(render(scope, text).unwrap(), expected);
+    scope.save("token", Value::from("first"));
+    scope.keep_saved();
+    scope.begin_iteration(0);
+    scope.save("id", Value::from(5));
+    scope.save("token", Value::from("hidden"));
+    check(&scope, "${token} ${id}", "hidden 5");
+    scope.begin_iteration(8);
+    check(&scope, "${token} ${id is defined} ${user.iteration}", "first false 8");
+    check(
+        &scope,
+        "${user.slot}/${user.class}/${run.id}/${agent.name}/${env.HOST}",
+        "3/Shop/run-7/eu-1/example.org",
+    );
+    assert_eq!(
+        render(&scope, "${id}").unwrap_err(),
+        "`id`: `id` has no value; a step before this one must save it"
+    );
+    scope.set_now(1_700_000_000_123);
+    check(&scope, "${now()} ${now() // 1000}", "1700000000123 1700000000");
+}
+
+#[test]
+fn a_choice_depends_on_seed_slot_and_iteration_and_on_nothing_else() {
+    let text = "${rand(0, 1000000000)} ${uuid()} ${fake.email()} ${choice(['a', 'b'])} ${rand(0, 1.0)}";
+    let draw = |seed, slot, iteration| {
+        let mut scope = Scope::for_class(&facts(seed), "Shop", Slot(slot));
+        render(&scope, "${uuid()}").unwrap();
+        scope.begin_iteration(iteration);
+        let task = scope.pick_task(&shop());
+        (task, render(&scope, text).unwrap())
+    };
+    assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
+    let all = [draw(1, 2, 3), draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4)];
+    assert_eq!(all.iter().map(|(_, text)| text).collect::<HashSet<_>>().len(), all.len());
+}
+
+#[test]
+fn tasks_are_picked_by_weight() {
+    let mut scope = Scope::for_class(&facts(1), "Shop", Slot(0));
+    let mut picked = [0_u32; 3];
+    for iteration in 0..20_000 {
+        scope.begin_iteration(iteration);
+        picked[scope.pick_task(&shop())] += 1;
+    }
+    for (task, expected) in [(0, 14_000), (1, 5_000), (2, 1_000_u32)] {
+        // Five standard deviations of a binomial distribution are at most 5·√(20000/4) = 354.
+        assert!(picked[task].abs_diff(expected) < 354, "{picked:?}");
+    }
+    let mut heavy = shop();
+    heavy.tasks.iter_mut().for_each(|task| task.weight = u32::MAX);
+    assert!((0..10).all(|_| scope.pick_task(&heavy) < 3));
+}
+
+#[test]
+fn a_pause_is_drawn_from_the_iteration() {
+    let wait = Wait::Uniform { min: Duration::ZERO, max: Duration::from_secs(9) };
+    let draw = |iteration| {
+        let mut scope = Scope::for_class(&facts(1), "Shop", Slot(0));
+        scope.begin_iteration(iteration);
+        scope.pause(&wait, Duration::ZERO)
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+}
+
+#[test]
+fn variables_cannot_take_names_that_mean_something() {
+    let check = |names: &[&str], expected: bool| {
+        for name in names {
+            assert_eq!(is_variable_name(name), expected, "{name}");
+        }
+    };
+    check(&["token", "_t", "Id2", "environment"], true);
+    check(
+        &["", "2nd", "a-b", "a.b", "ü", "env", "json", "user", "rand", "fake", "row", "not", "None"],
+        false,
+    );
+}
