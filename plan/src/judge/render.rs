@@ -1,0 +1,128 @@
+//! A request with every template filled in.
+
+use crate::model::{Body, Request};
+use crate::scope::Scope;
+use crate::template::{EvalError, Template, escaped};
+use std::fmt::Write;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+/// A request with every template filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedRequest {
+    /// Absolute URL.
+    pub url: String,
+    /// Lower-case name and value. Holds `content-type` when the body implies one and the plan gives none.
+    pub headers: Vec<(String, String)>,
+    /// The body, empty for none.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// Fills the templates in. `target` is [`Plan::target`](crate::Plan::target).
+    pub fn render(&self, target: &Url, scope: &Scope) -> Result<RenderedRequest, EvalError> {
+        let mut url = absolute(target, &text(&self.url, scope)?)?;
+        if !self.query.is_empty() {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(separator.encode_utf8(&mut [0; 4]));
+            let start = url.len();
+            url = pairs(Serializer::for_suffix(url, start), &self.query, scope)?;
+        }
+        let mut headers = Vec::with_capacity(self.headers.len() + 1);
+        for (name, template) in &self.headers {
+            headers.push((name.clone(), header_value(name, text(template, scope)?)?));
+        }
+        let (body, media_type) = self.body.render(scope)?;
+        if let Some(media_type) =
+            media_type.filter(|_| !headers.iter().any(|(name, _)| name == "content-type"))
+        {
+            headers.push(("content-type".into(), media_type.into()));
+        }
+        Ok(RenderedRequest { url, headers, body })
+    }
+}
+
+impl Body {
+    /// The bytes and the media type that they imply.
+    fn render(&self, scope: &Scope) -> Result<(Vec<u8>, Option<&'static str>), EvalError> {
+        Ok(match self {
+            Body::Empty => (Vec::new(), None),
+            Body::Json(template) => {
+                let mut bytes = Vec::new();
+                template.render(scope, &mut bytes)?;
+                (bytes, Some("application/json"))
+            }
+            Body::Form(fields) => {
+                let form = pairs(Serializer::new(String::new()), fields, scope)?;
+                (form.into_bytes(), Some("application/x-www-form-urlencoded"))
+            }
+            Body::Text(template) => (text(template, scope)?.into_bytes(), None),
+        })
+    }
+}
+
+fn text(template: &Template, scope: &Scope) -> Result<String, EvalError> {
+    let mut out = String::new();
+    template.render(scope, &mut out)?;
+    Ok(out)
+}
+
+fn pairs(
+    mut serializer: Serializer<'_, String>,
+    pairs: &[(String, Template)],
+    scope: &Scope,
+) -> Result<String, EvalError> {
+    let mut value = String::new();
+    for (name, template) in pairs {
+        value.clear();
+        template.render(scope, &mut value)?;
+        serializer.append_pair(name, &value);
+    }
+    Ok(serializer.finish())
+}
+
+/// `address` below `target`, or as it is if it is absolute; percent-encoded, without fragment.
+fn absolute(target: &Url, address: &str) -> Result<String, EvalError> {
+    let refused = |why: &str| EvalError(format!("the URL `{}` {why}", escaped(address, 120)));
+    let mut whole = String::new();
+    if address.starts_with('/') {
+        whole.push_str(target.as_str().trim_end_matches('/'));
+        if is_plain(address) {
+            whole.push_str(address);
+            return Ok(whole);
+        }
+    }
+    // The parser would drop these silently.
+    for c in address.chars() {
+        if c.is_ascii_control() || c == ' ' {
+            let _ = write!(whole, "%{:02X}", u32::from(c));
+        } else {
+            whole.push(c);
+        }
+    }
+    let mut url = Url::parse(&whole)
+        .map_err(|error| refused(&format!("is not valid: {error}; write a path that starts with `/`")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refused("has a scheme other than http and https"));
+    }
+    url.set_fragment(None);
+    Ok(url.into())
+}
+
+/// Whether the URL parser would leave `path` as it is.
+fn is_plain(path: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'~');
+    path.bytes().all(plain) && !path.contains("/.")
+}
+
+fn header_value(name: &str, value: String) -> Result<String, EvalError> {
+    match value.chars().find(|&c| c.is_ascii_control() && c != '\t') {
+        None => Ok(value),
+        Some(c) => Err(EvalError(format!(
+            "the header `{name}` would hold the control character `{}`: `{}`; \
+             header values are one line of text",
+            c.escape_default(),
+            escaped(&value, 60)
+        ))),
+    }
+}

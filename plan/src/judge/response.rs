@@ -1,0 +1,126 @@
+//! A response and how checks read it: its JSON is parsed at most once, and only if something asks for it.
+
+use super::expect::JsonPath;
+use crate::scope::Reply;
+use crate::template::{Expression, escaped, from_json};
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
+use serde_json::Value as Json;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A response as the engine saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    /// Status code.
+    pub status: u16,
+    /// Headers in order of arrival; names lower case.
+    pub headers: &'a [(String, Vec<u8>)],
+    /// The whole body; empty when [`Request::needs_body`](crate::model::Request::needs_body) is false.
+    pub body: &'a [u8],
+    /// From the request's start to the last byte.
+    pub elapsed: Duration,
+}
+
+/// Characters of a body in a message.
+const EXCERPT: usize = 120;
+
+/// A response while it is judged.
+pub(super) struct Reading<'a> {
+    response: Response<'a>,
+    json: OnceCell<Result<Arc<Json>, String>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(response: Response<'a>) -> Reading<'a> {
+        Reading { response, json: OnceCell::new() }
+    }
+
+    pub(super) fn json(&self) -> Result<&Arc<Json>, &str> {
+        let parsed = self.json.get_or_init(|| {
+            serde_json::from_slice(self.response.body).map(Arc::new).map_err(|error| {
+                let media_type = self.header("content-type").unwrap_or(Cow::Borrowed("none"));
+                let media_type = escaped(&media_type, 60);
+                format!(
+                    "the body is not JSON: {error} (content-type: {media_type}; body: {})",
+                    self.excerpt()
+                )
+            })
+        });
+        parsed.as_ref().map_err(String::as_str)
+    }
+
+    /// The first header called `name`.
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let (_, value) = self.response.headers.iter().find(|(known, _)| known == name)?;
+        Some(String::from_utf8_lossy(value))
+    }
+
+    pub(super) fn nothing_at(&self, path: &JsonPath) -> String {
+        format!("`{}` found nothing in the response (body: {})", escaped(path.source(), 80), self.excerpt())
+    }
+
+    fn excerpt(&self) -> String {
+        if self.response.body.is_empty() {
+            return "empty".into();
+        }
+        // A character has at most four bytes; one more character tells that there is more.
+        let head = &self.response.body[..self.response.body.len().min(4 * (EXCERPT + 1))];
+        escaped(&String::from_utf8_lossy(head), EXCERPT)
+    }
+
+    /// The names of the response that `expressions` read.
+    pub(super) fn reply(&self, expressions: &[Expression]) -> Result<Reply, &str> {
+        let read = |name: &str| expressions.iter().any(|expression| expression.reads(name));
+        let mut reply = Reply { status: Value::from(self.response.status), ..Reply::default() };
+        if read("headers") {
+            let lossy = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+            let headers = self.response.headers.iter().map(|(name, value)| (name.clone(), lossy(value)));
+            reply.headers = Value::from_object(Headers(headers.collect()));
+        }
+        if read("body") {
+            reply.body = Value::from(String::from_utf8_lossy(self.response.body));
+        }
+        if read("json") {
+            let json = self.json()?;
+            reply.json = match &**json {
+                Json::Object(_) => Value::from_object(Members(Arc::clone(json))),
+                other => from_json(other),
+            };
+        }
+        Ok(reply)
+    }
+}
+
+/// `headers`: names in any case; the first of several.
+#[derive(Debug)]
+struct Headers(Vec<(String, String)>);
+
+impl Object for Headers {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let key = key.as_str()?;
+        let (_, value) = self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        Some(Value::from(value))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(name)).collect())
+    }
+}
+
+/// `json`, when it is an object: a member becomes a value when it is asked for.
+#[derive(Debug)]
+struct Members(Arc<Json>);
+
+impl Object for Members {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).map(from_json)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let members = self.0.as_object().into_iter().flat_map(serde_json::Map::keys);
+        Enumerator::Values(members.map(Value::from).collect())
+    }
+}
