@@ -97,6 +97,7 @@ mod tests {
     use super::*;
     use crate::rng::{Part, user_rng};
     use crate::slot::Slot;
+    use proptest::prelude::*;
 
     const S: Duration = Duration::from_secs(1);
 
@@ -142,6 +143,59 @@ mod tests {
         assert!((above_mean - (-1.0_f64).exp()).abs() < 0.01, "{above_mean}");
         assert!(drawn.iter().all(|p| *p <= 20 * S));
         assert_eq!(Wait::Exponential(S).pause(S, &mut AlwaysOne), 20 * S);
+    }
+
+    #[test]
+    fn waits_are_read() {
+        let check = |text: &str, expected: Wait| assert_eq!(Wait::parse(text), Ok(expected), "{text}");
+        check("none", Wait::None);
+        check("2s", Wait::Constant(2 * S));
+        check(" constant  1500ms ", Wait::Constant(S + S / 2));
+        check("1s..3s", Wait::Uniform { min: S, max: 3 * S });
+        check("500ms .. 1m", Wait::Uniform { min: S / 2, max: 60 * S });
+        check("0s..0s", Wait::Uniform { min: Duration::ZERO, max: Duration::ZERO });
+        check("pacing 5s", Wait::Pacing(5 * S));
+        check("rate 0.5/s", Wait::Pacing(2 * S));
+        check("rate 30/m", Wait::Pacing(2 * S));
+        check("exponential 2s", Wait::Exponential(2 * S));
+    }
+
+    #[test]
+    fn wrong_waits_say_how_to_write_them() {
+        let check = |text: &str, problem: &str, remedy: &str| {
+            let error = Wait::parse(text).unwrap_err();
+            assert!(error.problem.contains(problem) && error.remedy.contains(remedy), "{text}: {error:?}");
+        };
+        check("", "`` is not a wait", "`1s..3s`");
+        check("sometimes", "`sometimes` is not a wait", "`pacing 5s`");
+        check("normal 2s", "`normal 2s` is not a wait", "`none`");
+        check("pacing", "`pacing` is not a wait", "`pacing 5s`");
+        check("3s..1s", "3s, is longer than the longest, 1s", "write `1s..3s`");
+        for text in [
+            "2",
+            "1..3",
+            "1s..",
+            "..3s",
+            "1s...3s",
+            "constant",
+            "constant x",
+            "rate 5s",
+            "pacing 2/s",
+            "-1s",
+            "1s..2s..3s",
+        ] {
+            let error = Wait::parse(text).unwrap_err();
+            assert!(!error.problem.is_empty() && !error.remedy.is_empty(), "{text}: {error:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_wait_or_an_error(text in "(\\PC|[0-9.]|ms|s|constant |rate |pacing |exponential ){0,12}") {
+            if let Ok(wait) = Wait::parse(&text) {
+                wait.pause(S, &mut AlwaysOne);
+            }
+        }
     }
 
     /// Draws the largest number there is.

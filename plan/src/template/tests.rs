@@ -281,6 +281,16 @@ fn large_values_are_refused() {
 }
 
 #[test]
+fn every_listed_filter_and_test_exists() {
+    let filters = environment::FILTERS.iter().map(|name| format!("'a' | {name}"));
+    for expression in filters.chain(environment::TESTS.iter().map(|name| format!("'a' is {name}"))) {
+        if let Err(error) = Expression::compile(&expression).unwrap().eval(&scope()) {
+            assert!(!error.0.contains("unknown"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn plans_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     fn sent<T: Send>() {}
