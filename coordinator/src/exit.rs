@@ -1,0 +1,54 @@
+//! Exit codes: what scripts and pipelines get.
+
+use crate::results::{Record, Verdict};
+
+/// Why the process ends. The numbers are a contract; see `--help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Every threshold was met; also when some only warned.
+    Passed = 0,
+    /// A fault of Muster or of this machine: a file that cannot be written, a port that is taken.
+    Internal = 1,
+    /// A flag or an environment variable is wrong.
+    Usage = 2,
+    /// The plan or its data is wrong.
+    Plan = 3,
+    /// Agents did not come, or none was left.
+    Agents = 4,
+    /// There is no answer: no data, too much lost, or a generator that was itself the bottleneck.
+    Inconclusive = 98,
+    /// A threshold was missed.
+    Failed = 99,
+    /// The run was interrupted from outside.
+    Interrupted = 130,
+}
+
+impl ExitCode {
+    /// The number.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// How a run's record is told to scripts. An interruption comes first, because whoever interrupted knows
+    /// that no other answer is worth having. Missing agents come second, unless the thresholds were missed
+    /// whatever the lost agents would have measured.
+    pub fn of(record: &Record) -> ExitCode {
+        let agents = &record.facts.agents;
+        let nobody_left = !agents.is_empty() && agents.iter().all(|agent| agent.lost.is_some());
+        match record.verdict {
+            _ if record.facts.interrupted.is_some() => ExitCode::Interrupted,
+            _ if record.facts.not_started.is_some() => ExitCode::Agents,
+            Verdict::Fail => ExitCode::Failed,
+            Verdict::Inconclusive if nobody_left => ExitCode::Agents,
+            Verdict::Inconclusive => ExitCode::Inconclusive,
+            Verdict::Pass | Verdict::Warn => ExitCode::Passed,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        std::process::ExitCode::from(code.number())
+    }
+}

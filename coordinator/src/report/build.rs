@@ -1,0 +1,252 @@
+//! From a run's record to the model of its report.
+
+use super::model::{
+    AccountRow, AccountingPart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow, LatencyPart, PhasesPart,
+    Report, RequestRow, Run, SCHEMA_VERSION, ThresholdRow, TimelineRow, Totals, UsersPart,
+};
+use crate::exit::ExitCode;
+use crate::results::{Accounting, Generator, JudgedThreshold, Point, Record};
+use jiff::Timestamp;
+use metrics::threshold::Status;
+use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
+use plan::Plan;
+use plan::model::{GroupId, Series, ThresholdScope};
+use std::time::Duration;
+
+impl Report {
+    /// The report of a finished run.
+    pub fn new(record: &Record) -> Report {
+        let totals = |scope| Totals::new(&record.stats(scope), record.facts.measured);
+        let groups = record.plan.groups.iter().zip(0..);
+        Report {
+            schema_version: SCHEMA_VERSION,
+            run: Run::new(record),
+            verdict: record.verdict.name(),
+            exit_code: ExitCode::of(record).number(),
+            reasons: record.reasons.clone(),
+            thresholds: record.thresholds.iter().map(|t| ThresholdRow::new(t, &record.plan)).collect(),
+            totals: totals(ThresholdScope::Plan),
+            groups: groups
+                .map(|(group, id)| GroupRow {
+                    name: group.name.clone(),
+                    totals: totals(ThresholdScope::Group(GroupId(id))),
+                })
+                .collect(),
+            requests: requests(record),
+            errors: errors(record),
+            accounting: AccountingPart::new(&record.accounting),
+            generator: GeneratorPart::new(&record.generator),
+            users: UsersPart {
+                target_user_seconds: record.users.target.as_secs_f64(),
+                actual_user_seconds: record.users.actual().as_secs_f64(),
+                missing_user_seconds: record.users.missing.as_secs_f64(),
+                start_skew_ms: record.facts.start_skew.map(milliseconds),
+            },
+            timeline: record.timeline.iter().map(|point| timeline(point, record.timeline_step)).collect(),
+            observed: Vec::new(),
+            late: record.late,
+        }
+    }
+}
+
+impl Run {
+    fn new(record: &Record) -> Run {
+        let (plan, facts) = (&record.plan, &record.facts);
+        let mut target = plan.target.clone();
+        // These fail only for URLs without a host, which have no credentials either.
+        let _ = target.set_username("");
+        let _ = target.set_password(None);
+        Run {
+            id: facts.run_id.to_string(),
+            name: plan.name.clone(),
+            profile: plan.profile.clone(),
+            seed: plan.seed,
+            plan_sha256: facts.bundle_sha256.clone(),
+            target: target.as_str().trim_end_matches('/').to_owned(),
+            started_at: facts.started_at.to_string(),
+            ended_at: facts.ended_at.to_string(),
+            duration_s: facts.measured.as_secs_f64(),
+            warmup_s: 0.0,
+        }
+    }
+}
+
+impl ThresholdRow {
+    fn new(judged: &JudgedThreshold, plan: &Plan) -> ThresholdRow {
+        let (threshold, judgement) = (&judged.threshold, &judged.judgement);
+        ThresholdRow {
+            scope: match judged.scope {
+                ThresholdScope::Plan => "plan".to_owned(),
+                ThresholdScope::Group(id) => format!("group:{}", plan.groups[id.0 as usize].name),
+                ThresholdScope::Request(id) => format!("request:{}", path(plan, &plan.series[id.0 as usize])),
+            },
+            metric: threshold.metric.name(),
+            expression: threshold.expression.clone(),
+            observed: judgement.observed.map(thousandths),
+            unit: threshold.metric.unit(),
+            level: judged.level(),
+            status: match judgement.status {
+                Status::Pass => "pass",
+                Status::Warn => "warn",
+                Status::Fail => "fail",
+                Status::NoData => "no_data",
+            },
+            samples: judgement.samples,
+            observed_text: judged.observed(),
+        }
+    }
+}
+
+impl Totals {
+    fn new(stats: &SeriesStats, measured: Duration) -> Totals {
+        let requests = stats.requests();
+        let seconds = measured.as_secs_f64();
+        let h = &stats.latency;
+        let percentile = |p: Percentile| h.percentile(p).map(milliseconds);
+        Totals {
+            requests,
+            failures: stats.failed,
+            success_rate: (requests > 0).then(|| stats.ok as f64 / requests as f64),
+            rps: (seconds > 0.0).then(|| thousandths(requests as f64 / seconds)),
+            bytes_in: stats.bytes_in,
+            bytes_out: stats.bytes_out,
+            latency_ms: LatencyPart {
+                min: h.min().map(milliseconds),
+                mean: h.mean().map(milliseconds),
+                stddev: h.stddev().map(milliseconds),
+                p50: percentile(Percentile::P50),
+                p75: percentile(Percentile::P75),
+                p90: percentile(Percentile::P90),
+                p95: percentile(Percentile::P95),
+                p99: percentile(Percentile::P99),
+                p99_9: percentile(Percentile::P99_9),
+                max: h.max().map(milliseconds),
+            },
+        }
+    }
+}
+
+fn requests(record: &Record) -> Vec<RequestRow> {
+    let plan = &record.plan;
+    let row = |(series, stats): (&Series, &SeriesStats)| RequestRow {
+        name: series.name.clone(),
+        group: series.group.map(|id| plan.groups[id.0 as usize].name.clone()),
+        user_class: plan.classes[series.class.0 as usize].name.clone(),
+        task: series.task.clone(),
+        method: series.method.as_str(),
+        totals: Totals::new(stats, record.facts.measured),
+        phases_ms: phases(&stats.phases),
+    };
+    plan.series.iter().zip(&record.series).map(row).collect()
+}
+
+fn phases(sums: &PhaseSums) -> PhasesPart {
+    let mean = |(count, sum_us): (u64, u64)| (count > 0).then(|| thousandths(sum_us as f64 / count as f64 / 1e3));
+    PhasesPart {
+        connect: mean(sums.connect),
+        tls: mean(sums.tls),
+        first_byte: mean(sums.first_byte),
+        body: mean(sums.body),
+    }
+}
+
+fn errors(record: &Record) -> Vec<ErrorRow> {
+    let plan = &record.plan;
+    let at = |since: Duration| {
+        record.facts.started_at.saturating_add(since).unwrap_or(Timestamp::MAX).to_string()
+    };
+    let row = |error: &metrics::ErrorCount| ErrorRow {
+        request: path(plan, &plan.series[error.series.0 as usize]),
+        kind: kind_name(error.kind),
+        message: error.message.clone(),
+        count: error.count,
+        first_at: at(error.first),
+        last_at: at(error.last),
+    };
+    let mut rows: Vec<ErrorRow> = record.errors.rows().map(row).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.count));
+    rows
+}
+
+impl AccountingPart {
+    fn new(accounting: &Accounting) -> AccountingPart {
+        let per_agent = accounting.agents.iter().map(|agent| AccountRow {
+            name: agent.name.clone(),
+            users: agent.users,
+            started: agent.started,
+            merged: agent.merged,
+            aborted: agent.aborted,
+            windows: agent.windows,
+            status: agent.status.name(),
+        });
+        AccountingPart {
+            status: if accounting.is_exact() { "exact" } else { "incomplete" },
+            started: accounting.started,
+            merged: accounting.merged,
+            aborted: accounting.aborted,
+            lost_at_most: accounting.lost_at_most,
+            per_agent: per_agent.collect(),
+        }
+    }
+}
+
+impl GeneratorPart {
+    fn new(generator: &Generator) -> GeneratorPart {
+        let share = |permille: u32| f64::from(permille) / 1e3;
+        let agents = generator.agents.iter().map(|agent| GeneratorRow {
+            name: agent.name.clone(),
+            build: agent.build.clone(),
+            cores: agent.cores,
+            cpu: agent.cpu_permille.map(share),
+            cpu_max: agent.cpu_permille_max.map(share),
+            lag_ms_p99: agent.lag_p99.map(milliseconds),
+            reconnects: agent.reconnects,
+            status: agent.status.name(),
+        });
+        GeneratorPart { status: generator.status.name(), agents: agents.collect() }
+    }
+}
+
+fn timeline(point: &Point, step: u32) -> TimelineRow {
+    TimelineRow {
+        t_s: point.second,
+        users: point.users,
+        target_users: point.target_users,
+        rps: thousandths(point.requests as f64 / f64::from(step)),
+        failures: point.failures,
+        p50_ms: point.p50.map(milliseconds),
+        p95_ms: point.p95.map(milliseconds),
+        p99_ms: point.p99.map(milliseconds),
+    }
+}
+
+/// A series' name that no other has: `CLASS/TASK/NAME`.
+fn path(plan: &Plan, series: &Series) -> String {
+    format!("{}/{}/{}", plan.classes[series.class.0 as usize].name, series.task, series.name)
+}
+
+/// The names of the closed set, for reports and alerts.
+fn kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Dns => "dns",
+        ErrorKind::Refused => "refused",
+        ErrorKind::Connect => "connect",
+        ErrorKind::Tls => "tls",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Reset => "reset",
+        ErrorKind::Protocol => "protocol",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::Status => "status",
+        ErrorKind::Assertion => "assertion",
+        ErrorKind::Template => "template",
+    }
+}
+
+/// To whole microseconds, which is what was measured.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_nanos() as f64 / 1e3).round() / 1e3
+}
+
+fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}

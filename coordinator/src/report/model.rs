@@ -1,0 +1,292 @@
+//! The model of a report, which is also the schema of `report.json`: field names are its keys.
+//!
+//! Values without data are null, never 0. Durations carry their unit in the key. Shares (`success_rate`, `cpu`)
+//! are fractions from 0 to 1; only `thresholds[].observed` is in `thresholds[].unit`, which may be `%`.
+
+use serde::Serialize;
+
+/// Version of the schema: rises when a key changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What was run, and when.
+    pub run: Run,
+    /// `pass`, `warn`, `fail` or `inconclusive`.
+    pub verdict: &'static str,
+    /// The coordinator's exit code.
+    pub exit_code: u8,
+    /// Why, in plain words, the decisive reasons first.
+    pub reasons: Vec<String>,
+    /// Every threshold in plan order.
+    pub thresholds: Vec<ThresholdRow>,
+    /// All requests.
+    pub totals: Totals,
+    /// API groups in plan order, also those without requests.
+    pub groups: Vec<GroupRow>,
+    /// Every declared request in plan order, also those that were never sent.
+    pub requests: Vec<RequestRow>,
+    /// Distinct errors, the most frequent first.
+    pub errors: Vec<ErrorRow>,
+    /// Whether every request is accounted for.
+    pub accounting: AccountingPart,
+    /// Whether the generator was fit to measure.
+    pub generator: GeneratorPart,
+    /// How much of the asked load was there.
+    pub users: UsersPart,
+    /// The run second by second.
+    pub timeline: Vec<TimelineRow>,
+    /// Figures of the target itself; none yet.
+    pub observed: Vec<serde_json::Value>,
+    /// Requests that are in the totals, but came too late for the timeline.
+    #[serde(skip)]
+    pub late: u64,
+}
+
+/// What was run, and when.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// The run's identity.
+    pub id: String,
+    /// The plan's name.
+    pub name: String,
+    /// The profile that was chosen.
+    pub profile: Option<String>,
+    /// Fixes every random choice.
+    pub seed: u64,
+    /// SHA-256 of the plan and its settings as the agents got them.
+    pub plan_sha256: String,
+    /// The system under test, without credentials.
+    pub target: String,
+    /// T0, RFC 3339 in UTC.
+    pub started_at: String,
+    /// When the last agent had finished, RFC 3339 in UTC.
+    pub ended_at: String,
+    /// Seconds that were measured; rates are per these.
+    pub duration_s: f64,
+    /// Seconds at the start that thresholds leave out.
+    pub warmup_s: f64,
+}
+
+/// One threshold.
+#[derive(Clone, Debug, Serialize)]
+pub struct ThresholdRow {
+    /// `plan`, `group:NAME` or `request:CLASS/TASK/NAME`.
+    pub scope: String,
+    /// What it looks at: `p95`, `success_rate`, ...
+    pub metric: String,
+    /// The sentence as it stands in the plan.
+    pub expression: String,
+    /// The observed value in `unit`.
+    pub observed: Option<f64>,
+    /// `%`, `ms`, `/s` or nothing.
+    pub unit: &'static str,
+    /// Which value decided: `target` or `critical`.
+    pub level: &'static str,
+    /// `pass`, `warn`, `fail` or `no_data`.
+    pub status: &'static str,
+    /// Requests that it rests on.
+    pub samples: u64,
+    /// The observed value as a person reads it.
+    #[serde(skip)]
+    pub observed_text: Option<String>,
+}
+
+/// What some requests add up to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Totals {
+    /// Requests with a result.
+    pub requests: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Share that succeeded, from 0 to 1.
+    pub success_rate: Option<f64>,
+    /// Requests per second over the measured time.
+    pub rps: Option<f64>,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Latencies of all requests, failed ones too.
+    pub latency_ms: LatencyPart,
+}
+
+/// Latencies in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct LatencyPart {
+    pub min: Option<f64>,
+    pub mean: Option<f64>,
+    pub stddev: Option<f64>,
+    pub p50: Option<f64>,
+    pub p75: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub p99_9: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// One API group.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupRow {
+    /// Its name.
+    pub name: String,
+    /// Its requests together.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+/// One declared request.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestRow {
+    /// Its name.
+    pub name: String,
+    /// Its API group.
+    pub group: Option<String>,
+    /// The users that send it.
+    pub user_class: String,
+    /// The task that it belongs to.
+    pub task: String,
+    /// HTTP method.
+    pub method: &'static str,
+    /// What it adds up to.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// Mean time of each phase, over the requests that had it.
+    pub phases_ms: PhasesPart,
+}
+
+/// Mean times in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct PhasesPart {
+    /// Name resolution and TCP handshake of new connections.
+    pub connect: Option<f64>,
+    /// TLS handshake of new connections.
+    pub tls: Option<f64>,
+    /// From the request's last byte to the response's head.
+    pub first_byte: Option<f64>,
+    /// From the response's head to its last byte.
+    pub body: Option<f64>,
+}
+
+/// One distinct error.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorRow {
+    /// The request as `CLASS/TASK/NAME`.
+    pub request: String,
+    /// Which of the closed set of kinds.
+    pub kind: &'static str,
+    /// Details, as they came from outside.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+    /// When the first one ended, RFC 3339 in UTC.
+    pub first_at: String,
+    /// When the last one ended, RFC 3339 in UTC.
+    pub last_at: String,
+}
+
+/// Whether every request is accounted for.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountingPart {
+    /// `exact` or `incomplete`.
+    pub status: &'static str,
+    /// Requests started.
+    pub started: u64,
+    /// Requests merged.
+    pub merged: u64,
+    /// Requests given up because the run was stopped.
+    pub aborted: u64,
+    /// At most so many are missing; null when there is no bound.
+    pub lost_at_most: Option<u64>,
+    /// Each agent's part.
+    pub per_agent: Vec<AccountRow>,
+}
+
+/// One agent's account.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountRow {
+    /// Its name.
+    pub name: String,
+    /// The most users it was given at once.
+    pub users: u32,
+    /// Requests started.
+    pub started: u64,
+    /// Requests merged.
+    pub merged: u64,
+    /// Requests given up.
+    pub aborted: u64,
+    /// Windows applied.
+    pub windows: u64,
+    /// `exact`, `lost`, `unfinished` or `mismatch`.
+    pub status: &'static str,
+}
+
+/// Whether the generator was fit to measure.
+#[derive(Clone, Debug, Serialize)]
+pub struct GeneratorPart {
+    /// The worst agent's: `valid`, `degraded` or `invalid`.
+    pub status: &'static str,
+    /// Each agent's figures.
+    pub agents: Vec<GeneratorRow>,
+}
+
+/// One agent's figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct GeneratorRow {
+    /// Its name.
+    pub name: String,
+    /// Version of its program.
+    pub build: String,
+    /// Cores it may use.
+    pub cores: u32,
+    /// Mean share of its cores that it used, from 0 to 1.
+    pub cpu: Option<f64>,
+    /// The same in its busiest second.
+    pub cpu_max: Option<f64>,
+    /// 99th percentile of how late its threads woke up.
+    pub lag_ms_p99: Option<f64>,
+    /// Connections made again because the server had closed them.
+    pub reconnects: u64,
+    /// `valid`, `degraded` or `invalid`.
+    pub status: &'static str,
+}
+
+/// How much of the asked load was there.
+#[derive(Clone, Debug, Serialize)]
+pub struct UsersPart {
+    /// The area under the schedule.
+    pub target_user_seconds: f64,
+    /// What of it was there.
+    pub actual_user_seconds: f64,
+    /// What of it was not, counted at the end of each second.
+    pub missing_user_seconds: f64,
+    /// The furthest that an agent's first second was from T0.
+    pub start_skew_ms: Option<f64>,
+}
+
+/// One point of the timeline. Beyond 24 hours a point stands for several seconds: its percentiles are then the
+/// largest of theirs, `rps` their mean, `failures` their sum.
+#[derive(Clone, Debug, Serialize)]
+pub struct TimelineRow {
+    /// The second since T0.
+    pub t_s: u32,
+    /// Users at its end.
+    pub users: u32,
+    /// Users that the schedule wanted then.
+    pub target_users: u32,
+    /// Requests that ended in it, per second.
+    pub rps: f64,
+    /// Requests that failed in it.
+    pub failures: u64,
+    /// Median latency of the requests that ended in it.
+    pub p50_ms: Option<f64>,
+    /// 95th percentile.
+    pub p95_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+}

@@ -1,0 +1,213 @@
+//! The result as text for standard output.
+
+use super::escape;
+use super::grid::{Fill, Grid, Tone, WIDTH};
+use super::model::{Report, Totals};
+use crate::results::quantity;
+use std::fmt::Write as _;
+
+/// Whether text may carry colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// None: a file, a pipe, or `NO_COLOR` is set.
+    Plain,
+    /// ANSI colours: a terminal.
+    Colour,
+}
+
+/// Errors that are shown; `report.json` has all of them.
+const SHOWN_ERRORS: usize = 10;
+
+/// Reasons that are shown; `report.json` has all of them.
+const SHOWN_REASONS: usize = 12;
+
+/// The whole result: verdict and reasons first, then the figures. At most 100 columns wide, unless a number
+/// alone is wider; text from outside is escaped and cut.
+pub fn render_text(report: &Report, style: Style) -> String {
+    let parts = [
+        verdict(report, style),
+        thresholds(report, style),
+        requests(report, style),
+        errors(report, style),
+        accounting(report),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn verdict(report: &Report, style: Style) -> String {
+    let run = &report.run;
+    let name = report.verdict.to_uppercase();
+    let shown = match (style, report.verdict) {
+        (Style::Plain, _) => name.clone(),
+        (Style::Colour, "pass") => format!("\x1b[1;32m{name}\x1b[0m"),
+        (Style::Colour, "fail") => format!("\x1b[1;31m{name}\x1b[0m"),
+        (Style::Colour, _) => format!("\x1b[1;33m{name}\x1b[0m"),
+    };
+    let profile = run.profile.as_ref().map_or(String::new(), |profile| format!(" ({profile})"));
+    let title = format!("{}{profile}: {}", run.name, run.target);
+    let mut text = format!("{shown}  {}\n", escape::fit(&title, WIDTH - name.len() - 2));
+    for reason in report.reasons.iter().take(SHOWN_REASONS) {
+        text.push_str(&wrapped(&escape::escape(reason)));
+    }
+    if let Some(more) = report.reasons.len().checked_sub(SHOWN_REASONS).filter(|&more| more > 0) {
+        let _ = writeln!(text, "  ... and {more} more reasons in report.json");
+    }
+    let seconds = quantity::decimal(run.duration_s, 1);
+    let facts = format!("run {}, {seconds} s measured, seed {}", run.id, run.seed);
+    let _ = writeln!(text, "  {}", escape::fit(&facts, WIDTH - 2));
+    text
+}
+
+/// A reason, broken between words where it does not fit, and in words where they do not.
+fn wrapped(reason: &str) -> String {
+    let (first, next, room) = ("  - ", "    ", WIDTH - 4);
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in reason.split(' ') {
+        let word = escape::fit(word, room);
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            *line = word;
+        } else if escape::columns(line) + 1 + escape::columns(&word) <= room {
+            line.push(' ');
+            line.push_str(&word);
+        } else {
+            lines.push(word);
+        }
+    }
+    let indented = |(line, text): (usize, &String)| format!("{}{text}\n", if line == 0 { first } else { next });
+    lines.iter().enumerate().map(indented).collect()
+}
+
+fn thresholds(report: &Report, style: Style) -> String {
+    if report.thresholds.is_empty() {
+        return String::new();
+    }
+    let mut grid = Grid::new(&[
+        ("THRESHOLD", Fill::Text(40)),
+        ("SCOPE", Fill::Rest),
+        ("OBSERVED", Fill::Number),
+        ("STATUS", Fill::Text(8)),
+    ]);
+    for row in &report.thresholds {
+        let (tone, status) = match row.status {
+            "pass" => (Tone::Good, "pass"),
+            "warn" => (Tone::Doubtful, "WARN"),
+            "fail" => (Tone::Bad, "FAIL"),
+            _ => (Tone::Doubtful, "NO DATA"),
+        };
+        let observed = row.observed_text.clone().unwrap_or_else(|| "-".to_owned());
+        grid.row(tone, vec![row.expression.clone(), row.scope.clone(), observed, status.to_owned()]);
+    }
+    grid.render(style)
+}
+
+fn requests(report: &Report, style: Style) -> String {
+    let mut grid = Grid::new(&[
+        ("REQUEST", Fill::Rest),
+        ("COUNT", Fill::Number),
+        ("FAILED", Fill::Number),
+        ("SUCCESS", Fill::Number),
+        ("RPS", Fill::Number),
+        ("P50", Fill::Number),
+        ("P95", Fill::Number),
+        ("P99", Fill::Number),
+        ("MAX", Fill::Number),
+    ]);
+    let groups = report.groups.iter().map(|group| (Some(&group.name), Some(&group.totals)));
+    for (group, totals) in groups.chain([(None, None)]) {
+        let rows: Vec<_> = report.requests.iter().filter(|row| row.group.as_ref() == group).collect();
+        let indent = if report.groups.is_empty() { "" } else { "  " };
+        match (group, totals) {
+            (Some(name), Some(totals)) => grid.row(Tone::Heading, cells(name, totals)),
+            _ if rows.is_empty() || report.groups.is_empty() => {}
+            _ => grid.row(Tone::Heading, vec!["(no group)".to_owned()]),
+        }
+        for row in rows {
+            let tone = if row.totals.failures > 0 { Tone::Doubtful } else { Tone::Plain };
+            let name = if row.name.starts_with(row.method) { row.name.clone() } else { format!("{} {}", row.method, row.name) };
+            grid.row(tone, cells(&format!("{indent}{name}"), &row.totals));
+        }
+    }
+    grid.row(Tone::Heading, cells("all requests", &report.totals));
+    grid.render(style)
+}
+
+fn cells(name: &str, totals: &Totals) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let latency = &totals.latency_ms;
+    let milliseconds = |ms: Option<f64>| or_dash(ms.map(quantity::milliseconds));
+    vec![
+        name.to_owned(),
+        quantity::count(totals.requests),
+        quantity::count(totals.failures),
+        or_dash(totals.success_rate.map(|share| quantity::percent(share * 100.0))),
+        or_dash(totals.rps.map(|rps| quantity::decimal(rps, 1))),
+        milliseconds(latency.p50),
+        milliseconds(latency.p95),
+        milliseconds(latency.p99),
+        milliseconds(latency.max),
+    ]
+}
+
+fn errors(report: &Report, style: Style) -> String {
+    if report.errors.is_empty() {
+        return String::new();
+    }
+    let mut grid = Grid::new(&[
+        ("ERRORS", Fill::Number),
+        ("KIND", Fill::Text(10)),
+        ("REQUEST", Fill::Text(36)),
+        ("MESSAGE", Fill::Rest),
+    ]);
+    for row in report.errors.iter().take(SHOWN_ERRORS) {
+        let cells = vec![quantity::count(row.count), row.kind.to_owned(), row.request.clone(), row.message.clone()];
+        grid.row(Tone::Bad, cells);
+    }
+    let mut text = grid.render(style);
+    if let Some(more) = report.errors.len().checked_sub(SHOWN_ERRORS).filter(|&more| more > 0) {
+        let _ = writeln!(text, "... and {more} more distinct errors in report.json");
+    }
+    text
+}
+
+fn accounting(report: &Report) -> String {
+    let books = &report.accounting;
+    let n = quantity::count;
+    let (started, merged, aborted) = (n(books.started), n(books.merged), n(books.aborted));
+    let mut text = match (books.status, books.lost_at_most) {
+        ("exact", _) => format!("accounting: exact ({started} started = {merged} merged + {aborted} aborted)\n"),
+        (_, lost) => {
+            let lost = lost.map_or("an unknown number".to_owned(), |lost| format!("at most {}", n(lost)));
+            let known = format!("{started} started, {merged} merged, {aborted} aborted");
+            format!("accounting: incomplete ({known}; {lost} missing)\n")
+        }
+    };
+    let users = &report.users;
+    let seconds = |s: f64| quantity::decimal(s, 0);
+    let _ = writeln!(
+        text,
+        "users: {} of {} user-seconds, {} missing",
+        seconds(users.actual_user_seconds),
+        seconds(users.target_user_seconds),
+        seconds(users.missing_user_seconds),
+    );
+    let _ = writeln!(text, "generator: {}", report.generator.status);
+    for (agent, account) in report.generator.agents.iter().zip(&books.per_agent) {
+        let cpu = agent.cpu.map_or("-".to_owned(), |share| quantity::percent_to(share * 100.0, 1));
+        let lag = agent.lag_ms_p99.map_or("-".to_owned(), |ms| quantity::milliseconds_to(ms, 3));
+        let figures = format!(
+            "{} users, {} merged, {}; cpu {cpu}, lag p99 {lag}, {}",
+            n(account.users.into()),
+            n(account.merged),
+            account.status,
+            agent.status
+        );
+        let name = escape::fit(&agent.name, WIDTH.saturating_sub(figures.len() + 10).max(12));
+        let _ = writeln!(text, "  agent {name}: {figures}");
+    }
+    if report.late > 0 {
+        let late = n(report.late);
+        let _ = writeln!(text, "{late} requests came too late for the timeline; the totals have them");
+    }
+    text
+}

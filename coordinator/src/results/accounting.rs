@@ -1,0 +1,182 @@
+//! Accounting: every request that was started is merged, given up, or named as missing.
+//!
+//! What a lost agent took with it is bounded, not guessed: the requests that were open at the end of its last
+//! window, and those that it may have started unseen after it. It may have run unseen until its lease was over,
+//! at most [`LEASE`] after the coordinator noticed, and started nothing after the schedule's end. Per second it
+//! is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
+//! some of them had not started yet. An agent that was lost before its first window is taken to have been as
+//! fast per user as the fastest of the others; without any, the bound is unknown.
+
+use super::AgentId;
+use super::agent_totals::AgentTotals;
+use super::facts::{AgentFacts, RunFacts};
+use proto::message::Cumulative;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long an agent makes load after it last heard from its coordinator.
+const LEASE: Duration = Duration::from_secs(4);
+
+/// Where every request of the run is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounting {
+    /// Requests started, by all applied windows.
+    pub started: u64,
+    /// Requests with a result, merged.
+    pub merged: u64,
+    /// Requests given up without a result because the run was stopped.
+    pub aborted: u64,
+    /// At most so many requests are in none of these numbers; 0 exactly when the accounting is exact, `None`
+    /// when there is no bound.
+    pub lost_at_most: Option<u64>,
+    /// Each agent's part.
+    pub agents: Vec<Account>,
+}
+
+/// One agent's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The agent's name.
+    pub name: String,
+    /// The most users it was given at once.
+    pub users: u32,
+    /// Requests started.
+    pub started: u64,
+    /// Requests merged.
+    pub merged: u64,
+    /// Requests given up.
+    pub aborted: u64,
+    /// Windows applied.
+    pub windows: u64,
+    /// Whether that is all.
+    pub status: AccountStatus,
+    /// At most so many requests are missing; `None` when there is no bound.
+    pub lost_at_most: Option<u64>,
+}
+
+/// Whether an agent's account is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// It finished, and its own totals equal what was merged.
+    Exact,
+    /// It was lost.
+    Lost,
+    /// The run ended without its last window.
+    Unfinished,
+    /// It finished, but its own totals differ from what was merged.
+    Mismatch,
+}
+
+impl AccountStatus {
+    /// As it stands in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            AccountStatus::Exact => "exact",
+            AccountStatus::Lost => "lost",
+            AccountStatus::Unfinished => "unfinished",
+            AccountStatus::Mismatch => "mismatch",
+        }
+    }
+}
+
+impl Accounting {
+    /// Balances the books; users start nothing new from `schedule_end` on.
+    pub(super) fn new(
+        facts: &RunFacts,
+        totals: &BTreeMap<AgentId, AgentTotals>,
+        schedule_end: Duration,
+    ) -> Accounting {
+        let none = AgentTotals::default();
+        let fastest = |users| totals.values().filter_map(|agent| agent.peak_rate(users)).max();
+        let agents: Vec<Account> = facts
+            .agents
+            .iter()
+            .map(|agent| {
+                let measured = totals.get(&agent.id).unwrap_or(&none);
+                let users = agent.users_assigned;
+                let rate = measured.peak_rate(users).or_else(|| fastest(users));
+                let noticed =
+                    agent.lost.as_ref().map(|lost| lost.at).or(facts.interrupted).unwrap_or(facts.measured);
+                if facts.not_started.is_some() {
+                    return account(agent, measured, &Unseen { rate: None, until: Duration::ZERO });
+                }
+                account(agent, measured, &Unseen { rate, until: noticed.saturating_add(LEASE).min(schedule_end) })
+            })
+            .collect();
+        let sum = |part: fn(&Cumulative) -> u64| totals.values().map(|agent| part(&agent.applied)).sum();
+        Accounting {
+            started: sum(|c| c.started),
+            merged: sum(|c| c.ok.saturating_add(c.failed)),
+            aborted: sum(|c| c.aborted),
+            lost_at_most: agents
+                .iter()
+                .try_fold(0_u64, |all, agent| agent.lost_at_most.map(|lost| all.saturating_add(lost))),
+            agents,
+        }
+    }
+
+    /// Whether nothing is missing and nothing is counted twice.
+    pub fn is_exact(&self) -> bool {
+        let all_there = self.agents.iter().all(|agent| agent.status == AccountStatus::Exact);
+        all_there && self.started == self.merged.saturating_add(self.aborted)
+    }
+}
+
+/// What an agent may have done that nobody saw.
+struct Unseen {
+    /// Requests per second at most.
+    rate: Option<u64>,
+    /// Since T0.
+    until: Duration,
+}
+
+fn account(facts: &AgentFacts, totals: &AgentTotals, unseen: &Unseen) -> Account {
+    let (applied, said) = (&totals.applied, &facts.last_cumulative);
+    let (merged, results) = (done(applied), done(said));
+    let differs = applied != said || applied.started != results;
+    let ran = !unseen.until.is_zero() || totals.windows > 0;
+    let status = match (&facts.lost, facts.finished) {
+        _ if !ran => AccountStatus::Exact,
+        (Some(_), _) => AccountStatus::Lost,
+        (None, false) => AccountStatus::Unfinished,
+        (None, true) if differs => AccountStatus::Mismatch,
+        (None, true) => AccountStatus::Exact,
+    };
+    let open = said.started.max(applied.started).saturating_sub(merged);
+    let lost_at_most = match status {
+        AccountStatus::Exact => Some(0),
+        AccountStatus::Mismatch => Some(open.max(said.started.abs_diff(merged)).max(1)),
+        AccountStatus::Lost | AccountStatus::Unfinished => {
+            let seen = Duration::from_secs(totals.newest.map_or(0, |second| u64::from(second) + 1));
+            unseen
+                .started_after(seen, facts.users_assigned)
+                .map(|started| started.saturating_add(open.max(totals.in_flight)))
+        }
+    };
+    Account {
+        name: facts.name.clone(),
+        users: facts.users_assigned,
+        started: applied.started,
+        merged: applied.ok.saturating_add(applied.failed),
+        aborted: applied.aborted,
+        windows: totals.windows,
+        status,
+        lost_at_most,
+    }
+}
+
+impl Unseen {
+    /// The most requests started after `seen` by an agent of so many users.
+    fn started_after(&self, seen: Duration, users: u32) -> Option<u64> {
+        let span = self.until.saturating_sub(seen);
+        if users == 0 || span.is_zero() {
+            return Some(0);
+        }
+        let started = (u128::from(self.rate?) * span.as_millis()).div_ceil(1000);
+        Some(u64::try_from(started).unwrap_or(u64::MAX))
+    }
+}
+
+fn done(c: &Cumulative) -> u64 {
+    c.ok.saturating_add(c.failed).saturating_add(c.aborted)
+}

@@ -1,0 +1,70 @@
+//! What one agent's windows add up to.
+
+use metrics::Histogram;
+use proto::message::{Cumulative, WindowReport};
+use std::collections::VecDeque;
+
+/// Windows that say how fast an agent was when it was lost.
+const RECENT: usize = 10;
+
+/// What one agent's windows add up to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AgentTotals {
+    /// Windows applied.
+    pub(super) windows: u64,
+    /// The sums of their counts.
+    pub(super) applied: Cumulative,
+    /// The newest second that was reported.
+    pub(super) newest: Option<u32>,
+    /// Users at its end.
+    pub(super) users: u32,
+    /// Requests that were open at its end.
+    pub(super) in_flight: u64,
+    /// Requests started, and users, in the last windows.
+    recent: VecDeque<(u64, u32)>,
+    cpu_permille_sum: u64,
+    /// The busiest window.
+    pub(super) cpu_permille_max: u32,
+    /// How late the engine's threads woke up.
+    pub(super) lag: Histogram,
+    /// Connections made again because the server had closed them.
+    pub(super) reconnects: u64,
+}
+
+impl AgentTotals {
+    /// Adds a window whose lag is `lag`.
+    pub(super) fn add(&mut self, window: &WindowReport, lag: &Histogram) {
+        self.windows += 1;
+        let applied = &mut self.applied;
+        applied.started = applied.started.saturating_add(window.started);
+        applied.ok = applied.ok.saturating_add(window.ok());
+        applied.failed = applied.failed.saturating_add(window.failed());
+        applied.aborted = applied.aborted.saturating_add(window.aborted);
+        self.newest = self.newest.max(Some(window.index));
+        self.users = window.users;
+        self.in_flight = window.in_flight;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((window.started, window.users));
+        self.cpu_permille_sum += u64::from(window.health.cpu_permille);
+        self.cpu_permille_max = self.cpu_permille_max.max(window.health.cpu_permille);
+        self.lag.merge(lag);
+        self.reconnects = self.reconnects.saturating_add(window.health.reconnects);
+    }
+
+    /// Share of its cores that it used on average, in thousandths.
+    pub(super) fn cpu_permille_mean(&self) -> Option<u32> {
+        self.cpu_permille_sum.checked_div(self.windows).map(|mean| mean as u32)
+    }
+
+    /// The most requests that `users` users would start in a second at the pace of the busiest recent window;
+    /// `None` before the first window.
+    pub(super) fn peak_rate(&self, users: u32) -> Option<u64> {
+        let scaled = |&(started, had): &(u64, u32)| {
+            let (had, users) = (u128::from(had.max(1)), u128::from(users.max(had)));
+            (u128::from(started) * users.max(1)).div_ceil(had)
+        };
+        self.recent.iter().map(scaled).max().map(|rate| u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,61 @@
+//! What only the driver of a run knows about it.
+
+use super::AgentId;
+use jiff::Timestamp;
+use proto::message::{Cumulative, RunId};
+use std::time::Duration;
+
+/// What only the driver of a run knows about it, told once at its end.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// The run.
+    pub run_id: RunId,
+    /// SHA-256 of the bundle that the agents ran, in hexadecimal.
+    pub bundle_sha256: String,
+    /// T0, or when the run was given up if it never began.
+    pub started_at: Timestamp,
+    /// When the last agent had finished or was given up.
+    pub ended_at: Timestamp,
+    /// From T0 to the end of the last window; rates are per this.
+    pub measured: Duration,
+    /// The furthest that an agent's first second was from T0, where that was measured.
+    pub start_skew: Option<Duration>,
+    /// Every agent that was given users.
+    pub agents: Vec<AgentFacts>,
+    /// When, since T0, someone interrupted the run.
+    pub interrupted: Option<Duration>,
+    /// Why the run never began, for a person.
+    pub not_started: Option<String>,
+}
+
+/// One agent as the fleet knows it at the end.
+#[derive(Clone, Debug)]
+pub struct AgentFacts {
+    /// Its number.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// Version of its program.
+    pub build: String,
+    /// Processor cores it may use.
+    pub cores: u32,
+    /// The most users it was given at once.
+    pub users_assigned: u32,
+    /// Windows of it that were applied.
+    pub windows_applied: u64,
+    /// What the last of them said about the run so far.
+    pub last_cumulative: Cumulative,
+    /// Whether its last window of the run was applied.
+    pub finished: bool,
+    /// Whether it was lost.
+    pub lost: Option<Lost>,
+}
+
+/// How an agent was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Why, for a person.
+    pub reason: String,
+    /// When the coordinator noticed, since T0.
+    pub at: Duration,
+}

@@ -1,0 +1,22 @@
+//! What a progress line shows.
+
+use std::time::Duration;
+
+/// The run as it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Live {
+    /// The last closed second since T0; `None` before the first.
+    pub second: Option<u32>,
+    /// Users that exist, as each agent last said.
+    pub users: u32,
+    /// Users that the schedule wants at the end of the newest reported second.
+    pub target_users: u32,
+    /// Requests that ended in the last closed second.
+    pub rps: u64,
+    /// Requests since T0.
+    pub requests: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// 95th percentile of the newest closed second that had requests, if it is at most 5 s old.
+    pub p95: Option<Duration>,
+}

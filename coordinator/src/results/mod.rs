@@ -1,0 +1,191 @@
+//! What a run measured, from the agents' windows to the verdict.
+//!
+//! **Invariant:** this module is pure: no clock, no runtime, no I/O. It is driven by the fleet, which fences
+//! windows (right session, next sequence number) before they come here, and each window is added whole or not
+//! at all. Histograms are merged as they travelled; a percentile is only ever taken from merged histograms.
+//!
+//! Reading order: [`Results`] (adds windows), [`Live`] (what progress shows), [`RunFacts`] (what only the
+//! driver knows), [`Record`] (everything a report says), then how its parts are judged: [`Accounting`],
+//! [`Generator`], [`Verdict`].
+
+mod accounting;
+mod agent_totals;
+mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod generator;
+mod judged;
+mod live;
+mod missing;
+mod point;
+pub(crate) mod quantity;
+mod record;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod user_time;
+mod verdict;
+
+pub use accounting::{Account, AccountStatus, Accounting};
+pub use facts::{AgentFacts, Lost, RunFacts};
+pub use generator::{Generator, GeneratorAgent, GeneratorStatus};
+pub use judged::JudgedThreshold;
+pub use live::Live;
+pub use point::Point;
+pub use record::Record;
+pub use user_time::UserTime;
+pub use verdict::Verdict;
+
+use agent_totals::AgentTotals;
+use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats};
+use plan::Plan;
+use proto::message::WindowReport;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use timeline::Timeline;
+
+/// An agent of the run, numbered by the fleet in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentId(pub u32);
+
+/// Why a window was refused. Nothing of it was added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// It names a series that the plan does not have: the agent runs another plan.
+    #[error("series {series} is not one of the plan's {count}")]
+    UnknownSeries {
+        /// The number that was sent.
+        series: u32,
+        /// How many series the plan has.
+        count: usize,
+    },
+    /// A series' histogram does not decode.
+    #[error("the latencies of series {series} are no histogram: {why}")]
+    Latency {
+        /// The series.
+        series: u32,
+        /// What is wrong.
+        why: DecodeError,
+    },
+    /// A series' histogram does not hold as many samples as the window counts.
+    #[error("series {series} counts {counted} requests, but its histogram holds {held}")]
+    Count {
+        /// The series.
+        series: u32,
+        /// `ok + failed`.
+        counted: u64,
+        /// Samples in the histogram.
+        held: u64,
+    },
+    /// The histogram of the agent's own lateness does not decode.
+    #[error("the agent's lag is no histogram: {0}")]
+    Lag(DecodeError),
+}
+
+/// Most distinct error messages kept in a run; further ones are folded into one row per series and kind.
+const MAX_ERROR_MESSAGES: usize = 1000;
+
+/// Totals and timeline of one run.
+#[derive(Debug)]
+pub struct Results {
+    plan: Arc<Plan>,
+    series: Vec<SeriesStats>,
+    errors: ErrorTable,
+    agents: BTreeMap<AgentId, AgentTotals>,
+    timeline: Timeline,
+}
+
+impl Results {
+    /// Nothing measured yet.
+    pub fn new(plan: Arc<Plan>) -> Results {
+        Results {
+            series: plan.series.iter().map(|_| SeriesStats::default()).collect(),
+            errors: ErrorTable::new(MAX_ERROR_MESSAGES),
+            agents: BTreeMap::new(),
+            timeline: Timeline::new(plan.schedule.clone()),
+            plan,
+        }
+    }
+
+    /// Announces an agent before its first window, so that the first seconds wait for it.
+    pub fn agent_joined(&mut self, agent: AgentId) {
+        self.timeline.attach(agent);
+    }
+
+    /// Adds a window that the fleet has fenced (right session, next sequence number). All or nothing.
+    pub fn apply(&mut self, agent: AgentId, window: &WindowReport) -> Result<(), ApplyError> {
+        let second = self.decode(window)?;
+        let mut lag = Histogram::new();
+        if !window.health.lag.is_empty() {
+            lag.merge_v2(&window.health.lag).map_err(ApplyError::Lag)?;
+        }
+        for report in &window.series {
+            let stats = &mut self.series[report.series.0 as usize];
+            stats.latency.merge_v2(&report.latency).expect("`decode` has read the same bytes");
+            stats.ok = stats.ok.saturating_add(report.ok);
+            stats.failed = stats.failed.saturating_add(report.failed);
+            stats.bytes_in = stats.bytes_in.saturating_add(report.bytes_in);
+            stats.bytes_out = stats.bytes_out.saturating_add(report.bytes_out);
+            stats.phases.merge(&report.phases);
+        }
+        for row in &window.errors {
+            self.errors.add(row.series, row.kind, &row.message, row.count, row.first, row.last);
+        }
+        self.agents.entry(agent).or_default().add(window, &lag);
+        self.timeline.add(agent, window, &second);
+        Ok(())
+    }
+
+    /// No more windows will come from `agent`: the timeline stops waiting for it.
+    pub fn agent_gone(&mut self, agent: AgentId) {
+        self.timeline.detach(agent);
+        if let Some(totals) = self.agents.get_mut(&agent) {
+            totals.users = 0;
+        }
+    }
+
+    /// Someone asked the run to stop `at` after T0: no users are wanted from then on.
+    pub fn interrupted(&mut self, at: Duration) {
+        self.timeline.stop(at);
+    }
+
+    /// What a progress line shows.
+    pub fn live(&self) -> Live {
+        let requests = self.series.iter().map(SeriesStats::requests).sum();
+        let failures = self.series.iter().map(|stats| stats.failed).sum();
+        let users = self.agents.values().map(|agent| agent.users).fold(0, u32::saturating_add);
+        self.timeline.live(requests, failures, users)
+    }
+
+    /// Everything a report says. Windows that come after this are lost; so are those that were never sent,
+    /// which `facts` tells.
+    pub fn finish(self, facts: &RunFacts) -> Record {
+        Record::new(self, facts)
+    }
+
+    /// Checks everything that could be wrong with the window's series and errors, and merges its latencies.
+    fn decode(&self, window: &WindowReport) -> Result<Histogram, ApplyError> {
+        let count = self.series.len();
+        let known = |SeriesId(series): SeriesId| {
+            if (series as usize) < count {
+                Ok(series)
+            } else {
+                Err(ApplyError::UnknownSeries { series, count })
+            }
+        };
+        let mut all = Histogram::new();
+        for report in &window.series {
+            let series = known(report.series)?;
+            let counted = report.ok.saturating_add(report.failed);
+            let held = all.merge_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
+            if held != counted {
+                return Err(ApplyError::Count { series, counted, held });
+            }
+        }
+        for row in &window.errors {
+            known(row.series)?;
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,108 @@
+//! Everything a report says, as numbers.
+
+use super::Results;
+use super::accounting::Accounting;
+use super::facts::RunFacts;
+use super::generator::Generator;
+use super::judged::JudgedThreshold;
+use super::point::Point;
+use super::timeline::Closed;
+use super::user_time::UserTime;
+use super::verdict::{Evidence, Verdict};
+use metrics::{ErrorTable, SeriesStats};
+use plan::Plan;
+use plan::model::{Series, ThresholdScope};
+use std::sync::Arc;
+
+/// Everything a report says, as numbers.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What was to happen.
+    pub plan: Arc<Plan>,
+    /// What only the driver knew.
+    pub facts: RunFacts,
+    /// Totals, by series in plan order.
+    pub series: Vec<SeriesStats>,
+    /// Distinct errors.
+    pub errors: ErrorTable,
+    /// Seconds per point of the timeline.
+    pub timeline_step: u32,
+    /// The timeline; seconds that nobody reported have no point.
+    pub timeline: Vec<Point>,
+    /// Requests that are in the totals, but came too late for the timeline.
+    pub late: u64,
+    /// User-seconds asked for and missing.
+    pub users: UserTime,
+    /// Every threshold in plan order.
+    pub thresholds: Vec<JudgedThreshold>,
+    /// Whether every request is accounted for.
+    pub accounting: Accounting,
+    /// Whether the generator was fit to measure.
+    pub generator: Generator,
+    /// What the run says about the system under test.
+    pub verdict: Verdict,
+    /// Why, in plain words, the decisive reasons first.
+    pub reasons: Vec<String>,
+}
+
+impl Record {
+    pub(super) fn new(mut results: Results, facts: &RunFacts) -> Record {
+        if let Some(at) = facts.interrupted {
+            results.interrupted(at);
+        }
+        let Results { plan, series, errors, agents, timeline } = results;
+        let Closed { step, points, late, users } = timeline.finish();
+        let accounting = Accounting::new(facts, &agents, plan.schedule.end());
+        let generator = Generator::new(facts, &agents);
+        let thresholds: Vec<JudgedThreshold> = plan
+            .thresholds
+            .iter()
+            .map(|scoped| {
+                let stats = merged(&plan, &series, scoped.scope);
+                let missing = accounting.lost_at_most;
+                JudgedThreshold::new(scoped.scope, &scoped.threshold, &stats, facts.measured, missing)
+            })
+            .collect();
+        let evidence = Evidence {
+            plan: &plan,
+            facts,
+            thresholds: &thresholds,
+            accounting: &accounting,
+            generator: &generator,
+        };
+        let (verdict, reasons) = evidence.weigh();
+        Record {
+            facts: facts.clone(),
+            series,
+            errors,
+            timeline_step: step,
+            timeline: points,
+            late,
+            users,
+            thresholds,
+            accounting,
+            generator,
+            verdict,
+            reasons,
+            plan,
+        }
+    }
+
+    /// The merged statistics of a scope.
+    pub fn stats(&self, scope: ThresholdScope) -> SeriesStats {
+        merged(&self.plan, &self.series, scope)
+    }
+}
+
+fn merged(plan: &Plan, stats: &[SeriesStats], scope: ThresholdScope) -> SeriesStats {
+    let belongs = |series: &Series| match scope {
+        ThresholdScope::Plan => true,
+        ThresholdScope::Group(group) => series.group == Some(group),
+        ThresholdScope::Request(id) => series.id == id,
+    };
+    let mut all = SeriesStats::default();
+    for (_, stats) in plan.series.iter().zip(stats).filter(|(series, _)| belongs(series)) {
+        all.merge(stats);
+    }
+    all
+}

@@ -1,0 +1,132 @@
+//! User-seconds: how much of the asked load was there.
+
+use plan::schedule::Schedule;
+use plan::slot::Slot;
+use std::time::Duration;
+
+/// How much of the asked load was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserTime {
+    /// The area under the schedule, exactly; up to the interruption if there was one.
+    pub target: Duration,
+    /// What of it was not there: each second counts the users that were short at its end.
+    pub missing: Duration,
+}
+
+impl UserTime {
+    /// What was there of the target.
+    pub fn actual(&self) -> Duration {
+        self.target.saturating_sub(self.missing)
+    }
+}
+
+/// How far an agent may be off when it counts its users at a second's end. A user that is due within this of
+/// the end is not missed, and neither are the users of a schedule that ends with the second.
+const COUNTING_SLACK: Duration = Duration::from_millis(500);
+
+/// Counts the users that were short, second by second.
+#[derive(Clone, Debug)]
+pub(super) struct Shortfall {
+    schedule: Schedule,
+    /// Nobody is wanted from here on.
+    end: Duration,
+    next: u32,
+    user_seconds: u64,
+}
+
+impl Shortfall {
+    pub(super) fn new(schedule: Schedule) -> Shortfall {
+        Shortfall { end: schedule.end(), schedule, next: 0, user_seconds: 0 }
+    }
+
+    /// Users that are wanted just before the end of `second`.
+    pub(super) fn target(&self, second: u32) -> u32 {
+        self.users_at(end_of(second).saturating_sub(Duration::from_nanos(1)))
+    }
+
+    /// Nobody is wanted from `end` on.
+    pub(super) fn stop(&mut self, end: Duration) {
+        self.end = self.end.min(end);
+    }
+
+    /// `users` existed at the end of `second`; nobody reported the seconds since the last one.
+    pub(super) fn second(&mut self, second: u32, users: u32) {
+        self.silence(second);
+        if second >= self.next {
+            self.user_seconds += u64::from(self.wanted(second).saturating_sub(users));
+            self.next = second.saturating_add(1);
+        }
+    }
+
+    /// Nobody reported the seconds before `second`.
+    pub(super) fn silence(&mut self, second: u32) {
+        // Nothing is missing after the schedule's end, so the loop is bounded by the plan, not by a peer.
+        let until = second.min(u32::try_from(self.end.as_secs()).unwrap_or(u32::MAX));
+        while self.next < until {
+            self.user_seconds += u64::from(self.target(self.next));
+            self.next += 1;
+        }
+        self.next = self.next.max(second);
+    }
+
+    /// What was asked for, and what of it was missing; nobody reported the rest of it.
+    pub(super) fn finish(mut self) -> UserTime {
+        self.silence(u32::MAX);
+        let slots = (0..self.schedule.max_users()).map(Slot);
+        let target: Duration = slots
+            .flat_map(|slot| self.schedule.lives(slot))
+            .map(|life| life.stop.min(self.end).saturating_sub(life.start))
+            .sum();
+        UserTime { target, missing: Duration::from_secs(self.user_seconds).min(target) }
+    }
+
+    /// The fewest users that the schedule can mean by the end of `second`.
+    fn wanted(&self, second: u32) -> u32 {
+        let end = end_of(second);
+        self.users_at(end.saturating_sub(COUNTING_SLACK)).min(self.users_at(end + COUNTING_SLACK))
+    }
+
+    fn users_at(&self, t: Duration) -> u32 {
+        if t < self.end { self.schedule.users_at(t) } else { 0 }
+    }
+}
+
+fn end_of(second: u32) -> Duration {
+    Duration::from_secs(u64::from(second) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 10 users at once for 10 s.
+    fn shortfall() -> Shortfall {
+        Shortfall::new(Schedule::constant(10, None, Duration::from_secs(10)))
+    }
+
+    #[test]
+    fn short_and_silent_seconds_count() {
+        let check = |reported: &[(u32, u32)], interrupted: Option<u64>, target: u64, missing: u64| {
+            let mut shortfall = shortfall();
+            if let Some(at) = interrupted {
+                shortfall.stop(Duration::from_secs(at));
+            }
+            for &(second, users) in reported {
+                shortfall.second(second, users);
+            }
+            let time = shortfall.finish();
+            let secs = (time.target.as_secs(), time.missing.as_secs(), time.actual().as_secs());
+            assert_eq!(secs, (target, missing, target - missing), "{reported:?}");
+        };
+        let full: Vec<(u32, u32)> = (0..10).map(|second| (second, 10)).collect();
+        check(&full, None, 100, 0);
+        check(&[], None, 100, 100);
+        // The users are gone when the last second is counted, and that is right.
+        check(&full[..9], None, 100, 10);
+        check(&[&full[..9], &[(9, 0)]].concat(), None, 100, 0);
+        check(&[(0, 10), (1, 7), (2, 10), (5, 10), (9, 0)], None, 100, 3 + 20 + 30);
+        check(&full[..4], Some(4), 40, 0);
+        check(&[&full[..3], &[(3, 0), (4, 0)]].concat(), Some(4), 40, 0);
+        check(&[(0, 10), (u32::MAX, 0)], None, 100, 90);
+    }
+}

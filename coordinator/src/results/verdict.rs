@@ -1,0 +1,144 @@
+//! The verdict: what the run says about the system under test.
+//!
+//! A missed threshold is a failure, whatever else went wrong, unless the requests that are missing could have
+//! turned it. Short of that, anything that leaves a doubt makes the run inconclusive: only a run without doubts
+//! warns or passes.
+
+use super::accounting::{Account, AccountStatus, Accounting};
+use super::facts::RunFacts;
+use super::generator::{Generator, GeneratorStatus};
+use super::judged::JudgedThreshold;
+use super::quantity;
+use metrics::threshold::Status;
+use plan::Plan;
+
+/// What the run says about the system under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every threshold was met.
+    Pass,
+    /// Every critical value was met, some targets were not.
+    Warn,
+    /// A threshold was missed.
+    Fail,
+    /// The run does not say.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// As it stands in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "fail",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// Everything that the verdict rests on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) facts: &'a RunFacts,
+    pub(super) thresholds: &'a [JudgedThreshold],
+    pub(super) accounting: &'a Accounting,
+    pub(super) generator: &'a Generator,
+}
+
+impl Evidence<'_> {
+    /// The verdict and its reasons in plain words, the decisive ones first.
+    pub(super) fn weigh(self) -> (Verdict, Vec<String>) {
+        let started = self.facts.not_started.is_none();
+        let missed = if started { self.decided(Status::Fail) } else { Vec::new() };
+        let doubts = self.doubts();
+        let warned = self.decided(Status::Warn);
+        let (verdict, decisive) = if !missed.is_empty() {
+            (Verdict::Fail, [missed, doubts, warned].concat())
+        } else if !doubts.is_empty() {
+            (Verdict::Inconclusive, [doubts, warned].concat())
+        } else if !warned.is_empty() {
+            (Verdict::Warn, warned)
+        } else {
+            (Verdict::Pass, vec![self.why_passed()])
+        };
+        (verdict, [decisive, self.losses(), self.unfitness(GeneratorStatus::Degraded)].concat())
+    }
+
+    /// The thresholds that came out as `status`, whatever is missing.
+    fn decided(self, status: Status) -> Vec<String> {
+        let decided = |t: &&JudgedThreshold| t.judgement.status == status && !t.is_undecided();
+        self.thresholds.iter().filter(decided).map(|t| t.sentence(self.plan)).collect()
+    }
+
+    /// Why the run does not say.
+    fn doubts(self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let not_started = self.facts.not_started.as_ref();
+        doubts.extend(not_started.map(|why| format!("the run did not start: {why}")));
+        if let Some(at) = self.facts.interrupted {
+            doubts.push(format!("the run was interrupted after {:.1} s", at.as_secs_f64()));
+        }
+        if not_started.is_none() && self.accounting.merged == 0 {
+            doubts.push("no request was measured".to_owned());
+        }
+        doubts.extend(self.unfitness(GeneratorStatus::Invalid));
+        let missing = match self.accounting.lost_at_most {
+            Some(n) => format!("the missing requests (at most {}) could change that", quantity::count(n)),
+            None => "an unknown number of requests is missing and could change that".to_owned(),
+        };
+        let undecided = self.thresholds.iter().filter(|t| t.is_undecided());
+        doubts.extend(undecided.map(|t| format!("{}: {missing}", t.sentence(self.plan))));
+        doubts.extend(self.decided(Status::NoData));
+        doubts
+    }
+
+    fn unfitness(self, status: GeneratorStatus) -> Vec<String> {
+        if self.generator.status == status { self.generator.reasons() } else { Vec::new() }
+    }
+
+    fn why_passed(self) -> String {
+        match self.thresholds.len() {
+            0 => "the plan states no thresholds".to_owned(),
+            1 => "the one threshold was met".to_owned(),
+            n => format!("all {n} thresholds were met"),
+        }
+    }
+
+    /// What is missing, agent by agent.
+    fn losses(self) -> Vec<String> {
+        let agents = self.facts.agents.iter().zip(&self.accounting.agents);
+        let mut losses: Vec<String> = agents
+            .filter(|(_, account)| account.status != AccountStatus::Exact)
+            .map(|(facts, account)| match &facts.lost {
+                Some(lost) => {
+                    let (name, at) = (&account.name, lost.at.as_secs_f64());
+                    format!("agent {name} was lost at {at:.1} s ({}): {}", lost.reason, missing(account))
+                }
+                None if account.status == AccountStatus::Mismatch => {
+                    format!(
+                        "agent {} counted other totals than were merged: {}",
+                        account.name,
+                        missing(account)
+                    )
+                }
+                None => format!("agent {} did not finish: {}", account.name, missing(account)),
+            })
+            .collect();
+        let Accounting { started, merged, aborted, .. } = *self.accounting;
+        if losses.is_empty() && !self.accounting.is_exact() {
+            losses
+                .push(format!("{started} requests were started, but {merged} merged and {aborted} aborted"));
+        }
+        losses
+    }
+}
+
+fn missing(account: &Account) -> String {
+    match account.lost_at_most {
+        Some(1) => "at most 1 request is missing".to_owned(),
+        Some(n) => format!("at most {} requests are missing", quantity::count(n)),
+        None => "an unknown number of requests is missing".to_owned(),
+    }
+}
