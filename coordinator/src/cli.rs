@@ -1,1 +1,132 @@
-//! stub
+//! The command line as it was typed: text, not yet values. [`settings`](crate::settings) says what it means.
+
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What `--help` says after the flags.
+const AFTER_HELP: &str = "\
+Every flag also has the environment variable that its description names; a flag wins over its variable, and an
+empty variable counts as unset. A file `.env` in the working directory is read.
+
+Examples:
+  coordinator                                  run ./loadtest.yaml with an embedded agent
+  coordinator api.yaml --users 200 --spawn-rate 20/s --duration 5m
+  coordinator api.yaml --expect-agents 4 --listen 0.0.0.0:5557
+  coordinator demo                             run the demo against a target of its own
+
+Exit codes:
+  0 pass (also warn)      1 internal error      2 usage      3 plan or data invalid
+  4 agents missing or lost beyond policy       98 inconclusive
+  99 thresholds failed   130 interrupted";
+
+/// Distributed load tester: musters agents, runs a plan, and says whether every API group met its thresholds.
+#[derive(Debug, Parser)]
+#[command(name = "coordinator", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub struct Cli {
+    /// What to do instead of running a plan.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to run a plan.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do instead of running a plan.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the demo plan against a target of its own
+    Demo(DemoArgs),
+}
+
+/// How to run a plan.
+#[derive(Debug, Default, Args)]
+pub struct RunArgs {
+    /// The plan file [default: ./loadtest.yaml] [env: LOAD_TEST_PLAN]
+    pub plan: Option<PathBuf>,
+    /// Agents to wait for; 0 embeds one [default: 0] [env: LOAD_TEST_EXPECT_AGENTS]
+    #[arg(long, value_name = "N")]
+    pub expect_agents: Option<String>,
+    /// How long to wait for them [default: 60s] [env: LOAD_TEST_AGENTS_TIMEOUT]
+    #[arg(long, value_name = "DURATION")]
+    pub agents_timeout: Option<String>,
+    /// Users at the peak [env: LOAD_TEST_USERS]
+    #[arg(long, value_name = "N")]
+    pub users: Option<String>,
+    /// Users to start per time: `10/s`; a bare `10` means that [env: LOAD_TEST_SPAWN_RATE]
+    #[arg(long, value_name = "RATE")]
+    pub spawn_rate: Option<String>,
+    /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
+    #[arg(long, value_name = "DURATION")]
+    pub duration: Option<String>,
+    /// Profile of the plan to lay over its load and thresholds [env: LOAD_TEST_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Base URL of the system under test; a bare `HOST:PORT` means http:// [env: LOAD_TEST_HOST]
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Fixes every random choice [default: drawn, and told in the report] [env: LOAD_TEST_SEED]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// Where agents connect to [default: 127.0.0.1:5557] [env: LOAD_TEST_LISTEN]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// No web page; there is none yet [env: LOAD_TEST_NO_UI]
+    #[arg(long)]
+    pub no_ui: bool,
+    /// Where `RUN-ID/report.json` goes [default: reports] [env: LOAD_TEST_REPORT_DIR]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// How to run the demo.
+#[derive(Debug, Default, Args)]
+pub struct DemoArgs {
+    /// Users at the peak [env: LOAD_TEST_USERS]
+    #[arg(long, value_name = "N")]
+    pub users: Option<String>,
+    /// Length of the run: `90s`, `5m` [env: LOAD_TEST_DURATION]
+    #[arg(long, value_name = "DURATION")]
+    pub duration: Option<String>,
+    /// Fixes every random choice [env: LOAD_TEST_SEED]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// Where `RUN-ID/report.json` goes [default: reports] [env: LOAD_TEST_REPORT_DIR]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub report_dir: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Reads a command line, program name first. The error is also `--help` and `--version`; clap prints it,
+    /// and ends the process with 2 for wrong usage.
+    ///
+    /// A subcommand wins over a plan of its name; what stands before a subcommand would be ignored, so it is
+    /// refused.
+    pub fn read<I, T>(arguments: I) -> Result<Cli, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let mut command = Cli::command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let typed = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let values: Vec<&clap::Id> =
+            matches.ids().filter(|id| matches.try_contains_id(id.as_str()).is_ok()).collect();
+        if let (Some(name), Some(id)) = (matches.subcommand_name(), values.into_iter().find(typed)) {
+            let what = match id.as_str() {
+                "plan" => "a plan".to_owned(),
+                flag => format!("--{}", flag.replace('_', "-")),
+            };
+            let message = format!(
+                "{what} stands before `{name}`, which does not use it; write its flags after `{name}`, \
+                 or `./{name}` for a plan of that name"
+            );
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Cli::from_arg_matches(&matches)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,8 @@ fn requests(record: &Record) -> Vec<RequestRow> {
 }
 
 fn phases(sums: &PhaseSums) -> PhasesPart {
-    let mean = |(count, sum_us): (u64, u64)| (count > 0).then(|| thousandths(sum_us as f64 / count as f64 / 1e3));
+    let mean =
+        |(count, sum_us): (u64, u64)| (count > 0).then(|| thousandths(sum_us as f64 / count as f64 / 1e3));
     PhasesPart {
         connect: mean(sums.connect),
         tls: mean(sums.tls),
@@ -152,9 +153,8 @@ fn phases(sums: &PhaseSums) -> PhasesPart {
 
 fn errors(record: &Record) -> Vec<ErrorRow> {
     let plan = &record.plan;
-    let at = |since: Duration| {
-        record.facts.started_at.saturating_add(since).unwrap_or(Timestamp::MAX).to_string()
-    };
+    let at =
+        |since: Duration| record.facts.started_at.saturating_add(since).unwrap_or(Timestamp::MAX).to_string();
     let row = |error: &metrics::ErrorCount| ErrorRow {
         request: path(plan, &plan.series[error.series.0 as usize]),
         kind: kind_name(error.kind),

@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 /// Version of the schema: rises when a key changes its meaning or goes away.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// A whole report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// [`SCHEMA_VERSION`].
+    /// Version of this schema.
     pub schema_version: u32,
     /// What was run, and when.
     pub run: Run,

@@ -74,7 +74,8 @@ fn wrapped(reason: &str) -> String {
             lines.push(word);
         }
     }
-    let indented = |(line, text): (usize, &String)| format!("{}{text}\n", if line == 0 { first } else { next });
+    let indented =
+        |(line, text): (usize, &String)| format!("{}{text}\n", if line == 0 { first } else { next });
     lines.iter().enumerate().map(indented).collect()
 }
 
@@ -124,7 +125,11 @@ fn requests(report: &Report, style: Style) -> String {
         }
         for row in rows {
             let tone = if row.totals.failures > 0 { Tone::Doubtful } else { Tone::Plain };
-            let name = if row.name.starts_with(row.method) { row.name.clone() } else { format!("{} {}", row.method, row.name) };
+            let name = if row.name.starts_with(row.method) {
+                row.name.clone()
+            } else {
+                format!("{} {}", row.method, row.name)
+            };
             grid.row(tone, cells(&format!("{indent}{name}"), &row.totals));
         }
     }
@@ -160,7 +165,8 @@ fn errors(report: &Report, style: Style) -> String {
         ("MESSAGE", Fill::Rest),
     ]);
     for row in report.errors.iter().take(SHOWN_ERRORS) {
-        let cells = vec![quantity::count(row.count), row.kind.to_owned(), row.request.clone(), row.message.clone()];
+        let cells =
+            vec![quantity::count(row.count), row.kind.to_owned(), row.request.clone(), row.message.clone()];
         grid.row(Tone::Bad, cells);
     }
     let mut text = grid.render(style);
@@ -175,7 +181,9 @@ fn accounting(report: &Report) -> String {
     let n = quantity::count;
     let (started, merged, aborted) = (n(books.started), n(books.merged), n(books.aborted));
     let mut text = match (books.status, books.lost_at_most) {
-        ("exact", _) => format!("accounting: exact ({started} started = {merged} merged + {aborted} aborted)\n"),
+        ("exact", _) => {
+            format!("accounting: exact ({started} started = {merged} merged + {aborted} aborted)\n")
+        }
         (_, lost) => {
             let lost = lost.map_or("an unknown number".to_owned(), |lost| format!("at most {}", n(lost)));
             let known = format!("{started} started, {merged} merged, {aborted} aborted");

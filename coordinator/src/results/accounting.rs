@@ -2,7 +2,7 @@
 //!
 //! What a lost agent took with it is bounded, not guessed: the requests that were open at the end of its last
 //! window, and those that it may have started unseen after it. It may have run unseen until its lease was over,
-//! at most [`LEASE`] after the coordinator noticed, and started nothing after the schedule's end. Per second it
+//! at most [`LEASE`](crate::fleet::LEASE) after the coordinator noticed, and started nothing after the schedule's end. Per second it
 //! is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
 //! some of them had not started yet. An agent that was lost before its first window is taken to have been as
 //! fast per user as the fastest of the others; without any, the bound is unknown.
@@ -10,12 +10,10 @@
 use super::AgentId;
 use super::agent_totals::AgentTotals;
 use super::facts::{AgentFacts, RunFacts};
+use crate::fleet::LEASE;
 use proto::message::Cumulative;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// How long an agent makes load after it last heard from its coordinator.
-const LEASE: Duration = Duration::from_secs(4);
 
 /// Where every request of the run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +98,11 @@ impl Accounting {
                 if facts.not_started.is_some() {
                     return account(agent, measured, &Unseen { rate: None, until: Duration::ZERO });
                 }
-                account(agent, measured, &Unseen { rate, until: noticed.saturating_add(LEASE).min(schedule_end) })
+                account(
+                    agent,
+                    measured,
+                    &Unseen { rate, until: noticed.saturating_add(LEASE).min(schedule_end) },
+                )
             })
             .collect();
         let sum = |part: fn(&Cumulative) -> u64| totals.values().map(|agent| part(&agent.applied)).sum();

@@ -1,6 +1,7 @@
 //! What only the driver of a run knows about it.
 
 use super::AgentId;
+use crate::fleet::AgentOutcome;
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
 use std::time::Duration;
@@ -58,4 +59,20 @@ pub struct Lost {
     pub reason: String,
     /// When the coordinator noticed, since T0.
     pub at: Duration,
+}
+
+impl From<&AgentOutcome> for AgentFacts {
+    fn from(outcome: &AgentOutcome) -> AgentFacts {
+        AgentFacts {
+            id: outcome.id,
+            name: outcome.name.clone(),
+            build: outcome.build.clone(),
+            cores: outcome.cores,
+            users_assigned: outcome.users,
+            windows_applied: outcome.windows,
+            last_cumulative: outcome.cumulative,
+            finished: outcome.finished,
+            lost: outcome.lost.clone().map(|(reason, at)| Lost { reason, at }),
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub use record::Record;
 pub use user_time::UserTime;
 pub use verdict::Verdict;
 
+pub use crate::fleet::AgentId;
+
 use agent_totals::AgentTotals;
 use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats};
 use plan::Plan;
@@ -44,10 +46,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use timeline::Timeline;
-
-/// An agent of the run, numbered by the fleet in order of arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AgentId(pub u32);
 
 /// Why a window was refused. Nothing of it was added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +76,16 @@ pub enum ApplyError {
         /// Samples in the histogram.
         held: u64,
     },
+    /// A series would hold more samples than a histogram can count.
+    #[error("{added} requests on top of {held} are more than series {series} can count")]
+    Full {
+        /// The series.
+        series: u32,
+        /// What it holds.
+        held: u64,
+        /// What the window would add.
+        added: u64,
+    },
     /// The histogram of the agent's own lateness does not decode.
     #[error("the agent's lag is no histogram: {0}")]
     Lag(DecodeError),
@@ -85,6 +93,9 @@ pub enum ApplyError {
 
 /// Most distinct error messages kept in a run; further ones are folded into one row per series and kind.
 const MAX_ERROR_MESSAGES: usize = 1000;
+
+/// Most samples of one series: half of what a histogram can count, so that adding a window to it cannot fail.
+const MAX_SAMPLES: u64 = 1 << 52;
 
 /// Totals and timeline of one run.
 #[derive(Debug)]
@@ -122,7 +133,10 @@ impl Results {
         }
         for report in &window.series {
             let stats = &mut self.series[report.series.0 as usize];
-            stats.latency.merge_v2(&report.latency).expect("`decode` has read the same bytes");
+            stats
+                .latency
+                .merge_v2(&report.latency)
+                .expect("`decode` has read the same bytes, and there is room");
             stats.ok = stats.ok.saturating_add(report.ok);
             stats.failed = stats.failed.saturating_add(report.failed);
             stats.bytes_in = stats.bytes_in.saturating_add(report.bytes_in);
@@ -181,6 +195,10 @@ impl Results {
             let held = all.merge_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
             if held != counted {
                 return Err(ApplyError::Count { series, counted, held });
+            }
+            let before = self.series[series as usize].requests();
+            if before.saturating_add(counted) > MAX_SAMPLES {
+                return Err(ApplyError::Full { series, held: before, added: counted });
             }
         }
         for row in &window.errors {

@@ -1,1 +1,116 @@
-//! stub
+//! Progress on standard error while a run lasts.
+
+mod line;
+
+pub use line::progress_line;
+
+use crate::results::Live;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Runs up to this long get a line per second where there is no terminal, longer ones a line per
+/// [`SPARSE`]: a log keeps every line.
+const SHORT_RUN: Duration = Duration::from_secs(120);
+
+/// How far apart the lines of a long run are.
+const SPARSE: Duration = Duration::from_secs(5);
+
+/// Where progress goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// A terminal: one line that is drawn again.
+    Terminal,
+    /// A log: one line after the other.
+    Log,
+}
+
+impl Screen {
+    /// What standard error is.
+    pub fn of_stderr() -> Screen {
+        if std::io::stderr().is_terminal() { Screen::Terminal } else { Screen::Log }
+    }
+}
+
+/// Progress of one run on standard error.
+#[derive(Debug)]
+pub struct Progress {
+    total: Duration,
+    /// `None` writes lines.
+    bar: Option<ProgressBar>,
+    due: Duration,
+}
+
+impl Progress {
+    /// Progress of a run that lasts `total`.
+    pub fn new(screen: Screen, total: Duration) -> Progress {
+        let bar = (screen == Screen::Terminal).then(|| {
+            let target = ProgressDrawTarget::stderr();
+            let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
+            let style = ProgressStyle::with_template("{msg} {wide_bar}").expect("the template is a constant");
+            bar.set_style(style.progress_chars("=> "));
+            bar
+        });
+        Progress { total, bar, due: Duration::ZERO }
+    }
+
+    /// Shows the run as it stands `elapsed` after T0; in a log, only when a line is due.
+    pub fn show(&mut self, elapsed: Duration, live: &Live) {
+        let line = progress_line(elapsed, self.total, live);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(milliseconds(elapsed.min(self.total)));
+                bar.set_message(line);
+            }
+            None if elapsed >= self.due => {
+                self.due = next_line(elapsed, self.total);
+                eprintln!("{line}");
+            }
+            None => {}
+        }
+    }
+
+    /// Prints a line of its own above the bar.
+    pub fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// When the line after the one at `elapsed` is due; on whole seconds, so that late lines do not drift.
+fn next_line(elapsed: Duration, total: Duration) -> Duration {
+    let apart = if total <= SHORT_RUN { 1 } else { SPARSE.as_secs() };
+    Duration::from_secs((elapsed.as_secs() / apart + 1) * apart)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_every_second_of_a_short_run_and_every_five_of_a_long_one() {
+        let check = |elapsed_ms: u64, total_s: u64, expected_s: u64| {
+            let next = next_line(Duration::from_millis(elapsed_ms), Duration::from_secs(total_s));
+            assert_eq!(next, Duration::from_secs(expected_s), "{elapsed_ms} ms of {total_s} s");
+        };
+        check(0, 25, 1);
+        check(1_050, 25, 2);
+        check(9_999, 120, 10);
+        check(0, 121, 5);
+        check(5_100, 300, 10);
+        check(12_000, 300, 15);
+    }
+}

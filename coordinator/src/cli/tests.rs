@@ -1,0 +1,66 @@
+use super::*;
+
+fn read(line: &str) -> Result<Cli, String> {
+    let arguments = std::iter::once("coordinator").chain(line.split_whitespace());
+    Cli::read(arguments).map_err(|error| error.to_string())
+}
+
+#[test]
+fn flags_and_subcommands() {
+    let cli = read("").unwrap();
+    assert!(cli.command.is_none() && cli.run.plan.is_none() && cli.run.users.is_none());
+    let cli = read("api.yaml --expect-agents 4 --users=1000 --no-ui --report-dir out").unwrap();
+    assert_eq!(cli.run.plan, Some("api.yaml".into()));
+    assert_eq!((cli.run.expect_agents.as_deref(), cli.run.users.as_deref()), (Some("4"), Some("1000")));
+    assert!(cli.run.no_ui);
+    assert_eq!(cli.run.report_dir, Some("out".into()));
+    let Some(Command::Demo(demo)) = read("demo --users 5 --duration 10s").unwrap().command else {
+        panic!("a subcommand wins over a plan of its name");
+    };
+    assert_eq!((demo.users.as_deref(), demo.duration.as_deref()), (Some("5"), Some("10s")));
+    assert_eq!(read("./demo").unwrap().run.plan, Some("./demo".into()));
+}
+
+#[test]
+fn wrong_usage_names_the_flag_and_exits_with_2() {
+    let check = |line: &str, expected: &str| {
+        let error = read(line).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    };
+    check("--user 5", "unexpected argument '--user'");
+    check("--users", "a value is required for '--users <N>'");
+    check("--users 5 demo", "--users stands before `demo`, which does not use it");
+    check("--no-ui demo", "--no-ui stands before `demo`");
+    check("plan.yaml demo", "a plan stands before `demo`");
+    check("a.yaml b.yaml", "unexpected argument 'b.yaml'");
+    let error = Cli::read(["coordinator", "--users", "5", "demo"]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert_eq!(Cli::read(["coordinator", "--help"]).unwrap_err().exit_code(), 0);
+}
+
+#[test]
+fn help_names_every_variable_and_exit_code() {
+    let help = read("--help").unwrap_err();
+    for flag in Cli::command().get_arguments().filter(|argument| argument.get_id() != "help") {
+        let id = flag.get_id().as_str();
+        let variable = match id {
+            "version" => continue,
+            "target" => "HOST".to_owned(),
+            _ => id.to_uppercase(),
+        };
+        assert!(help.contains(&format!("[env: LOAD_TEST_{variable}]")), "{id}\n{help}");
+    }
+    for code in [
+        "0 pass",
+        "1 internal",
+        "2 usage",
+        "3 plan",
+        "4 agents",
+        "98 inconclusive",
+        "99 thresholds",
+        "130 interrupted",
+    ] {
+        assert!(help.contains(code), "{code}\n{help}");
+    }
+    Cli::command().debug_assert();
+}

@@ -1,0 +1,183 @@
+use super::*;
+use crate::results::fixture::{Requests, Scripted, facts, plan, record};
+use crate::results::{AgentId, Lost, Results};
+use metrics::{ErrorKind, SeriesId};
+use plan::model::{GroupId, ThresholdScope};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+const THRESHOLDS: &[(ThresholdScope, &str)] = &[
+    (ThresholdScope::Plan, "success_rate >= 99%"),
+    (ThresholdScope::Group(GroupId(0)), "p95 <= 50ms critical 90ms"),
+    (ThresholdScope::Group(GroupId(1)), "p95 <= 1s"),
+    (ThresholdScope::Request(SeriesId(1)), "rate >= 5/s"),
+];
+
+const REQUESTS: &[Requests] = &[(0, 9, 1, 100), (1, 90, 0, 8)];
+
+fn json() -> Value {
+    let record = record(THRESHOLDS, REQUESTS, |_, _| {});
+    serde_json::to_value(Report::new(&record)).unwrap()
+}
+
+/// Every key of `value` with its path; `[]` stands for the elements of a list.
+fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                keys(value, &path, found);
+                found.insert(path);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, &format!("{path}[]"), found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_keys_of_report_json_are_a_contract() {
+    const TOTALS: &str = "requests failures success_rate rps bytes_in bytes_out latency_ms latency_ms.min latency_ms.mean \
+        latency_ms.stddev latency_ms.p50 latency_ms.p75 latency_ms.p90 latency_ms.p95 latency_ms.p99 \
+        latency_ms.p99_9 latency_ms.max";
+    let contract = [
+        (
+            "",
+            "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
+              generator users timeline observed",
+        ),
+        ("run.", "id name profile seed plan_sha256 target started_at ended_at duration_s warmup_s"),
+        ("thresholds[].", "scope metric expression observed unit level status samples"),
+        ("totals.", TOTALS),
+        ("groups[].", "name"),
+        ("groups[].", TOTALS),
+        (
+            "requests[].",
+            "name group user_class task method phases_ms phases_ms.connect phases_ms.tls \
+              phases_ms.first_byte phases_ms.body",
+        ),
+        ("requests[].", TOTALS),
+        ("errors[].", "request kind message count first_at last_at"),
+        ("accounting.", "status started merged aborted lost_at_most per_agent"),
+        ("accounting.per_agent[].", "name users started merged aborted windows status"),
+        ("generator.", "status agents"),
+        ("generator.agents[].", "name build cores cpu cpu_max lag_ms_p99 reconnects status"),
+        ("users.", "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms"),
+        ("timeline[].", "t_s users target_users rps failures p50_ms p95_ms p99_ms"),
+    ];
+    let expected: BTreeSet<String> = contract
+        .iter()
+        .flat_map(|(path, keys)| keys.split_whitespace().map(move |key| format!("{path}{key}")))
+        .collect();
+    let mut found = BTreeSet::new();
+    keys(&json(), "", &mut found);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_values_of_report_json() {
+    let json = json();
+    let check = |pointer: &str, expected: Value| {
+        assert_eq!(json.pointer(pointer), Some(&expected), "{pointer}");
+    };
+    check("/schema_version", 1.into());
+    check("/run/target", "http://127.0.0.1:8000".into());
+    check("/run/started_at", "2026-11-21T08:00:00Z".into());
+    check("/run/duration_s", 10.0.into());
+    check("/verdict", "fail".into());
+    check("/exit_code", 99.into());
+    check("/reasons/0", "p95 of group `auth` is 100 ms, threshold p95 <= 50ms critical 90ms".into());
+    check("/thresholds/0/scope", "plan".into());
+    check("/thresholds/0/observed", 99.0.into());
+    check("/thresholds/0/unit", "%".into());
+    check("/thresholds/0/level", "target".into());
+    check("/thresholds/0/samples", 1000.into());
+    check("/thresholds/1/scope", "group:auth".into());
+    check("/thresholds/1/level", "critical".into());
+    check("/thresholds/1/status", "fail".into());
+    check("/thresholds/2/observed", Value::Null);
+    check("/thresholds/2/status", "no_data".into());
+    check("/thresholds/3/scope", "request:AuthUser/profile/GET /api/v1/me".into());
+    check("/totals/requests", 1000.into());
+    check("/totals/success_rate", 0.99.into());
+    check("/totals/rps", 100.0.into());
+    check("/totals/bytes_in", 100_000.into());
+    check("/groups/1/name", "generation".into());
+    check("/groups/1/success_rate", Value::Null);
+    check("/groups/1/latency_ms/p95", Value::Null);
+    check("/groups/1/rps", 0.0.into());
+    check("/requests/1/method", "GET".into());
+    check("/requests/1/phases_ms/first_byte", 7.2.into());
+    check("/requests/1/phases_ms/connect", Value::Null);
+    check("/requests/3/name", "GET /health".into());
+    check("/requests/3/group", Value::Null);
+    check("/requests/3/requests", 0.into());
+    check("/errors/0/request", "AuthUser/on_start/POST /api/v1/auth/login".into());
+    check("/errors/0/kind", "status".into());
+    check("/errors/0/count", 10.into());
+    check("/errors/0/last_at", "2026-11-21T08:00:09Z".into());
+    check("/accounting/status", "exact".into());
+    check("/accounting/lost_at_most", 0.into());
+    check("/generator/agents/0/cpu", 0.2.into());
+    check("/users/target_user_seconds", 100.0.into());
+    check("/users/missing_user_seconds", 0.0.into());
+    check("/users/start_skew_ms", 1.5.into());
+    check("/timeline/9/t_s", 9.into());
+    check("/timeline/0/rps", 100.0.into());
+}
+
+#[test]
+fn report_json_is_written_whole_and_errors_name_the_path() {
+    let report = Report::new(&record(&[], REQUESTS, |_, _| {}));
+    let directory = std::env::temp_dir().join(format!("muster-report-{}", std::process::id()));
+    let path = write_json(&directory, &report).unwrap();
+    assert_eq!(path, directory.join("20261121-080000-abcd/report.json"));
+    let read: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(read, serde_json::to_value(&report).unwrap());
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+    let error = write_json(&path, &report).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot write {}", path.display())), "{error}");
+    assert!(error.contains("--report-dir"), "{error}");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn the_text_of_a_failed_run() {
+    let text = render_text(&Report::new(&record(THRESHOLDS, REQUESTS, |_, _| {})), Style::Plain);
+    assert_eq!(text, include_str!("tests/failed.txt"));
+}
+
+#[test]
+fn the_text_of_a_hostile_run() {
+    let mut plan = plan(&[(ThresholdScope::Group(GroupId(0)), "p95 <= 200ms")]);
+    plan.name = "\u{1b}]0;owned\u{7}".repeat(20);
+    plan.groups[0].name = "a\u{202e}b".to_owned();
+    plan.series[0].name = format!("GET /\u{1b}[2J{}", "日本".repeat(60));
+    plan.series[1].name = "two\nlines".to_owned();
+    let mut results = Results::new(Arc::new(plan));
+    let mut agents = [Scripted::new(0, "a"), Scripted::new(1, "b")];
+    for (agent, id) in agents.iter_mut().zip(0..) {
+        let mut window = agent.window(0, 10, &[(0, 1_234_567, 3, 1520), (1, 5, 0, 8)]);
+        for i in 0..12 {
+            let mut error = window.errors[0].clone();
+            (error.kind, error.message) =
+                (ErrorKind::Assertion, format!("{i}\r\u{1b}[31m{}", "x".repeat(150)));
+            window.errors.push(error);
+        }
+        results.apply(AgentId(id), &window).unwrap();
+    }
+    let mut facts = facts(&[&agents[0], &agents[1]]);
+    facts.agents[0].finished = true;
+    facts.agents[1].lost = Some(Lost { reason: "\u{1b}[5m gone".to_owned(), at: Duration::from_secs(1) });
+    let report = Report::new(&results.finish(&facts));
+    let text = render_text(&report, Style::Plain);
+    assert_eq!(text, include_str!("tests/hostile.txt"));
+    for line in text.lines() {
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.chars().map(|c| if c < '\u{2e80}' { 1 } else { 2 }).sum::<usize>() <= 100, "{line}");
+    }
+    let coloured = render_text(&report, Style::Colour);
+    assert!(coloured.starts_with("\u{1b}[1;33mINCONCLUSIVE\u{1b}[0m"), "{coloured}");
+}
