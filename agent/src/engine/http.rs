@@ -206,3 +206,6 @@ async fn read_body(
     }
     Ok(kept)
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,14 @@ mod thread;
 mod tls;
 mod user;
 
+#[cfg(test)]
+#[path = "../../tests/engine/certificate.rs"]
+mod test_certificate;
+#[cfg(test)]
+#[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
+#[path = "../../tests/engine/server.rs"]
+mod test_server;
+
 pub use health::Health;
 pub use limits::{
     CONNECT_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, MAX_KEPT_BODY_BYTES, ON_START_RETRY_PAUSE_MIN,

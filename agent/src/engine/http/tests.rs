@@ -1,0 +1,239 @@
+//! One user's client against a server that also answers wrongly.
+
+use super::*;
+use crate::engine::outgoing;
+use crate::engine::test_certificate::localhost;
+use crate::engine::test_server::{Answer, Server, Then};
+use metrics::ErrorKind;
+use plan::judge::RenderedRequest;
+use plan::model::Method;
+use rustls::pki_types::CertificateDer;
+use std::future::Future;
+use std::time::Duration;
+use url::Url;
+
+/// Short where a test waits for it, long where it must not matter.
+const LIMITS: RequestLimits = RequestLimits {
+    connect: Duration::from_secs(20),
+    request: Duration::from_secs(20),
+    kept_body: 8,
+    body: 100,
+};
+
+/// A client, its books and its thread's runtime.
+struct User {
+    client: Client,
+    tally: Tally,
+    target: Arc<Origin>,
+}
+
+impl User {
+    fn new(target: &str, limits: RequestLimits, roots: Vec<CertificateDer<'static>>) -> User {
+        let target = Arc::new(Origin::of(&Url::parse(target).unwrap()).unwrap());
+        let client = Client::new(Arc::new(Tls::new(roots)), limits);
+        User { client, tally: Tally::new(Instant::now(), 1), target }
+    }
+
+    async fn get(&mut self, url: &str, body: BodyUse) -> Exchange {
+        self.send(Method::Get, url, "", body).await
+    }
+
+    async fn send(&mut self, method: Method, url: &str, body: &str, keep: BodyUse) -> Exchange {
+        let rendered =
+            RenderedRequest { url: url.to_owned(), headers: Vec::new(), body: body.as_bytes().to_vec() };
+        let outgoing = outgoing::build(&self.target, method, rendered).unwrap();
+        self.client.send(outgoing, keep, Instant::now(), &self.tally).await
+    }
+}
+
+fn on_engine_thread<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
+    runtime.block_on(test)
+}
+
+fn outcome(exchange: &Exchange) -> String {
+    match &exchange.outcome {
+        Ok(reply) => format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body)),
+        Err(failure) => format!("{:?}: {}", failure.kind, failure.message),
+    }
+}
+
+/// One GET to a server that answers with `answer`; returns how it was seen, the port replaced.
+fn check_with(limits: RequestLimits, body: BodyUse, answer: Answer, expected: &str) {
+    let server = Server::start(move |_| answer.clone());
+    let url = format!("http://{}", server.address);
+    on_engine_thread(async {
+        let mut user = User::new(&url, limits, Vec::new());
+        let exchange = user.get(&format!("{url}/x"), body).await;
+        assert_eq!(outcome(&exchange), expected);
+        let keeps = exchange.outcome.is_ok();
+        assert_eq!(user.client.kept.len(), usize::from(keeps), "only a clean connection is kept");
+        assert_eq!(exchange.phases.body.is_some(), keeps);
+        assert!(exchange.bytes_out > 0 && exchange.phases.connect.is_some());
+    });
+}
+
+fn check(answer: &str, then: Then, expected: &str) {
+    check_with(LIMITS, BodyUse::Keep, Answer::raw(answer, then), expected);
+}
+
+#[test]
+fn whole_responses() {
+    use Then::{Close, KeepOpen};
+    check("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", KeepOpen, "200 hi");
+    check("HTTP/1.1 301 Moved\r\nlocation: /y\r\ncontent-length: 0\r\n\r\n", KeepOpen, "301 ");
+    check("HTTP/1.1 204 No Content\r\n\r\n", KeepOpen, "204 ");
+    check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", KeepOpen, "200 ");
+    let chunked = "HTTP/1.1 503 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+    check(chunked, KeepOpen, "503 abc");
+    check("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc", Close, "200 abc");
+}
+
+#[test]
+fn broken_responses_have_a_kind_each() {
+    use Then::{Close, KeepOpen, Reset};
+    let cut = "Reset: connection closed before the response was complete";
+    check("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi", Close, cut);
+    check("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhi", Close, cut);
+    check("HTTP/1.1 200", Close, cut);
+    check("", Close, cut);
+    check("", Reset, "Reset: connection reset by the peer");
+    check("not HTTP at all\r\n\r\n", KeepOpen, "Protocol: invalid HTTP version parsed");
+    check("HTTP/1.1 999999 x\r\n\r\n", KeepOpen, "Protocol: invalid HTTP status-code parsed");
+    let bad_chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
+    check(bad_chunk, KeepOpen, "Protocol: Invalid chunk size line: Invalid Size");
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101));
+    check(&many, KeepOpen, "TooLarge: the response's header section is larger than the limit");
+}
+
+#[test]
+fn bodies_are_bounded() {
+    let of = |bytes: usize| Answer::ok(&"x".repeat(bytes));
+    check_with(LIMITS, BodyUse::Keep, of(8), "200 xxxxxxxx");
+    let nine = "TooLarge: the response body is larger than the limit of 8 bytes";
+    check_with(LIMITS, BodyUse::Keep, of(9), nine);
+    check_with(LIMITS, BodyUse::Discard, of(100), "200 ");
+    let hundred = "TooLarge: the response body is larger than the limit of 100 bytes";
+    check_with(LIMITS, BodyUse::Discard, of(101), hundred);
+    let endless = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhello\r\n";
+    check_with(LIMITS, BodyUse::Keep, Answer::raw(endless, Then::Hang), nine);
+}
+
+#[test]
+fn timeouts_name_what_they_waited_for() {
+    let limits = RequestLimits { request: Duration::from_millis(80), ..LIMITS };
+    let check = |answer: &str, expected| {
+        check_with(limits, BodyUse::Keep, Answer::raw(answer, Then::Hang), expected);
+    };
+    check("", "Timeout: timed out after 80 ms waiting for the first byte of the response");
+    check(
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi",
+        "Timeout: timed out after 80 ms reading the response body",
+    );
+
+    let server = Server::start(|_| Answer::raw("", Then::Hang));
+    let url = format!("https://{}", server.address);
+    let limits = RequestLimits { connect: Duration::from_millis(80), ..LIMITS };
+    let exchange = on_engine_thread(async { User::new(&url, limits, vec![]).get(&url, BodyUse::Keep).await });
+    assert_eq!(outcome(&exchange), "Timeout: timed out after 80 ms in the TLS handshake");
+    assert!(exchange.phases.connect.is_some() && exchange.phases.tls.is_none());
+}
+
+#[test]
+fn no_connection() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let get = |url: &str| {
+        let exchange =
+            on_engine_thread(async { User::new(url, LIMITS, vec![]).get(url, BodyUse::Keep).await });
+        assert_eq!((exchange.bytes_in, exchange.bytes_out), (0, 0));
+        exchange
+    };
+    let refused = get(&format!("http://{unused}"));
+    assert_eq!(outcome(&refused), format!("Refused: connection refused by {unused}"));
+    assert_eq!(refused.phases, Phases::default());
+    // No resolver is asked for a name with a label that long.
+    let dns = get(&format!("http://{}.test", "x".repeat(64))).outcome.unwrap_err();
+    assert_eq!(dns.kind, ErrorKind::Dns, "{}", dns.message);
+}
+
+#[test]
+fn bytes_are_exact_and_a_connection_is_reused() {
+    let server = Server::start(|seen| Answer::ok(&seen.body));
+    let url = format!("http://{}", server.address);
+    on_engine_thread(async {
+        let mut user = User::new(&url, LIMITS, Vec::new());
+        for round in 0..3 {
+            let (before_in, before_out) = (server.truth().bytes_written, server.truth().bytes_read);
+            let exchange = user.send(Method::Post, &format!("{url}/x?{round}"), "12345", BodyUse::Keep).await;
+            assert_eq!(outcome(&exchange), "200 12345");
+            server.until(|truth| truth.bytes_written > before_in).await;
+            let truth = server.truth();
+            assert_eq!(exchange.bytes_in, truth.bytes_written - before_in);
+            assert_eq!(exchange.bytes_out, truth.bytes_read - before_out);
+            assert_eq!(exchange.phases.connect.is_some(), round == 0);
+            assert!(exchange.phases.first_byte.is_some());
+        }
+    });
+    assert_eq!(server.truth().connections, 1);
+    assert!(server.truth().requests[2].head.starts_with("POST /x?2 HTTP/1.1\r\nhost: 127.0.0.1:"));
+}
+
+#[test]
+fn a_connection_that_the_server_closed_is_made_anew_and_counted() {
+    let server = Server::start(|_| Answer { then: Then::Close, ..Answer::ok("hi") });
+    let url = format!("http://{}", server.address);
+    on_engine_thread(async {
+        let mut user = User::new(&url, LIMITS, Vec::new());
+        for round in 0..3 {
+            assert_eq!(outcome(&user.get(&url, BodyUse::Keep).await), "200 hi");
+            server.until(|truth| truth.ended == round + 1).await;
+            // Lets the runtime look at its sockets once before the next request.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(user.tally.take_reconnects(), 2);
+    });
+    assert_eq!((server.truth().connections, server.truth().requests.len()), (3, 3));
+}
+
+#[test]
+fn a_user_keeps_few_connections_and_drops_the_one_unused_for_longest() {
+    let servers: Vec<Server> =
+        (0..=MAX_CONNECTIONS_PER_USER).map(|_| Server::start(|_| Answer::ok(""))).collect();
+    on_engine_thread(async {
+        let url = |n: usize| format!("http://{}/", servers[n].address);
+        let mut user = User::new(&url(0), LIMITS, Vec::new());
+        // The first stays because it is used again; the second makes room for the last.
+        for n in [0, 1, 2, 3, 0, 4, 0, 1] {
+            assert_eq!(outcome(&user.get(&url(n), BodyUse::Keep).await), "200 ");
+        }
+        assert_eq!(user.tally.take_reconnects(), 0);
+    });
+    let connections: Vec<usize> = servers.iter().map(|server| server.truth().connections).collect();
+    assert_eq!(connections, [1, 2, 1, 1, 1]);
+}
+
+#[test]
+fn tls_is_measured_and_strangers_are_refused() {
+    let (acceptor, root) = localhost();
+    let server = Server::start_tls(acceptor, |_| Answer::ok("hi"));
+    let url = format!("https://localhost:{}", server.address.port());
+    on_engine_thread(async {
+        let mut user = User::new(&url, LIMITS, vec![root]);
+        let first = user.get(&url, BodyUse::Keep).await;
+        assert_eq!(outcome(&first), "200 hi");
+        assert!(first.phases.tls.is_some());
+        assert!(first.bytes_in > 500, "the handshake counts: {}", first.bytes_in);
+        let second = user.get(&url, BodyUse::Keep).await;
+        assert_eq!(outcome(&second), "200 hi");
+        assert_eq!((second.phases.connect, second.phases.tls), (None, None));
+        let seen = server.truth().bytes_written / 2;
+        assert!(second.bytes_in > seen, "TLS records are larger than what they hold: {}", second.bytes_in);
+
+        let failure = User::new(&url, LIMITS, vec![]).get(&url, BodyUse::Keep).await.outcome.unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Tls);
+        assert!(failure.message.starts_with("TLS handshake failed: invalid peer certificate"), "{failure:?}");
+    });
+}
