@@ -58,7 +58,8 @@ impl Drop for Embedded {
 
 fn config(incarnation: u64) -> AgentConfig {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-    let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    let cores =
+        std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
     AgentConfig {
         name: NAME.to_owned(),
         threads: NonZero::new(cores).unwrap_or(NonZero::<u32>::MIN),

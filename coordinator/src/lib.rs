@@ -2,13 +2,18 @@
 //!
 //! Reading order: [`cli`] (what was typed) and [`settings`] (what it means), [`fleet`] (who does what) and
 //! [`grpc`] (how they are told), [`results`] (what was measured, and the verdict), [`report`] (how it is told),
-//! [`terminal`] (progress), [`exit`] (what scripts get).
+//! [`terminal`] (progress), [`exit`] (what scripts get); [`run`] puts them together, with the [`embedded`] agent
+//! when none is expected, and [`demo`] gives it a target of its own.
 
 pub mod cli;
+pub mod demo;
+pub mod embedded;
 pub mod exit;
 pub mod fleet;
 pub mod grpc;
+pub mod reach;
 pub mod report;
 pub mod results;
+pub mod run;
 pub mod settings;
 pub mod terminal;

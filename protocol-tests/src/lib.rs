@@ -1,1 +1,9 @@
-//! placeholder
+//! What tests need that see both ends, or one end and a fake of the other.
+//!
+//! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
+//! ends), [`plan_file`] (plans for tests).
+
+pub mod fleet;
+pub mod peer;
+pub mod plan_file;
+pub mod process;

@@ -79,8 +79,8 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub fn finish(self) {
-        if let Some(bar) = self.bar {
+    pub fn finish(&mut self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }

@@ -1,0 +1,53 @@
+//! `coordinator demo`: the main job against a target of its own, on a machine with nothing but this program.
+
+use crate::exit::ExitCode;
+use crate::report::Style;
+use crate::run::{Job, run};
+use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig};
+use plan::{Bundle, Settings};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// The plan that is shown.
+const PLAN: &str = include_str!("../../examples/platform-api.yaml");
+
+/// Its name, for messages.
+const FILE: &str = "examples/platform-api.yaml";
+
+/// The profile that takes less than half a minute.
+const PROFILE: &str = "demo";
+
+/// Starts the demo target and an embedded agent and runs the Platform plan. As [`run`].
+///
+/// # Errors
+/// As [`run`], and when the target cannot be started.
+pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
+    let target = demo_target()?;
+    eprintln!("demo target: {} (what it saw: {}/truth)", target.url(), target.url());
+    let settings = Settings {
+        profile: Some(PROFILE.to_owned()),
+        target: Some(target.url()),
+        users: config.users,
+        spawn_rate: None,
+        duration: config.duration,
+        seed: config.seed,
+        env: BTreeMap::new(),
+    };
+    let job = Job {
+        bundle: Bundle { file: FILE.to_owned(), source: PLAN.to_owned(), settings },
+        expect_agents: 0,
+        agents_timeout: DEFAULT_AGENTS_TIMEOUT,
+        listen: DEFAULT_LISTEN,
+        report_dir: config.report_dir,
+        style,
+    };
+    let code = run(job, stop).await?;
+    println!("demo target saw {} requests", target.truth().total);
+    target.stop();
+    Ok(code)
+}
+
+fn demo_target() -> anyhow::Result<::demo::Running> {
+    use anyhow::Context as _;
+    ::demo::spawn(::demo::Config::default()).context("cannot start the demo target")
+}

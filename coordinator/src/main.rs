@@ -1,0 +1,116 @@
+//! The coordinator's program.
+
+use coordinator::cli::{Cli, Command};
+use coordinator::demo::demo;
+use coordinator::exit::ExitCode;
+use coordinator::report::Style;
+use coordinator::run::{Job, run};
+use coordinator::settings::{DemoConfig, Environment, RunConfig};
+use plan::Bundle;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use tokio::sync::mpsc;
+
+fn main() -> std::process::ExitCode {
+    let dotenv = dotenvy::dotenv();
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    if let Err(error) = dotenv
+        && !error.not_found()
+    {
+        eprintln!("error: .env: {error}; write one NAME=VALUE per line");
+        return ExitCode::Usage.into();
+    }
+    let code = coordinate(&cli).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::Internal
+    });
+    code.into()
+}
+
+fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
+    // An error means that a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let env: Environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let colour =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let style = if colour { Style::Colour } else { Style::Plain };
+    let drawn_seed = rand::random();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match &cli.command {
+        Some(Command::Demo(args)) => match DemoConfig::resolve(args, &env, drawn_seed) {
+            Ok(config) => runtime.block_on(async { demo(config, style, stop_signals()?).await }),
+            Err(error) => Ok(usage(&error)),
+        },
+        None => match RunConfig::resolve(&cli.run, &env, drawn_seed) {
+            Ok(config) => runtime.block_on(async {
+                match job(config, style) {
+                    Ok(job) => run(job, stop_signals()?).await,
+                    Err(code) => Ok(code),
+                }
+            }),
+            Err(error) => Ok(usage(&error)),
+        },
+    }
+}
+
+fn usage(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::Usage
+}
+
+/// Reads the plan; what stands in the way is said, with its exit code.
+fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
+    let file = config.plan_path.display().to_string();
+    let source = read_plan(&config.plan_path).map_err(|problem| {
+        eprintln!("error: {file}: {problem}");
+        ExitCode::Plan
+    })?;
+    Ok(Job {
+        bundle: Bundle { file, source, settings: config.settings },
+        expect_agents: config.expect_agents,
+        agents_timeout: config.agents_timeout,
+        listen: config.listen,
+        report_dir: config.report_dir,
+        style,
+    })
+}
+
+fn read_plan(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        format!("cannot read the plan: {error}; name the file, as in `coordinator api.yaml`, or try `coordinator demo`")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        format!("line {line} is not UTF-8; save the plan as UTF-8")
+    })
+}
+
+/// The operator's wishes to stop: Ctrl-C or SIGTERM, once. The second one ends the process at once.
+fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, receiver) = mpsc::channel(1);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        let mut wishes = 0;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            wishes += 1;
+            if wishes > 1 {
+                eprintln!("stopped at once; nothing is reported");
+                std::process::exit(ExitCode::Interrupted.number().into());
+            }
+            eprintln!("stopping: running iterations may finish; again to quit at once");
+            let _ = sender.send(()).await;
+        }
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,250 @@
+//! One run from a plan to its exit code: the pieces put together.
+
+use crate::embedded::Embedded;
+use crate::exit::ExitCode;
+use crate::fleet::{AgentId, AgentOutcome, Fleet, FleetConfig, NotStarted, Outcome};
+use crate::grpc::{Observer, drive, serve};
+use crate::reach::{self, Reach};
+use crate::report::{Report, Style, render_text, write_json};
+use crate::results::{AgentFacts, Lost, Results, RunFacts};
+use crate::terminal::{Progress, Screen};
+use jiff::Timestamp;
+use plan::{Bundle, Plan, sha256_hex};
+use proto::message::{PlanDigests, RunId, WindowReport};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// How long agents may take to read what was said last before the process ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What to run, and where the results go.
+#[derive(Debug)]
+pub struct Job {
+    /// The plan with this run's settings.
+    pub bundle: Bundle,
+    /// Agents to wait for; 0 runs an embedded one.
+    pub expect_agents: u32,
+    /// How long to wait for them.
+    pub agents_timeout: Duration,
+    /// Where agents attach.
+    pub listen: SocketAddr,
+    /// The directory that gets a directory for the run.
+    pub report_dir: PathBuf,
+    /// Whether the result may carry colour.
+    pub style: Style,
+}
+
+/// Runs `job`; each item of `stop` is the operator's wish to stop it. The result goes to standard output,
+/// everything else to standard error.
+///
+/// # Errors
+/// Faults of this machine: a port that is taken, a report that cannot be written.
+pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
+    let plan = match job.bundle.compile() {
+        Ok(plan) => Arc::new(plan),
+        Err(diagnostics) => {
+            eprint!("{diagnostics}");
+            return Ok(ExitCode::Plan);
+        }
+    };
+    job.bundle.retain_env(&plan);
+    let bytes = job.bundle.to_bytes();
+    let digests = PlanDigests { bundle_sha256: sha256_hex(&bytes), meaning_sha256: plan.meaning_sha256() };
+    let run_id = RunId(run_id());
+    let progress = Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end())));
+    let note = {
+        let progress = progress.clone();
+        move |text: &str| progress.lock().expect("no holder panics").note(text)
+    };
+
+    let listener = listen(&job, &note).await?;
+    greet(&plan, &job, &note).await;
+
+    let (stop_serving, serving_stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        let _ = serving_stopped.await;
+    };
+    let connection_note = note.clone();
+    let (network, server) = serve(listener, stopped, move |text| connection_note(&text));
+    let embedded = match job.expect_agents {
+        0 => Some(Embedded::start(network.local.clone(), rand::random())?),
+        _ => None,
+    };
+    let origin = Instant::now();
+    let fleet = Fleet::new(fleet_config(&plan, &job, &run_id, bytes, digests.clone()), Duration::ZERO);
+    let mut watch =
+        Watch { results: Results::new(plan.clone()), progress: progress.clone(), started: None, ended: None };
+    let outcome = drive(fleet, origin, network.events, stop, &mut watch).await;
+    progress.lock().expect("no holder panics").finish();
+
+    // The streams end by themselves now; connections that do not are cut.
+    let _ = stop_serving.send(());
+    let _ = tokio::time::timeout(FAREWELL, server).await;
+    drop(embedded);
+
+    let facts = watch.facts(outcome, run_id, digests.bundle_sha256);
+    if let Some(reason) = &facts.not_started {
+        eprintln!("error: {reason}");
+        let interrupted = facts.interrupted.is_some();
+        return Ok(if interrupted { ExitCode::Interrupted } else { ExitCode::Agents });
+    }
+    let record = watch.results.finish(&facts);
+    let report = Report::new(&record);
+    print!("{}", render_text(&report, job.style));
+    let written = write_json(&job.report_dir, &report);
+    if let Ok(path) = &written {
+        println!("report: {}", path.display());
+    }
+    std::io::stdout().flush()?;
+    written?;
+    Ok(ExitCode::of(&record))
+}
+
+/// The time in UTC and four random digits: sorts by time, and two runs of one second keep apart.
+fn run_id() -> String {
+    format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), rand::random::<u16>())
+}
+
+async fn listen(job: &Job, note: &impl Fn(&str)) -> anyhow::Result<Option<TcpListener>> {
+    if job.expect_agents == 0 {
+        return Ok(None);
+    }
+    if !job.listen.ip().is_loopback() {
+        note(&format!(
+            "warning: {} is open to the network, without encryption and for any agent (--listen); use it on \
+             networks that you trust",
+            job.listen
+        ));
+    }
+    let listener = TcpListener::bind(job.listen).await.map_err(|error| {
+        anyhow::anyhow!(
+            "cannot listen on {} (--listen): {error}; is another coordinator running?",
+            job.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    note(&format!(
+        "waiting for {} agents on {address}; on each host: agent --coordinator {address}",
+        job.expect_agents
+    ));
+    Ok(Some(listener))
+}
+
+/// Says what is going to happen, and whether the target answers at all.
+async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
+    let profile = plan.profile.as_ref().map_or(String::new(), |profile| format!(", profile {profile}"));
+    note(&format!(
+        "{}{profile}: {} users for {} s, seed {}",
+        plan.name,
+        plan.schedule.max_users(),
+        plan.schedule.end().as_secs_f64(),
+        job.bundle.settings.seed
+    ));
+    let reach = reach::check(&plan.target).await;
+    let level = if matches!(reach, Reach::Unreachable(_)) { "warning: " } else { "" };
+    note(&format!("{level}target {} {reach}", plan.target));
+}
+
+fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: PlanDigests) -> FleetConfig {
+    FleetConfig {
+        run: run.clone(),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+        bundle: bundle.into(),
+        digests,
+        n_series: plan.series.len() as u32,
+        users: plan.schedule.max_users(),
+        classes: plan.slots.clone(),
+        schedule_end: plan.schedule.end(),
+        stop_timeout: plan.stop_timeout,
+        expect_agents: job.expect_agents.max(1),
+        agents_timeout: job.agents_timeout,
+    }
+}
+
+/// Watches the fleet: adds windows to the results, shows progress.
+struct Watch {
+    results: Results,
+    progress: Arc<Mutex<Progress>>,
+    started: Option<(Instant, Timestamp)>,
+    /// When the newest window arrived; the last one arrives when the last iteration is over.
+    ended: Option<(Instant, Timestamp)>,
+}
+
+impl Observer for Watch {
+    fn apply(&mut self, agent: AgentId, window: &WindowReport) {
+        self.ended = Some((Instant::now(), Timestamp::now()));
+        if let Err(error) = self.results.apply(agent, window) {
+            // The accounting shows what is missing.
+            self.note(&format!("window {} of agent {} cannot be added: {error}", window.seq, agent.0));
+        }
+    }
+
+    fn gone(&mut self, agent: AgentId) {
+        self.results.agent_gone(agent);
+    }
+
+    fn started(&mut self, after: Duration, agents: &[AgentId]) {
+        let wall = Timestamp::now().checked_add(after).unwrap_or(Timestamp::MAX);
+        self.started = Some((Instant::now() + after, wall));
+        for agent in agents {
+            self.results.agent_joined(*agent);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.progress.lock().expect("no holder panics").note(text);
+    }
+
+    fn tick(&mut self) {
+        if let Some((t0, _)) = self.started {
+            let elapsed = Instant::now().saturating_duration_since(t0);
+            self.progress.lock().expect("no holder panics").show(elapsed, &self.results.live());
+        }
+    }
+}
+
+impl Watch {
+    fn facts(&self, outcome: Outcome, run_id: RunId, bundle_sha256: String) -> RunFacts {
+        let now = (Instant::now(), Timestamp::now());
+        let (t0, started_at) = self.started.unwrap_or(now);
+        let (end, ended_at) = self.ended.unwrap_or(now);
+        let (not_started, interrupted) = match outcome.started {
+            Ok(_) => (None, outcome.interrupted),
+            Err(NotStarted::Agents(reason)) => (Some(reason), None),
+            Err(NotStarted::Interrupted) => {
+                (Some("interrupted before the run began".to_owned()), Some(Duration::ZERO))
+            }
+        };
+        RunFacts {
+            run_id,
+            bundle_sha256,
+            started_at,
+            ended_at,
+            measured: end.saturating_duration_since(t0),
+            start_skew: None,
+            agents: outcome.agents.into_iter().map(agent_facts).collect(),
+            interrupted,
+            not_started,
+        }
+    }
+}
+
+fn agent_facts(agent: AgentOutcome) -> AgentFacts {
+    AgentFacts {
+        id: agent.id,
+        name: agent.name,
+        build: agent.build,
+        cores: agent.cores,
+        users_assigned: agent.users,
+        windows_applied: agent.windows,
+        last_cumulative: agent.cumulative,
+        finished: agent.finished,
+        lost: agent.lost.map(|(reason, at)| Lost { reason, at }),
+    }
+}

@@ -1,0 +1,69 @@
+//! Every plan in examples/ runs as it is, and so does the demo.
+
+use protocol_tests::fleet::report;
+use protocol_tests::process::{Process, TestDir};
+use std::path::Path;
+
+#[test]
+fn every_example_compiles_with_every_profile() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut plans = 0;
+    for entry in std::fs::read_dir(examples).expect("examples/ is there") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        plans += 1;
+        let source = std::fs::read_to_string(&path).expect("UTF-8");
+        let profiles = profiles(&source);
+        for profile in std::iter::once(None).chain(profiles.into_iter().map(Some)) {
+            let bundle = plan::Bundle {
+                file: path.display().to_string(),
+                source: source.clone(),
+                settings: plan::Settings { profile: profile.clone(), ..plan::Settings::default() },
+            };
+            if let Err(diagnostics) = bundle.compile() {
+                panic!("{} with profile {profile:?}:\n{diagnostics}", path.display());
+            }
+        }
+    }
+    assert!(plans > 0, "there are examples");
+}
+
+/// Names of the profiles of a plan in block style.
+fn profiles(source: &str) -> Vec<String> {
+    source
+        .lines()
+        .skip_while(|line| !line.starts_with("profiles:"))
+        .skip(1)
+        .take_while(|line| line.starts_with([' ', '#']) || line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| rest.starts_with(char::is_alphanumeric)))
+        .filter_map(|line| line.split_once(':').map(|(name, _)| name.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_platform_plan_runs_against_the_demo_target() {
+    let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
+    let dir = TestDir::new("example-platform");
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/platform-api.yaml");
+    let plan = plan.to_str().expect("an ASCII path").to_owned();
+    let args = [plan.as_str(), "--profile", "smoke", "--target", &target.url(), "--no-ui"];
+    let ended = Process::start("coordinator", dir.path(), args).wait();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.err, ended.out);
+    let report = report(&dir);
+    assert_eq!(report["accounting"]["status"], "exact");
+    assert_eq!(report["totals"]["requests"].as_u64(), Some(target.truth().total));
+}
+
+#[test]
+fn the_demo_runs_on_its_own_and_says_where_the_report_is() {
+    let dir = TestDir::new("demo");
+    let ended = Process::start("coordinator", dir.path(), ["demo", "--duration", "5s"]).wait();
+    let report = report(&dir);
+    assert_eq!(ended.code.map(i64::from), report["exit_code"].as_i64(), "{}\n{}", ended.err, ended.out);
+    assert_eq!(report["accounting"]["status"], "exact");
+    assert!(report["totals"]["requests"].as_u64().is_some_and(|requests| requests > 0));
+    assert!(ended.out.contains("report.json"), "{}", ended.out);
+    assert!(ended.err.contains("ETA"), "live progress: {}", ended.err);
+}
