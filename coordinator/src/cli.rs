@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 /// What `--help` says after the flags.
 const AFTER_HELP: &str = "\
-Every flag also has the environment variable that its description names; a flag wins over its variable, and an
-empty variable counts as unset. A file `.env` in the working directory is read.
+Every flag also has the environment variable that its description names. A flag
+wins over its variable; an empty variable counts as unset. A file `.env` in the
+working directory is read.
 
 Examples:
   coordinator                                  run ./loadtest.yaml with an embedded agent
