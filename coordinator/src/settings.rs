@@ -14,7 +14,7 @@ use std::time::Duration;
 pub const DEFAULT_PLAN: &str = "loadtest.yaml";
 
 /// How long agents are waited for.
-pub const DEFAULT_AGENTS_TIMEOUT: Duration = Duration::from_secs(60);
+pub const DEFAULT_AGENTS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where agents connect to: this machine only, until someone decides otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =

@@ -98,7 +98,12 @@ impl Grid {
                 shown.set_cell_alignment(CellAlignment::Right);
             }
         }
-        table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        let mut text = String::new();
+        for line in table.lines() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
     }
 
     /// How wide each column may be.

@@ -2,7 +2,7 @@
 
 use super::escape;
 use super::grid::{Fill, Grid, Tone, WIDTH};
-use super::model::{Report, Totals};
+use super::model::{GeneratorRow, Report, Totals};
 use crate::results::quantity;
 use std::fmt::Write as _;
 
@@ -199,23 +199,32 @@ fn accounting(report: &Report) -> String {
         seconds(users.target_user_seconds),
         seconds(users.missing_user_seconds),
     );
-    let _ = writeln!(text, "generator: {}", report.generator.status);
-    for (agent, account) in report.generator.agents.iter().zip(&books.per_agent) {
-        let cpu = agent.cpu.map_or("-".to_owned(), |share| quantity::percent_to(share * 100.0, 1));
-        let lag = agent.lag_ms_p99.map_or("-".to_owned(), |ms| quantity::milliseconds_to(ms, 3));
-        let figures = format!(
-            "{} users, {} merged, {}; cpu {cpu}, lag p99 {lag}, {}",
-            n(account.users.into()),
-            n(account.merged),
-            account.status,
-            agent.status
-        );
-        let name = escape::fit(&agent.name, WIDTH.saturating_sub(figures.len() + 10).max(12));
-        let _ = writeln!(text, "  agent {name}: {figures}");
-    }
+    text.push_str(&generator(report));
     if report.late > 0 {
         let late = n(report.late);
         let _ = writeln!(text, "{late} requests came too late for the timeline; the totals have them");
+    }
+    text
+}
+
+/// How fit the generator was: in one line with one agent, in a line for each with several.
+fn generator(report: &Report) -> String {
+    let status = report.generator.status;
+    let figures = |agent: &GeneratorRow| {
+        let cpu = agent.cpu.map_or("-".to_owned(), |share| quantity::percent_to(share * 100.0, 1));
+        let lag = agent.lag_ms_p99.map_or("-".to_owned(), |ms| quantity::milliseconds_to(ms, 3));
+        format!("cpu {cpu}, lag p99 {lag}")
+    };
+    if let [agent] = report.generator.agents.as_slice() {
+        return format!("generator: {status} ({})\n", figures(agent));
+    }
+    let mut text = format!("generator: {status}\n");
+    for (agent, account) in report.generator.agents.iter().zip(&report.accounting.per_agent) {
+        let (users, merged) = (quantity::count(account.users.into()), quantity::count(account.merged));
+        let (books, fitness) = (account.status, agent.status);
+        let line = format!("{users} users, {merged} merged, {books}; {}, {fitness}", figures(agent));
+        let name = escape::fit(&agent.name, WIDTH.saturating_sub(line.len() + 10).max(12));
+        let _ = writeln!(text, "  agent {name}: {line}");
     }
     text
 }

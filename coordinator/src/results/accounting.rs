@@ -135,7 +135,8 @@ struct Unseen {
 fn account(facts: &AgentFacts, totals: &AgentTotals, unseen: &Unseen) -> Account {
     let (applied, said) = (&totals.applied, &facts.last_cumulative);
     let (merged, results) = (done(applied), done(said));
-    let differs = applied != said || applied.started != results;
+    let windows_differ = totals.windows != facts.windows_applied;
+    let differs = windows_differ || applied != said || applied.started != results;
     let ran = !unseen.until.is_zero() || totals.windows > 0;
     let status = match (&facts.lost, facts.finished) {
         _ if !ran => AccountStatus::Exact,

@@ -9,7 +9,7 @@ use metrics::{Histogram, SeriesStats, Threshold};
 use std::time::Duration;
 
 /// The longest latency of a histogram.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The best and the worst that a threshold can come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

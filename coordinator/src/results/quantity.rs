@@ -53,7 +53,7 @@ pub(crate) fn percent(value: f64) -> String {
 
 /// A percentage with at most so many decimals; never rounded up to 100 nor down to 0.
 pub(crate) fn percent_to(value: f64, decimals: usize) -> String {
-    let smallest = 0.1_f64.powi(decimals as i32);
+    let smallest = 0.1_f64.powi(i32::try_from(decimals).unwrap_or(i32::MAX));
     let shown = format!("{value:.decimals$}");
     let shown = match shown.parse::<f64>() {
         Ok(rounded) if rounded >= 100.0 && value < 100.0 => format!("{:.decimals$}", 100.0 - smallest),

@@ -13,7 +13,7 @@ fn defaults() {
     let expected = RunConfig {
         plan_path: "loadtest.yaml".into(),
         expect_agents: 0,
-        agents_timeout: Duration::from_secs(60),
+        agents_timeout: Duration::from_mins(1),
         listen: "127.0.0.1:5557".parse().unwrap(),
         no_ui: false,
         report_dir: "reports".into(),
@@ -65,7 +65,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     assert_eq!((config.expect_agents, config.settings.users, config.settings.seed), (4, Some(8), 13));
     assert_eq!(config.settings.target.as_deref(), Some("https://api.example.com/v1"));
     assert_eq!(config.settings.spawn_rate, Some(parse_rate("10/s").unwrap()));
-    assert_eq!(config.settings.duration, Some(Duration::from_secs(300)));
+    assert_eq!(config.settings.duration, Some(Duration::from_mins(5)));
     let empty: Vec<(&str, &str)> = env.iter().map(|&(name, _)| (name, "")).collect();
     let mut unset = resolve("", &empty).unwrap();
     unset.settings.env.clear();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Runs up to this long get a line per second where there is no terminal, longer ones a line per
 /// [`SPARSE`]: a log keeps every line.
-const SHORT_RUN: Duration = Duration::from_secs(120);
+const SHORT_RUN: Duration = Duration::from_mins(2);
 
 /// How far apart the lines of a long run are.
 const SPARSE: Duration = Duration::from_secs(5);
