@@ -5,6 +5,7 @@ use super::grid::{Fill, Grid, Tone, WIDTH};
 use super::model::{GeneratorRow, Report, Totals};
 use crate::results::quantity;
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 /// Whether text may carry colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,14 @@ pub enum Style {
     Plain,
     /// ANSI colours: a terminal.
     Colour,
+}
+
+impl Style {
+    /// Colour where standard output is a terminal, unless `NO_COLOR` is set and not empty.
+    pub fn of_stdout(no_color: Option<&str>) -> Style {
+        let wanted = no_color.is_none_or(str::is_empty);
+        if wanted && std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain }
+    }
 }
 
 /// Errors that are shown; `report.json` has all of them.

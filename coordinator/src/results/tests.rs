@@ -288,6 +288,16 @@ fn a_bad_window_changes_nothing() {
     check(|w| w.health.lag = vec![1, 2, 3].into(), "the agent's lag");
 }
 
+#[test]
+fn a_series_that_is_full_refuses_more() {
+    let mut agent = Scripted::new(0, "a");
+    let mut results = Results::new(Arc::new(plan(&[])));
+    results.series[0].ok = MAX_SAMPLES - 1;
+    results.apply(A, &agent.window(0, 10, &[(0, 1, 0, 5)])).unwrap();
+    let error = results.apply(A, &agent.window(1, 10, &[(0, 1, 0, 5)])).unwrap_err();
+    assert_eq!(error, ApplyError::Full { series: 0, held: MAX_SAMPLES, added: 1 });
+}
+
 /// A window of a recorder as it would travel.
 fn travelling(window: &Window, last: bool) -> WindowReport {
     let series = window.series.iter().map(|(&series, stats)| {
