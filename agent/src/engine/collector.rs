@@ -3,7 +3,7 @@
 //! Pure: it is told what each thread reports and says which seconds every thread has passed. It never emits an
 //! index twice, out of order, or before all threads are past it.
 
-use metrics::{Histogram, Window};
+use metrics::{Histogram, SeriesStats, Window};
 use std::collections::VecDeque;
 
 /// What one engine thread reports at a second's boundary.
@@ -17,8 +17,6 @@ pub(super) struct ThreadReport {
     pub(super) windows: Vec<Window>,
     /// Its users now.
     pub(super) users: u32,
-    /// Its open requests now.
-    pub(super) in_flight: u64,
     /// How late it woke since its last report.
     pub(super) lag: Histogram,
     /// Connections it had to make anew since its last report.
@@ -41,6 +39,7 @@ pub(super) enum ThreadProgress {
 pub(super) struct Second {
     pub(super) window: Window,
     pub(super) users: u32,
+    /// Started in this second or before, and ended in none of them.
     pub(super) in_flight: u64,
     pub(super) lag: Histogram,
     pub(super) reconnects: u64,
@@ -62,6 +61,8 @@ pub(super) struct Collector {
     /// Index of the front of `pending`.
     first: u32,
     pending: VecDeque<Second>,
+    /// Requests open at the end of the last second that was emitted.
+    in_flight: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +76,11 @@ impl Collector {
     pub(super) fn new(threads: usize) -> Collector {
         assert!(threads > 0, "a run has at least 1 thread");
         let state = ThreadState { closed: 0, progress: ThreadProgress::Running };
-        Collector { threads: vec![state; threads], first: 0, pending: VecDeque::new() }
+        Collector { threads: vec![state; threads], first: 0, pending: VecDeque::new(), in_flight: 0 }
     }
 
     /// Takes a report in; each closes at least one second more than the thread's last.
-    pub(super) fn accept(&mut self, report: ThreadReport) {
+    pub(super) fn accept(&mut self, report: &ThreadReport) {
         let before = self.threads[report.thread];
         assert!(
             before.progress == ThreadProgress::Running && before.closed < report.closed,
@@ -91,7 +92,6 @@ impl Collector {
         for index in before.closed..report.closed {
             let second = self.second(index);
             second.users += report.users;
-            second.in_flight += report.in_flight;
         }
         for window in &report.windows {
             self.second(window.index).window.merge(window);
@@ -107,8 +107,13 @@ impl Collector {
         if !self.threads.iter().all(passed) {
             return None;
         }
-        let second = self.pending.pop_front()?;
+        let mut second = self.pending.pop_front()?;
         self.first += 1;
+        let ended =
+            second.window.series.values().map(SeriesStats::requests).sum::<u64>() + second.window.aborted;
+        // Taken from the counts, not when the thread wakes a little later, so that windows always add up.
+        self.in_flight = (self.in_flight + second.window.started).saturating_sub(ended);
+        second.in_flight = self.in_flight;
         let over = self.threads.iter().all(|t| t.progress == ThreadProgress::Finished);
         Some(if over && self.pending.is_empty() {
             Collected::Last(second)
@@ -146,7 +151,6 @@ mod tests {
             closed,
             windows: started.iter().map(window).collect(),
             users: 1 + thread as u32,
-            in_flight: 10,
             lag: Histogram::new(),
             reconnects: 1,
             progress,
@@ -159,7 +163,7 @@ mod tests {
         let got: Vec<String> = reports
             .into_iter()
             .map(|report| {
-                collector.accept(report);
+                collector.accept(&report);
                 let mut out = Vec::new();
                 while let Some(collected) = collector.next() {
                     let (second, mark) = match collected {
@@ -205,6 +209,24 @@ mod tests {
             report(0, 4, &[(3, 4)], Finished),
         ];
         check(2, reports, &["", "0:10:3:2", "1:0:1:0 2:0:1:1", "3:4:1:1!"]);
+    }
+
+    #[test]
+    fn requests_in_flight_are_those_started_and_not_ended() {
+        let mut collector = Collector::new(1);
+        let mut in_flight = |index: u32, started: u64, aborted: u64| {
+            let mut report = report(0, index + 1, &[(index, started)], Running);
+            report.windows[0].aborted = aborted;
+            collector.accept(&report);
+            match collector.next() {
+                Some(Collected::Second(second)) => second.in_flight,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            [in_flight(0, 5, 0), in_flight(1, 1, 2), in_flight(2, 0, 0), in_flight(3, 1, 5)],
+            [5, 4, 4, 0]
+        );
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Hub {
                         self.command(|_| Command::Stop(mode));
                     }
                 }
-                HubInput::Report(report) => self.collect(report),
+                HubInput::Report(report) => self.collect(&report),
                 HubInput::Close => break,
             }
         }
@@ -117,7 +117,7 @@ impl Hub {
         });
     }
 
-    fn collect(&mut self, report: ThreadReport) {
+    fn collect(&mut self, report: &ThreadReport) {
         let Some(run) = &mut self.run else { return };
         run.collector.accept(report);
         let mut over = false;

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time for one whole request, connecting included: the value that most proxies and load balancers use.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Largest response body that is kept for the plan's checks, per user: bounds an agent's memory whatever the
 /// target sends.

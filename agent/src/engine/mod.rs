@@ -104,7 +104,7 @@ pub enum EngineEvent {
 pub struct AgentWindow {
     /// Counts, latencies and errors of requests that ended in this second.
     pub window: Window,
-    /// Users that existed at its end.
+    /// Users that existed at its end, or when the threads woke after it.
     pub users: u32,
     /// Requests started but not ended at its end.
     pub in_flight: u64,

@@ -42,7 +42,7 @@ impl Origin {
         let host_header =
             HeaderValue::from_str(authority).map_err(|_| format!("host `{authority}` in a URL"))?;
         let port = url.port_or_known_default().ok_or("a URL without a port")?;
-        Ok(Origin { scheme, host, port, host_header, text })
+        Ok(Origin { text, scheme, host, port, host_header })
     }
 }
 

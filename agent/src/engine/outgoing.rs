@@ -72,8 +72,7 @@ fn headers(origin: &Origin, method: Method, rendered: &RenderedRequest) -> Resul
     for (name, value) in &rendered.headers {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| unsendable(format!("`{name}` is not a header name")))?;
-        let value = HeaderValue::from_str(value)
-            .or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
+        let value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| unsendable(format!("the value of header `{name}` holds a control character")))?;
         // The framing is the engine's own: it must fit the body exactly.
         if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
@@ -112,6 +111,7 @@ fn unsendable(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
 
     /// Renders `METHOD origin path | header: value | ...`.
     fn check(method: Method, url: &str, headers: &[(&str, &str)], body: &str, expected: &str) {
@@ -126,7 +126,7 @@ mod tests {
             Ok(out) => {
                 let mut text = format!("{} {} {}", out.request.method(), out.origin.text, out.request.uri());
                 for (name, value) in out.request.headers() {
-                    text += &format!(" | {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+                    write!(text, " | {name}: {}", String::from_utf8_lossy(value.as_bytes())).unwrap();
                 }
                 text
             }

@@ -45,11 +45,6 @@ impl Tally {
         OpenRequest { tally: self, closed: false }
     }
 
-    /// Requests that are open.
-    pub(super) fn in_flight(&self) -> u64 {
-        self.in_flight.get()
-    }
-
     /// Counts a connection that had to be made anew.
     pub(super) fn reconnected(&self) {
         self.reconnects.set(self.reconnects.get() + 1);
@@ -72,7 +67,7 @@ impl Tally {
 
     /// Every window that is left; nothing may be open any more.
     pub(super) fn take_all(&self) -> Vec<Window> {
-        assert_eq!(self.in_flight(), 0, "the books are closed only when no request is open");
+        assert_eq!(self.in_flight.get(), 0, "the books are closed only when no request is open");
         self.recorder.borrow_mut().take_all()
     }
 }

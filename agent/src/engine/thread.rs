@@ -99,8 +99,11 @@ impl EngineThread {
                 () = due(self.run.as_ref()) => {}
             }
             if let Some(run) = &mut self.run {
-                let now = run.shared.now();
-                run.advance(now);
+                let (clock, t0) = (Instant::now(), run.shared.tally.t0());
+                let now = run.shared.tally.since_t0(clock);
+                if clock >= t0 {
+                    run.advance(now);
+                }
                 if let Some(report) = run.report(self.index, now) {
                     let finished = report.progress == ThreadProgress::Finished;
                     // The hub outlives its threads.
@@ -215,7 +218,6 @@ impl Run {
             closed,
             windows,
             users,
-            in_flight: tally.in_flight(),
             lag: tally.take_lag(),
             reconnects: tally.take_reconnects(),
             progress,

@@ -12,14 +12,9 @@ use super::roster::Place;
 use super::shared::Shared;
 use metrics::{ErrorKind, Failure, Phases, Sample};
 use plan::model::{Request, Step, UserClass};
-use plan::rng::{Part, UserRng, user_rng};
 use plan::scope::Scope;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-/// Separates the random numbers for pauses from those that the scope draws from the same (seed, slot,
-/// iteration). Any constant will do.
-const PAUSE_SEED: u64 = 0x70_61_75_73_65;
 
 /// The steps did not all succeed.
 struct StepFailed;
@@ -60,7 +55,7 @@ impl User {
             // A failure is in the books already, and ends nothing but the iteration.
             let _ = self.steps(&class.tasks[task].steps).await;
             let ended = shared.now();
-            let pause = class.wait.pause(ended - began, &mut self.pause_rng(Part::Iteration(iteration)));
+            let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
             self.rest(ended.saturating_add(pause)).await;
         }
     }
@@ -68,7 +63,6 @@ impl User {
     /// Runs `on_start` until it succeeds, with at least [`ON_START_RETRY_PAUSE_MIN`] in between; `false` if
     /// the user is to stop before.
     async fn enter(&mut self, class: &UserClass) -> bool {
-        let mut rng = self.pause_rng(Part::OnStart);
         loop {
             let began = self.shared.now();
             if began >= self.place.stop.at() {
@@ -79,7 +73,8 @@ impl User {
                 return true;
             }
             let ended = self.shared.now();
-            let pause = class.wait.pause(ended - began, &mut rng).max(ON_START_RETRY_PAUSE_MIN);
+            let pause =
+                self.scope.pause(&class.wait, ended.saturating_sub(began)).max(ON_START_RETRY_PAUSE_MIN);
             self.rest(ended.saturating_add(pause)).await;
         }
     }
@@ -162,9 +157,5 @@ impl User {
                 () = stop.moved.notified() => {}
             }
         }
-    }
-
-    fn pause_rng(&self, part: Part) -> UserRng {
-        user_rng(self.shared.job.facts.seed ^ PAUSE_SEED, self.place.slot, part)
     }
 }

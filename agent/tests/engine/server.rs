@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -46,8 +47,6 @@ impl Answer {
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// How many connections had been accepted before this request's.
-    pub(crate) connection: usize,
     /// How many requests had arrived before it.
     pub(crate) number: usize,
     /// Request line and headers.
@@ -135,15 +134,19 @@ impl Server {
         self.shared.truth.lock().expect("no test holds it and panics")
     }
 
-    /// Waits until what it saw meets `condition`.
+    /// Waits until what it saw meets `condition`; gives up loudly rather than never.
     pub(crate) async fn until(&self, condition: impl Fn(&Truth) -> bool) {
-        loop {
-            let changed = self.shared.changed.notified();
-            if condition(&self.truth()) {
-                return;
+        let met = async {
+            loop {
+                let changed = self.shared.changed.notified();
+                if condition(&self.truth()) {
+                    return;
+                }
+                changed.await;
             }
-            changed.await;
-        }
+        };
+        let patient = tokio::time::timeout(Duration::from_mins(1), met).await;
+        assert!(patient.is_ok(), "the server waited in vain: {:?}", self.truth());
     }
 }
 
@@ -157,18 +160,14 @@ impl Shared {
 async fn accept(listener: std::net::TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let listener = TcpListener::from_std(listener).expect("a runtime with I/O");
     while let Ok((stream, _)) = listener.accept().await {
-        let mut connection = 0;
-        shared.note(|truth| {
-            connection = truth.connections;
-            truth.connections += 1;
-        });
+        shared.note(|truth| truth.connections += 1);
         let (tls, shared) = (tls.clone(), shared.clone());
         tokio::spawn(async move {
             match tls {
-                None => serve(stream, connection, &shared).await,
+                None => serve(stream, &shared).await,
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        serve(stream, connection, &shared).await;
+                        serve(stream, &shared).await;
                     }
                 }
             }
@@ -177,10 +176,10 @@ async fn accept(listener: std::net::TcpListener, tls: Option<TlsAcceptor>, share
     }
 }
 
-async fn serve<S: Peer>(mut stream: S, connection: usize, shared: &Shared) {
+async fn serve<S: Peer>(mut stream: S, shared: &Shared) {
     let mut buffer = Vec::new();
     while let Some((head, body)) = read_request(&mut stream, &mut buffer, shared).await {
-        let mut seen = Seen { connection, number: 0, head, body };
+        let mut seen = Seen { number: 0, head, body };
         shared.note(|truth| {
             seen.number = truth.requests.len();
             truth.requests.push(seen.clone());
