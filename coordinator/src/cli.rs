@@ -24,7 +24,7 @@ Exit codes:
 
 /// Distributed load tester: musters agents, runs a plan, and says whether every API group met its thresholds.
 #[derive(Debug, Parser)]
-#[command(name = "coordinator", version, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(name = "coordinator", version, after_help = AFTER_HELP, max_term_width = 110, allow_negative_numbers = true)]
 pub struct Cli {
     /// What to do instead of running a plan.
     #[command(subcommand)]

@@ -64,7 +64,7 @@ async fn started(stream: &mut Attached, target: &str) {
     stream.say(ToAgent::Start { run: run(), after: Duration::ZERO });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn it_says_hello_prepares_runs_stops_and_delivers_every_window() {
     let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
     let dir = TestDir::new("agent-run");
@@ -101,7 +101,7 @@ async fn it_says_hello_prepares_runs_stops_and_delivers_every_window() {
     assert_eq!(process.wait().code, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn it_stops_its_users_when_the_lease_is_not_renewed() {
     let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
     let dir = TestDir::new("agent-lease");
@@ -122,7 +122,7 @@ async fn it_stops_its_users_when_the_lease_is_not_renewed() {
     drop(stream);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_arrived_changed_or_means_nothing_is_refused() {
     let dir = TestDir::new("agent-refuses");
     let mut coordinator = ScriptedCoordinator::listen().await;
@@ -142,7 +142,7 @@ async fn a_plan_that_arrived_changed_or_means_nothing_is_refused() {
     assert!(stream.hear_until(LEASE, refused).await.contains("not a plan bundle"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_final_refusal_ends_it_with_the_reason() {
     let dir = TestDir::new("agent-rejected");
     let mut coordinator = ScriptedCoordinator::listen().await;

@@ -5,7 +5,7 @@ use protocol_tests::fleet::report;
 use protocol_tests::plan_file::platform;
 use protocol_tests::process::{Ended, Process, TestDir};
 
-const LOAD: &str = "{ users: 2, spawn_rate: 10/s, duration: 1s, stop_timeout: 1s }";
+const LOAD: &str = "{ users: 4, spawn_rate: 10/s, duration: 1s, stop_timeout: 1s }";
 
 fn coordinate(dir: &TestDir, args: &[&str]) -> Ended {
     let ended = Process::start("coordinator", dir.path(), args.iter().copied().chain(["--no-ui"])).wait();

@@ -25,7 +25,7 @@ async fn rejection(agent: &mut ScriptedAgent) -> (RejectCode, String) {
         .await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_of_another_protocol_version_is_refused_with_the_remedy() {
     let dir = TestDir::new("version");
     let coordinator = coordinator(&dir, 1, &["--agents-timeout", "3s"]);
@@ -47,7 +47,7 @@ async fn an_agent_of_another_protocol_version_is_refused_with_the_remedy() {
     assert!(ended.err.contains("speaks protocol version 7 to 9"), "{}", ended.err);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_reads_the_plan_differently_is_refused_with_the_remedy() {
     let dir = TestDir::new("meaning");
     let coordinator = coordinator(&dir, 1, &["--agents-timeout", "3s"]);
@@ -68,7 +68,7 @@ async fn an_agent_that_reads_the_plan_differently_is_refused_with_the_remedy() {
     assert!(ended.err.contains("reads the plan differently"), "{}", ended.err);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_on_the_port_is_named_and_changes_nothing() {
     let dir = TestDir::new("garbage");
     let mut coordinator = coordinator(&dir, 1, &[]);
@@ -102,7 +102,7 @@ async fn garbage_on_the_port_is_named_and_changes_nothing() {
     assert_eq!(ended.code, Some(98), "nothing was measured: {}", ended.out);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_window_counts_once_and_a_peer_that_lies_is_dropped() {
     let dir = TestDir::new("liar");
     let coordinator = coordinator(&dir, 2, &[]);
@@ -135,7 +135,7 @@ async fn a_repeated_window_counts_once_and_a_peer_that_lies_is_dropped() {
     assert_eq!(ended.code, Some(98), "{}", ended.out);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_twin_and_one_too_many_are_turned_away() {
     let dir = TestDir::new("twin");
     let coordinator = coordinator(&dir, 2, &["--agents-timeout", "3s"]);

@@ -112,7 +112,7 @@ fn failures_of_the_target_are_counted_by_kind_and_fail_the_run() {
 fn ctrl_c_stops_cleanly_and_still_reports() {
     let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
     let dir = TestDir::new("ctrl-c");
-    let load = "{ users: 8, spawn_rate: 8/s, duration: 10m }";
+    let load = "{ users: 8, spawn_rate: 8/s, duration: 100s }";
     let plan = dir.write("plan.yaml", &platform(&target.url(), load, "100ms..200ms", "success_rate >= 99%"));
     let mut coordinator = Coordinator::start(dir.path(), 2, &[plan.to_str().expect("an ASCII path")]);
     let agents = [coordinator.agent(dir.path(), "a"), coordinator.agent(dir.path(), "b")];

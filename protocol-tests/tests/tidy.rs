@@ -57,6 +57,22 @@ fn sources(below: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Whether `path` is a module that its parent declares for tests only, or stands below one.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
+    let folder = path.parent().expect("a folder");
+    let declares = |parent: PathBuf| {
+        let text = std::fs::read_to_string(parent).unwrap_or_default();
+        text.split("#[cfg(test)]").skip(1).any(|rest| {
+            let line = rest.trim_start().lines().next().unwrap_or_default();
+            line.trim_start_matches("pub(crate) ").trim_start_matches("mod ") == format!("{name};")
+        })
+    };
+    declares(folder.join("mod.rs"))
+        || declares(folder.join("lib.rs"))
+        || declares(folder.with_extension("rs"))
+}
+
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -26,6 +26,7 @@
 
 mod agent;
 mod deal;
+mod muster;
 mod outcome;
 #[cfg(test)]
 mod tests;
@@ -35,8 +36,7 @@ use bytes::Bytes;
 pub use deal::deal;
 pub use outcome::{AgentOutcome, NotStarted, Outcome};
 use plan::slot::Classes;
-use proto::message::{FromAgent, Hello, PlanDigests, RejectCode, RunId, ToAgent, Welcome, WindowReport};
-use proto::version;
+use proto::message::{FromAgent, PlanDigests, RejectCode, RunId, ToAgent, WindowReport};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -190,9 +190,6 @@ enum Phase {
 }
 
 impl Fleet {
-    /// Most refusals remembered for the message when too few agents came.
-    const MAX_TURNED_AWAY: usize = 8;
-
     /// A fleet that waits for its agents from `now` on.
     pub fn new(config: FleetConfig, now: Duration) -> Fleet {
         Fleet {
@@ -320,100 +317,6 @@ impl Fleet {
         }
     }
 
-    fn hello(&mut self, now: Duration, session: SessionId, hello: Hello) {
-        let Some(protocol) = version::SUPPORTED.negotiate(hello.protocol) else {
-            let message = format!(
-                "agent {} (build {}) speaks protocol version {}, this coordinator (build {}) speaks {}; \
-                 install the same version of Muster on both",
-                hello.name,
-                hello.build,
-                hello.protocol,
-                self.config.build,
-                version::SUPPORTED
-            );
-            return self.turn_away(session, RejectCode::Version, message);
-        };
-        if let Some((code, message)) = self.unwanted(&hello) {
-            return self.turn_away(session, code, message);
-        }
-        let peer = self.greeting.remove(&session).map(|greeting| greeting.peer).unwrap_or_default();
-        let welcome =
-            Welcome { protocol, build: self.config.build.clone(), session: session.0, renew: RENEW };
-        self.send(session, ToAgent::Welcome(welcome));
-        let attached = self.agents.len() + 1;
-        self.note(format!(
-            "agent {} attached from {peer} ({attached} of {})",
-            hello.name, self.config.expect_agents
-        ));
-        self.agents.push(Agent::new(AgentId(self.next_agent), session, hello, peer, now));
-        self.next_agent += 1;
-    }
-
-    /// Why an agent that speaks the protocol is not taken in.
-    fn unwanted(&self, hello: &Hello) -> Option<(RejectCode, String)> {
-        let name = &hello.name;
-        match self.phase {
-            Phase::Over => Some((RejectCode::Over, "the run is over".to_owned())),
-            Phase::Running { .. } => {
-                Some((RejectCode::Late, format!("run {} has begun without agent {name}", self.config.run)))
-            }
-            Phase::Mustering { .. } => {
-                if let Some(twin) = self.agents.iter().find(|agent| agent.hello.name == *name) {
-                    let message = format!(
-                        "an agent named {name} is attached already, from {}; start this one with another --name",
-                        twin.peer
-                    );
-                    return Some((RejectCode::Name, message));
-                }
-                let expected = self.config.expect_agents;
-                (self.agents.len() >= expected as usize)
-                    .then(|| (RejectCode::Full, format!("the run has the {expected} agents that it expects")))
-            }
-        }
-    }
-
-    /// Refuses a stream that is no agent of the run (any more).
-    fn turn_away(&mut self, session: SessionId, code: RejectCode, message: String) {
-        let peer = self.greeting.remove(&session).map_or_else(String::new, |g| format!(" from {}", g.peer));
-        self.note(format!("turned an agent{peer} away: {message}"));
-        if self.turned_away.len() < Fleet::MAX_TURNED_AWAY {
-            self.turned_away.push(message.clone());
-        }
-        self.send(session, ToAgent::Reject { code, message });
-        self.outputs.push_back(Output::Close { session });
-    }
-
-    fn plan_state(&mut self, session: SessionId, state: Result<PlanDigests, String>) {
-        let Some(agent) =
-            self.agents.iter_mut().find(|a| a.session == session && a.stage == Stage::Preparing)
-        else {
-            return;
-        };
-        let ours = &self.config.digests;
-        let problem = match state {
-            Ok(theirs) if theirs == *ours => {
-                agent.stage = Stage::Ready;
-                return;
-            }
-            Ok(theirs) if theirs.bundle_sha256 != ours.bundle_sha256 => format!(
-                "the plan arrived changed at agent {}: sha256 {:.12}… there, {:.12}… here",
-                agent.hello.name, theirs.bundle_sha256, ours.bundle_sha256
-            ),
-            Ok(theirs) => format!(
-                "agent {} (build {}) reads the plan differently: meaning {:.12}… there, {:.12}… here (build {}); \
-                 install the same version of Muster on both",
-                agent.hello.name,
-                agent.hello.build,
-                theirs.meaning_sha256,
-                ours.meaning_sha256,
-                self.config.build
-            ),
-            Err(reason) => format!("agent {} cannot run the plan: {reason}", agent.hello.name),
-        };
-        self.agents.retain(|agent| agent.session != session);
-        self.turn_away(session, RejectCode::Plan, problem);
-    }
-
     fn window(&mut self, now: Duration, session: SessionId, window: Box<WindowReport>) {
         let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
         if !matches!(agent.stage, Stage::Running | Stage::Finished) {
@@ -494,91 +397,6 @@ impl Fleet {
             Phase::Running { t0, .. } if self.live().next().is_none() => self.finish(Ok(t0)),
             Phase::Running { .. } | Phase::Over => {}
         }
-    }
-
-    fn muster(&mut self, now: Duration) {
-        let all = |agents: &[Agent], stage: &Stage| agents.iter().all(|agent| agent.stage == *stage);
-        if self.agents.len() < self.config.expect_agents as usize {
-            return;
-        }
-        let waiting: Vec<SessionId> =
-            self.agents.iter().filter(|a| a.stage == Stage::Waiting).map(|a| a.session).collect();
-        for session in waiting {
-            let prepare = ToAgent::Prepare {
-                run: self.config.run.clone(),
-                bundle: self.config.bundle.clone(),
-                bundle_sha256: self.config.digests.bundle_sha256.clone(),
-            };
-            self.send(session, prepare);
-        }
-        for agent in self.agents.iter_mut().filter(|a| a.stage == Stage::Waiting) {
-            agent.stage = Stage::Preparing;
-        }
-        if all(&self.agents, &Stage::Ready) {
-            self.assign();
-        } else if all(&self.agents, &Stage::Armed) {
-            self.start(now);
-        }
-    }
-
-    fn assign(&mut self) {
-        let capacities: Vec<u32> = self.agents.iter().map(|agent| agent.hello.max_users).collect();
-        let users = self.config.users;
-        let Some(hands) = deal(users, &self.config.classes, &capacities) else {
-            let room: u64 = capacities.iter().map(|&c| u64::from(c)).sum();
-            let reason = format!(
-                "the plan needs {users} users, the {} agents take {room} together; add agents, raise their \
-                 --max-users, or ask for fewer users",
-                capacities.len()
-            );
-            return self.finish(Err(NotStarted::Agents(reason)));
-        };
-        self.revision += 1;
-        for (index, slots) in hands.into_iter().enumerate() {
-            let agent = &mut self.agents[index];
-            agent.stage = Stage::Assigned;
-            agent.slots.clone_from(&slots);
-            let session = agent.session;
-            self.send(
-                session,
-                ToAgent::Assign { run: self.config.run.clone(), revision: self.revision, slots },
-            );
-        }
-    }
-
-    fn start(&mut self, now: Duration) {
-        let t0 = now + START_AHEAD;
-        let overdue = t0 + self.config.schedule_end + self.config.stop_timeout + LAST_WINDOW_GRACE;
-        self.phase = Phase::Running { t0, interrupted: None, overdue };
-        for index in 0..self.agents.len() {
-            self.agents[index].stage = Stage::Running;
-            let session = self.agents[index].session;
-            self.send(session, ToAgent::Start { run: self.config.run.clone(), after: START_AHEAD });
-        }
-        let agents = self.agents.iter().map(|agent| agent.id).collect();
-        self.outputs.push_back(Output::Started { after: START_AHEAD, agents });
-    }
-
-    /// Too few agents came in time.
-    fn give_up(&mut self) {
-        let (here, expected) = (self.agents.len(), self.config.expect_agents);
-        let seconds = self.config.agents_timeout.as_secs_f64();
-        let mut reason = if here < expected as usize {
-            format!("{here} of {expected} agents attached within {seconds} s (--agents-timeout)")
-        } else {
-            let slow: Vec<&str> = self
-                .agents
-                .iter()
-                .filter(|agent| !matches!(agent.stage, Stage::Ready | Stage::Armed))
-                .map(|agent| agent.hello.name.as_str())
-                .collect();
-            format!("these agents were not ready within {seconds} s (--agents-timeout): {}", slow.join(", "))
-        };
-        for message in &self.turned_away {
-            reason.push_str("; turned away: ");
-            reason.push_str(message);
-        }
-        self.finish(Err(NotStarted::Agents(reason)));
     }
 
     fn finish(&mut self, started: Result<Duration, NotStarted>) {

@@ -1,7 +1,7 @@
 use super::*;
 use metrics::{PhaseSums, SeriesId};
 use plan::slot::Slot;
-use proto::message::{Cumulative, HealthReport, SeriesReport};
+use proto::message::{Cumulative, HealthReport, Hello, SeriesReport, Welcome};
 use proto::version::Versions;
 
 const S: Duration = Duration::from_secs(1);
