@@ -69,7 +69,7 @@ pub struct Life {
 
 impl Schedule {
     /// Longest schedule: a little over a year, so that nanoseconds times users stay far from overflow.
-    pub const MAX_LENGTH: Duration = Duration::from_secs(400 * 24 * 3600);
+    pub const MAX_LENGTH: Duration = Duration::from_hours(400 * 24);
 
     /// `users` at `spawn_rate` (all at once without one), for `duration` from the first start.
     pub fn constant(users: u32, spawn_rate: Option<Rate>, duration: Duration) -> Schedule {
@@ -169,7 +169,10 @@ impl Schedule {
 
     /// ∫U(t)dt over the whole run: what the users add up to if every one keeps its times.
     pub fn user_time(&self) -> Duration {
-        (0..self.max_users()).flat_map(|slot| self.lives(Slot(slot))).map(|life| life.stop - life.start).sum()
+        (0..self.max_users())
+            .flat_map(|slot| self.lives(Slot(slot)))
+            .map(|life| life.stop.saturating_sub(life.start))
+            .sum()
     }
 
     fn users_at_ns(&self, t: u64) -> u32 {
@@ -230,6 +233,7 @@ mod tests {
         Duration::from_secs_f64(s)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what schedules take")]
     fn per_second(count: u64) -> Option<Rate> {
         Some(Rate { count, per_ns: S })
     }
