@@ -4,13 +4,15 @@
 //! runtime. The text of the plan, the environment and the seed are arguments; every agent compiles the same
 //! [`Bundle`] to the same [`Plan`].
 //!
-//! Reading order: [`Bundle`] (text and settings, what travels), [`diagnostic`] (what is wrong with them),
+//! Reading order: [`Bundle`] (text and settings, what travels), [`language`] (the keys that the text may have),
+//! `yaml` and `read` (from text to model), [`diagnostic`] (what is wrong with it),
 //! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`scope`] and
 //! [`template`] (the values a running user sees), [`judge`] (what counts as a good response).
 
 mod bundle;
 pub mod diagnostic;
 pub mod judge;
+pub mod language;
 pub mod model;
 mod read;
 pub mod rng;

@@ -1,0 +1,287 @@
+//! The keys of the plan language as data: what may stand where, and what for. The reader refuses every key
+//! that is not in its table, and a JSON Schema can be made from them.
+
+use std::fmt;
+
+/// The keys of one kind of mapping.
+#[derive(Debug)]
+pub struct Table {
+    /// The mapping, with its article: `a user class`.
+    pub name: &'static str,
+    /// Its own keys.
+    pub keys: &'static [Key],
+    /// A table whose keys it has too.
+    pub also: Option<&'static Table>,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// What its value is.
+    pub shape: Shape,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+}
+
+/// What the value of a key is.
+#[derive(Clone, Copy)]
+pub enum Shape {
+    /// Text without templates of run-time values.
+    Text,
+    /// A whole number between both, inclusive.
+    Integer(u32, u32),
+    /// `500ms`, `2s`, `1h30m`.
+    Duration,
+    /// `10/s`.
+    Rate,
+    /// `1s..3s`, `pacing 5s`, ...
+    Wait,
+    /// Text with `${…}` that is filled in for every request.
+    Template,
+    /// User-chosen names, and a template for each.
+    Templates,
+    /// Any value, with `${…}` in its texts.
+    Json,
+    /// A list of threshold sentences.
+    Thresholds,
+    /// `200`, `2xx` or a list of them.
+    Statuses,
+    /// User-chosen JSONPaths, and the value that each has to find.
+    JsonChecks,
+    /// An expression or a list of them.
+    Expressions,
+    /// User-chosen variables, and where each comes from.
+    Saves,
+    /// A mapping.
+    Table(&'static Table),
+    /// User-chosen names, and a mapping for each.
+    Named(&'static Table),
+    /// A list of mappings.
+    List(&'static Table),
+    /// Part of the language, but not read by this version.
+    Later,
+}
+
+impl fmt::Debug for Shape {
+    /// Tables by name only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Table(table) => write!(f, "Table({})", table.name),
+            Shape::Named(table) => write!(f, "Named({})", table.name),
+            Shape::List(table) => write!(f, "List({})", table.name),
+            Shape::Integer(min, max) => write!(f, "Integer({min}, {max})"),
+            other => f.write_str(other.simple_name()),
+        }
+    }
+}
+
+impl Shape {
+    fn simple_name(self) -> &'static str {
+        match self {
+            Shape::Text => "Text",
+            Shape::Integer(..) => "Integer",
+            Shape::Duration => "Duration",
+            Shape::Rate => "Rate",
+            Shape::Wait => "Wait",
+            Shape::Template => "Template",
+            Shape::Templates => "Templates",
+            Shape::Json => "Json",
+            Shape::Thresholds => "Thresholds",
+            Shape::Statuses => "Statuses",
+            Shape::JsonChecks => "JsonChecks",
+            Shape::Expressions => "Expressions",
+            Shape::Saves => "Saves",
+            Shape::Table(_) => "Table",
+            Shape::Named(_) => "Named",
+            Shape::List(_) => "List",
+            Shape::Later => "Later",
+        }
+    }
+}
+
+impl Table {
+    /// All its keys, its own first.
+    pub fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.keys.iter().chain(self.also.map_or(&[][..], |table| table.keys))
+    }
+
+    /// The key of this name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.all_keys().find(|key| key.name == name)
+    }
+}
+
+const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, about }
+}
+
+const fn later(name: &'static str) -> Key {
+    Key { name, shape: Shape::Later, about: "not supported yet" }
+}
+
+/// Most users of a plan.
+pub const MAX_USERS: u32 = 1_000_000;
+/// Largest weight of a user class or a task.
+pub const MAX_WEIGHT: u32 = 10_000;
+/// The verbs of requests.
+pub const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
+/// The other verbs of the language.
+pub const LATER_VERBS: &[&str] =
+    &["poll", "websocket", "think", "repeat", "if", "call", "group", "set", "stop"];
+
+/// All tables, from the top of the plan down.
+pub static TABLES: &[&Table] =
+    &[&PLAN, &LOAD, &STAGE, &PROFILE, &GROUP, &USER_CLASS, &TASK, &STEP, &EXPECT, &SAVE];
+
+/// The whole plan.
+pub static PLAN: Table = Table {
+    name: "a plan",
+    keys: &[
+        key("version", Shape::Integer(1, 1), "version of the plan language"),
+        key("name", Shape::Text, "what reports call the plan"),
+        key("target", Shape::Text, "base URL of the system under test"),
+        key("load", Shape::Table(&LOAD), "how many users, and when"),
+        key("profiles", Shape::Named(&PROFILE), "overlays of load and thresholds, chosen with --profile"),
+        key("groups", Shape::Named(&GROUP), "API groups: requests that share thresholds"),
+        key("thresholds", Shape::Thresholds, "what all requests together have to meet"),
+        key("users", Shape::Named(&USER_CLASS), "the user classes"),
+        later("data"),
+        later("setup"),
+        later("teardown"),
+        later("observe"),
+        later("params"),
+        later("flows"),
+    ],
+    also: None,
+};
+
+/// `load:`
+pub static LOAD: Table = Table {
+    name: "`load`",
+    keys: &[
+        key("users", Shape::Integer(1, MAX_USERS), "how many users"),
+        key("spawn_rate", Shape::Rate, "how fast they start; all at once without it"),
+        key("duration", Shape::Duration, "from the first start to the end, ramp included"),
+        key("hold", Shape::Duration, "from the end of the ramp to the end"),
+        key("stages", Shape::List(&STAGE), "a course of user numbers, in place of users and duration"),
+        key("stop_timeout", Shape::Duration, "how long iterations may take to finish at the end"),
+        later("warmup"),
+        later("arrivals"),
+        later("max_users"),
+        later("iterations"),
+    ],
+    also: None,
+};
+
+/// One of `stages:`.
+pub static STAGE: Table = Table {
+    name: "a stage",
+    keys: &[
+        key("users", Shape::Integer(0, MAX_USERS), "users at its end"),
+        key("over", Shape::Duration, "change to that many in a straight line, for so long"),
+        key("for", Shape::Duration, "have that many at once, for so long"),
+    ],
+    also: None,
+};
+
+/// One of `profiles:`.
+pub static PROFILE: Table = Table {
+    name: "a profile",
+    keys: &[
+        key("groups", Shape::Named(&GROUP), "other thresholds of groups"),
+        key("thresholds", Shape::Thresholds, "other thresholds of all requests together"),
+    ],
+    also: Some(&LOAD),
+};
+
+/// One of `groups:`.
+pub static GROUP: Table = Table {
+    name: "a group",
+    keys: &[key("thresholds", Shape::Thresholds, "what its requests together have to meet")],
+    also: None,
+};
+
+/// One of `users:`.
+pub static USER_CLASS: Table = Table {
+    name: "a user class",
+    keys: &[
+        key("weight", Shape::Integer(1, MAX_WEIGHT), "its share of the users"),
+        key("group", Shape::Text, "the group of its requests that name none"),
+        key("wait", Shape::Wait, "the pause between tasks"),
+        key("on_start", Shape::List(&STEP), "what each user does once, first"),
+        key("tasks", Shape::Named(&TASK), "what it does, weighted"),
+        later("fixed"),
+        later("data"),
+    ],
+    also: None,
+};
+
+/// One of `tasks:`: `steps`, or one step written inline.
+pub static TASK: Table = Table {
+    name: "a task",
+    keys: &[
+        key("weight", Shape::Integer(1, MAX_WEIGHT), "its share of the iterations"),
+        key("steps", Shape::List(&STEP), "what it does, in order"),
+    ],
+    also: Some(&STEP),
+};
+
+/// One of `steps:` or `on_start:`.
+pub static STEP: Table = Table {
+    name: "a step",
+    keys: &[
+        key("get", Shape::Template, "URL of a GET request"),
+        key("post", Shape::Template, "URL of a POST request"),
+        key("put", Shape::Template, "URL of a PUT request"),
+        key("patch", Shape::Template, "URL of a PATCH request"),
+        key("delete", Shape::Template, "URL of a DELETE request"),
+        key("head", Shape::Template, "URL of a HEAD request"),
+        key("options", Shape::Template, "URL of an OPTIONS request"),
+        key("name", Shape::Text, "what reports call the request"),
+        key("group", Shape::Text, "its API group"),
+        key("query", Shape::Templates, "query parameters"),
+        key("headers", Shape::Templates, "request headers"),
+        key("json", Shape::Json, "a JSON body"),
+        key("form", Shape::Templates, "a form body"),
+        key("body", Shape::Template, "a body as it is"),
+        key("expect", Shape::Table(&EXPECT), "what a good response looks like"),
+        key("save", Shape::Saves, "what to keep of the response"),
+        key("thresholds", Shape::Thresholds, "what this request has to meet"),
+        later("poll"),
+        later("websocket"),
+        later("think"),
+        later("repeat"),
+        later("if"),
+        later("call"),
+        later("set"),
+        later("stop"),
+        later("multipart"),
+        later("auth"),
+        later("timeout"),
+    ],
+    also: None,
+};
+
+/// `expect:`
+pub static EXPECT: Table = Table {
+    name: "`expect`",
+    keys: &[
+        key("status", Shape::Statuses, "the status is one of these"),
+        key("time", Shape::Duration, "the response is complete within"),
+        key("json", Shape::JsonChecks, "the JSON body holds these values"),
+        key("that", Shape::Expressions, "this is true"),
+    ],
+    also: None,
+};
+
+/// One of `save:`, written out.
+pub static SAVE: Table = Table {
+    name: "the source of a variable",
+    keys: &[
+        key("json", Shape::Text, "a JSONPath into the body"),
+        key("header", Shape::Text, "the name of a header"),
+    ],
+    also: None,
+};
