@@ -1,6 +1,11 @@
 //! A plan as it travels from the coordinator to the agents: the text and every setting that changes what it
 //! means.
 
+mod encoding;
+mod meaning;
+#[cfg(test)]
+mod tests;
+
 use crate::Plan;
 use crate::diagnostic::Diagnostics;
 use metrics::unit::Rate;
@@ -48,7 +53,7 @@ impl Bundle {
 
     /// Compiles to the validated plan, or says everything that is wrong.
     pub fn compile(&self) -> Result<Plan, Diagnostics> {
-        todo!()
+        crate::read::compile(self)
     }
 
     /// Keeps only the environment variables that the plan reads, so that nothing else leaves this machine.
@@ -58,26 +63,28 @@ impl Bundle {
 
     /// The canonical encoding: equal bundles give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        todo!()
+        encoding::to_bytes(self)
     }
 
     /// Reads the canonical encoding back. Total: any bytes give a bundle or an error.
     pub fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
-        let _ = bytes;
-        todo!()
+        encoding::from_bytes(bytes)
     }
 }
 
 /// SHA-256 of `bytes` (a bundle's canonical encoding), in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    let _ = bytes;
-    todo!()
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(bytes);
+    let digit =
+        |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit");
+    digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 impl Plan {
     /// Digest of what the plan means to this build: classes, weights, series, schedule. Two builds that
     /// understand a bundle differently give different digests.
     pub fn meaning_sha256(&self) -> String {
-        todo!()
+        sha256_hex(meaning::describe(self).as_bytes())
     }
 }

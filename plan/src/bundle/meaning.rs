@@ -1,0 +1,181 @@
+//! What a plan means, as text: one fact a line, independent of how the model is laid out in memory.
+
+use crate::judge::{Expect, Save, Source, StatusPattern};
+use crate::model::{Body, Plan, Request, Step, ThresholdScope};
+use crate::schedule::Schedule;
+use crate::slot::Slot;
+use crate::template::{JsonTemplate, Template};
+use crate::wait::Wait;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// At how many instants, slots and lives the schedule and the interleave of classes are looked at.
+const PROBES: u32 = 256;
+
+/// Facts as lines. Texts are quoted, so no text can pass for another fact.
+struct Facts {
+    lines: String,
+}
+
+impl Facts {
+    fn add(&mut self, name: &str, value: impl std::fmt::Display) {
+        writeln!(self.lines, "{name} {value}").expect("a String takes any text");
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.add(name, quoted(value));
+    }
+}
+
+/// The rendering that [`Plan::meaning_sha256`] digests.
+pub(super) fn describe(plan: &Plan) -> String {
+    let mut facts = Facts { lines: String::new() };
+    facts.text("plan", &plan.name);
+    facts.text("target", plan.target.as_str());
+    facts.add("seed", plan.seed);
+    facts.add("stop_timeout", plan.stop_timeout.as_nanos());
+    schedule(&mut facts, &plan.schedule);
+    for group in &plan.groups {
+        facts.text("group", &group.name);
+    }
+    for scoped in &plan.thresholds {
+        let scope = match scoped.scope {
+            ThresholdScope::Plan => "plan".into(),
+            ThresholdScope::Group(id) => format!("group {}", id.0),
+            ThresholdScope::Request(id) => format!("series {}", id.0),
+        };
+        facts.text(&format!("threshold of {scope}"), &scoped.threshold.expression);
+    }
+    for series in &plan.series {
+        let group = series.group.map_or(-1, |g| i64::from(g.0));
+        let place = format!(
+            "series {} class {} group {group} {}",
+            series.id.0,
+            series.class.0,
+            series.method.as_str()
+        );
+        facts.add(&place, format_args!("{} {}", quoted(&series.task), quoted(&series.name)));
+    }
+    let order: Vec<String> = (0..PROBES).map(|s| plan.slots.of(Slot(s)).0.to_string()).collect();
+    facts.add("slots", order.join(","));
+    for class in &plan.classes {
+        facts.text("class", &class.name);
+        facts.add("weight", class.weight);
+        facts.add("wait", wait(&class.wait));
+        steps(&mut facts, &class.on_start);
+        for task in &class.tasks {
+            facts.text("task", &task.name);
+            facts.add("weight", task.weight);
+            steps(&mut facts, &task.steps);
+        }
+    }
+    facts.lines
+}
+
+fn schedule(facts: &mut Facts, schedule: &Schedule) {
+    facts.add("end", schedule.end().as_nanos());
+    facts.add("max_users", schedule.max_users());
+    let probe = |n: u32, of: u128| (of * u128::from(n) / u128::from(PROBES)) as u64;
+    for n in 0..PROBES {
+        let at = Duration::from_nanos(probe(n, schedule.end().as_nanos()));
+        let slot = Slot(probe(n, u128::from(schedule.max_users())) as u32);
+        facts.add("users", format_args!("{} at {}", schedule.users_at(at), at.as_nanos()));
+        for life in schedule.lives(slot) {
+            facts.add("life", format_args!("{} {} {}", slot.0, life.start.as_nanos(), life.stop.as_nanos()));
+        }
+    }
+}
+
+fn wait(wait: &Wait) -> String {
+    match wait {
+        Wait::None => "none".into(),
+        Wait::Constant(d) => format!("constant {}", d.as_nanos()),
+        Wait::Uniform { min, max } => format!("uniform {} {}", min.as_nanos(), max.as_nanos()),
+        Wait::Pacing(d) => format!("pacing {}", d.as_nanos()),
+        Wait::Exponential(d) => format!("exponential {}", d.as_nanos()),
+    }
+}
+
+fn steps(facts: &mut Facts, steps: &[Step]) {
+    for step in steps {
+        match step {
+            Step::Request(request) => self::request(facts, request),
+        }
+    }
+}
+
+fn request(facts: &mut Facts, request: &Request) {
+    let Request { series, method, url, query, headers, body, expect, save } = request;
+    facts.add("request", format_args!("{} {} {}", series.0, method.as_str(), template(url)));
+    pairs(facts, "query", query);
+    pairs(facts, "header", headers);
+    match body {
+        Body::Empty => {}
+        Body::Json(value) => facts.add("json", json(value)),
+        Body::Form(fields) => pairs(facts, "form", fields),
+        Body::Text(text) => facts.add("body", template(text)),
+    }
+    expectation(facts, expect);
+    for Save { name, source } in save {
+        match source {
+            Source::JsonPath(path) => facts.text(&format!("save {name} json"), path.source()),
+            Source::Header(header) => facts.text(&format!("save {name} header"), header),
+        }
+    }
+}
+
+fn expectation(facts: &mut Facts, expect: &Expect) {
+    for status in &expect.statuses {
+        match status {
+            StatusPattern::Exactly(code) => facts.add("status", code),
+            StatusPattern::Class(digit) => facts.add("status", format_args!("{digit}xx")),
+        }
+    }
+    if let Some(time) = expect.max_time {
+        facts.add("time", time.as_nanos());
+    }
+    for (path, value) in &expect.json {
+        facts.add("expect json", format_args!("{} {}", quoted(path.source()), json(value)));
+    }
+    for that in &expect.that {
+        facts.text("that", that.source());
+    }
+}
+
+fn pairs(facts: &mut Facts, kind: &str, pairs: &[(String, Template)]) {
+    for (name, value) in pairs {
+        facts.add(kind, format_args!("{} {}", quoted(name), template(value)));
+    }
+}
+
+/// What kind of template it is, its text with the expressions in braces, and the expressions again: literal
+/// braces cannot pass for an expression.
+fn template(template: &Template) -> String {
+    if let Some(text) = template.as_literal() {
+        return format!("literal {}", quoted(text));
+    }
+    let sources: Vec<String> = template.expressions().map(|e| quoted(e.source())).collect();
+    format!("template {} {}", quoted(&template.display_name()), sources.join(" "))
+}
+
+fn json(value: &JsonTemplate) -> String {
+    match value {
+        JsonTemplate::Null => "null".into(),
+        JsonTemplate::Bool(value) => value.to_string(),
+        JsonTemplate::Number(number) => number.to_string(),
+        JsonTemplate::Text(text) => template(text),
+        JsonTemplate::Array(items) => {
+            let items: Vec<String> = items.iter().map(json).collect();
+            format!("[{}]", items.join(", "))
+        }
+        JsonTemplate::Object(members) => {
+            let members: Vec<String> =
+                members.iter().map(|(name, value)| format!("{}: {}", quoted(name), json(value))).collect();
+            format!("{{{}}}", members.join(", "))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

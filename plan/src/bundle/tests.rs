@@ -1,0 +1,129 @@
+use super::{Bundle, Settings, sha256_hex};
+use metrics::unit::Rate;
+use proptest::prelude::*;
+use std::time::Duration;
+
+const SAMPLE: &str = include_str!("../../tests/data/platform.yaml");
+
+fn bundle() -> Bundle {
+    Bundle { file: "plan.yaml".into(), source: SAMPLE.into(), settings: Settings::default() }
+}
+
+fn meaning(change: impl FnOnce(&mut Bundle)) -> String {
+    let mut bundle = bundle();
+    change(&mut bundle);
+    bundle.compile().unwrap_or_else(|e| panic!("{e}")).meaning_sha256()
+}
+
+#[test]
+fn digests_are_those_of_the_standard() {
+    assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+#[test]
+fn the_encoding_stays_as_it_is() {
+    let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
+    assert_eq!(
+        String::from_utf8(bundle.to_bytes()).unwrap(),
+        r#"{"format":1,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"seed":0,"env":{}}"#
+    );
+}
+
+#[test]
+fn bytes_that_are_no_bundle_are_refused() {
+    let encoded = String::from_utf8(bundle().to_bytes()).unwrap();
+    let check = |bytes: &[u8], expected: &str| {
+        let error = Bundle::from_bytes(bytes).unwrap_err().to_string();
+        assert!(error.starts_with("not a plan bundle: ") && error.contains(expected), "{error}");
+    };
+    check(b"", "EOF");
+    check(&vec![b' '; Bundle::MAX_BYTES + 1], "the limit is 4194304");
+    check(encoded.replace("\"format\":1", "\"format\":2").as_bytes(), "format 2");
+    check(encoded.replace("\"seed\"", "\"sead\"").as_bytes(), "unknown field `sead`");
+    check(encoded.replace("\"spawn_rate\":null", "\"spawn_rate\":[0,1]").as_bytes(), "0 per 1 ns");
+    check(encoded.replace("\"duration\":null", "\"duration\":[1,1000000000]").as_bytes(), "nanoseconds");
+    check("[".repeat(100_000).as_bytes(), "line 1");
+}
+
+#[test]
+fn only_what_the_plan_reads_of_the_environment_travels() {
+    let mut bundle = bundle();
+    for name in ["P95_MS", "SECRET"] {
+        bundle.settings.env.insert(name.into(), "400".into());
+    }
+    let plan = bundle.compile().unwrap();
+    bundle.retain_env(&plan);
+    assert_eq!(bundle.settings.env.keys().collect::<Vec<_>>(), ["P95_MS"]);
+    assert_eq!(bundle.compile().unwrap().meaning_sha256(), plan.meaning_sha256());
+}
+
+#[test]
+fn comments_mean_nothing_and_everything_else_does() {
+    let same = meaning(|_| {});
+    assert_eq!(same, meaning(|b| b.source = format!("# A comment.\n{}\n# Another.\n", b.source)));
+    let changes = [
+        ("weight: 50", "weight: 51"),
+        ("weight: 3\n", "weight: 4\n"),
+        ("1s..3s", "1s..4s"),
+        ("get: /api/v1/me", "get: /api/v1/you"),
+        ("Bearer ${token}", "bearer ${token}"),
+        ("remember: true", "remember: \"true\""),
+        ("$.access_token", "$.token"),
+        ("[200, 201]", "[200, 202]"),
+        ("json.id > 0", "json.id > 1"),
+        ("time: 1s", "time: 2s"),
+        ("p99 <= 2s", "p99 <= 3s"),
+        ("spawn_rate: 10/s", "spawn_rate: 11/s"),
+        ("name: log out", "name: log off"),
+        ("seed ${rand(1, 10)}", "seed ${rand(1, 11)}"),
+    ];
+    for (from, to) in changes {
+        assert!(SAMPLE.contains(from), "{from}");
+        assert_ne!(same, meaning(|b| b.source = b.source.replace(from, to)), "{from} -> {to}");
+    }
+    assert_ne!(same, meaning(|b| b.settings.seed = 1));
+    assert_ne!(same, meaning(|b| b.settings.users = Some(999)));
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let rate = (1_u64.., 1_u64..).prop_map(|(count, per_ns)| Rate { count, per_ns });
+    let duration = (any::<u64>(), 0_u32..1_000_000_000).prop_map(|(s, ns)| Duration::new(s, ns));
+    (
+        (any::<Option<String>>(), any::<Option<String>>(), any::<Option<u32>>()),
+        (prop::option::of(rate), prop::option::of(duration), any::<u64>()),
+        prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
+    )
+        .prop_map(|((profile, target, users), (spawn_rate, duration, seed), env)| Settings {
+            profile,
+            target,
+            users,
+            spawn_rate,
+            duration,
+            seed,
+            env,
+        })
+}
+
+proptest! {
+    #[test]
+    fn encoding_and_back_changes_nothing(file: String, source: String, settings in settings()) {
+        let bundle = Bundle { file, source, settings };
+        let bytes = bundle.to_bytes();
+        let back = Bundle::from_bytes(&bytes).unwrap();
+        prop_assert_eq!(back.to_bytes(), bytes);
+        prop_assert_eq!(back, bundle);
+    }
+
+    #[test]
+    fn any_bytes_give_a_bundle_or_an_error(bytes: Vec<u8>) {
+        let _ = Bundle::from_bytes(&bytes);
+    }
+
+    #[test]
+    fn damaged_bytes_give_a_bundle_or_an_error(at in 0_usize..4000, byte: u8) {
+        let mut bytes = bundle().to_bytes();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let _ = Bundle::from_bytes(&bytes);
+    }
+}

@@ -1,1 +1,0 @@
-//! From the YAML tree to the model.

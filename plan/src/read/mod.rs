@@ -1,0 +1,72 @@
+//! From the YAML tree to the model.
+//!
+//! Reading goes on after a problem, so that all of them are reported in one go: a getter that finds something
+//! wrong reports it and gives `None`, and what it would have been part of is left out.
+
+mod expect;
+mod fields;
+mod groups;
+mod load;
+mod root;
+mod steps;
+mod suggest;
+mod target;
+#[cfg(test)]
+mod tests;
+mod users;
+mod value;
+mod variables;
+
+use crate::bundle::{Bundle, Settings};
+use crate::diagnostic::{Diagnostics, Problem, Problems, Span};
+use crate::model::Plan;
+use crate::scope::{RunFacts, Scope};
+use crate::slot::Slot;
+use crate::yaml;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Compiles a bundle to the validated plan.
+pub(crate) fn compile(bundle: &Bundle) -> Result<Plan, Diagnostics> {
+    let mut problems = Problems::default();
+    let root = yaml::load(&bundle.source, &mut problems);
+    let mut reader = Reader::new(&bundle.settings, problems);
+    let plan = root.and_then(|root| reader.plan(&root));
+    let mut problems = reader.problems;
+    match plan {
+        Some(plan) if problems.is_empty() => Ok(plan),
+        _ => {
+            if problems.is_empty() {
+                let remedy = "this is a defect of Muster: please report it with the plan";
+                problems.push(Problem::new(Span::default(), "the plan was refused without a reason", remedy));
+            }
+            Err(Diagnostics::new(&bundle.file, &bundle.source, problems))
+        }
+    }
+}
+
+/// What all of reading shares.
+struct Reader<'a> {
+    settings: &'a Settings,
+    /// Evaluates what is constant for the run.
+    constants: Scope,
+    problems: Problems,
+    env_used: BTreeSet<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(settings: &'a Settings, problems: Problems) -> Reader<'a> {
+        let facts = RunFacts {
+            run_id: String::new(),
+            agent_name: String::new(),
+            env: settings.env.clone(),
+            seed: settings.seed,
+        };
+        let constants = Scope::for_class(&Arc::new(facts), "", Slot(0));
+        Reader { settings, constants, problems, env_used: BTreeSet::new() }
+    }
+
+    fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}

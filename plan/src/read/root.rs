@@ -1,0 +1,142 @@
+//! The top level of the plan.
+
+use super::Reader;
+use super::fields::Fields;
+use super::groups::Groups;
+use super::suggest;
+use super::users::Workload;
+use super::value::Expected;
+use super::variables::saved_names;
+use crate::diagnostic::{Problem, Span, shown};
+use crate::language;
+use crate::model::{Plan, ThresholdScope};
+use crate::slot::Classes;
+use crate::yaml::{Entry, Kind, Node};
+
+/// Most thresholds of a plan.
+const MAX_THRESHOLDS: usize = 2000;
+
+impl<'s> Reader<'s> {
+    /// Reads the whole plan. `None` only after something was reported.
+    pub(super) fn plan(&mut self, root: &Node) -> Option<Plan> {
+        let top = Span { start: root.span.start, end: root.span.start };
+        let fields = Fields::new(self, root, top, &language::PLAN)?;
+        self.version(&fields);
+        let name = self.required(&fields, "name", "name: My API").and_then(|entry| {
+            let expected = Expected { what: "text", remedy: "write the name in quotes" };
+            self.name(&entry.value, expected)
+        });
+        let target = self.target(&fields);
+        let mut groups = self.groups(fields.get("groups"));
+        let plan_thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();
+        let profiles = self.profiles(fields.get("profiles"), &groups);
+        let chosen = self.chosen_profile(&fields);
+        let base = fields.get("load").and_then(|entry| self.load(&entry.value, entry.key_span));
+        let load = self.final_load(&fields, base, &profiles, chosen);
+        let workload = self.workload(&fields, &mut groups);
+        self.unused_groups(&groups);
+
+        let mut thresholds = Vec::new();
+        let chosen = chosen.and_then(|name| profiles.iter().find(|p| p.name == name));
+        thresholds.extend(
+            chosen
+                .and_then(|p| p.thresholds.clone())
+                .unwrap_or(plan_thresholds)
+                .into_iter()
+                .map(|t| (ThresholdScope::Plan, t)),
+        );
+        thresholds.extend(groups.thresholds(chosen));
+        let workload = workload?;
+        thresholds.extend(workload.thresholds);
+        self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
+        let (schedule, stop_timeout) = load?;
+        Some(Plan {
+            name: name?,
+            profile: self.settings.profile.clone(),
+            target: target?,
+            seed: self.settings.seed,
+            schedule,
+            stop_timeout,
+            groups: groups.into_model(),
+            thresholds: thresholds
+                .into_iter()
+                .map(|(scope, threshold)| crate::model::ScopedThreshold { scope, threshold })
+                .collect(),
+            classes: workload.classes,
+            slots: workload.slots,
+            series: workload.series,
+            env_used: std::mem::take(&mut self.env_used),
+        })
+    }
+
+    fn version(&mut self, fields: &Fields<'_>) {
+        let Some(entry) = self.required(fields, "version", "version: 1") else { return };
+        let other = entry.value.scalar().filter(|s| matches!(s.kind(), Kind::Integer(n) if n != 1));
+        if let Some(scalar) = other {
+            let problem =
+                format!("this version of Muster reads plans of version 1, not {}", shown(&scalar.text));
+            self.report(Problem::new(entry.value.span, problem, "write `version: 1`, or use a newer Muster"));
+        } else {
+            self.integer(&entry.value, 1, 1);
+        }
+    }
+
+    /// The entry of a key that has to be there.
+    pub(super) fn required<'n>(
+        &mut self,
+        fields: &Fields<'n>,
+        key: &'static str,
+        example: &str,
+    ) -> Option<&'n Entry> {
+        let entry = fields.get(key);
+        if entry.is_none() {
+            let problem = format!("`{key}` is missing");
+            self.report(Problem::new(fields.place, problem, format!("add `{example}`")));
+        }
+        entry
+    }
+
+    /// The profile of the settings, if the plan has it.
+    fn chosen_profile(&mut self, fields: &Fields<'_>) -> Option<&'s str> {
+        let settings = self.settings;
+        let name = settings.profile.as_deref()?;
+        let entry = fields.get("profiles");
+        let known: Vec<&str> = match entry.map(|e| &e.value.value) {
+            Some(crate::yaml::Value::Mapping(entries)) => entries.iter().map(|e| e.key.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        if known.contains(&name) {
+            return Some(name);
+        }
+        let otherwise = if known.is_empty() {
+            "the plan has no profiles; leave --profile out"
+        } else {
+            "its profiles are"
+        };
+        let remedy = suggest::remedy(name, known, otherwise);
+        let problem = format!("the plan has no profile {}", shown(name));
+        self.report(Problem::new(entry.map_or(fields.place, |e| e.key_span), problem, remedy));
+        None
+    }
+
+    fn workload(&mut self, fields: &Fields<'_>, groups: &mut Groups) -> Option<Workload> {
+        let example = "users: { Visitor: { tasks: { home: { get: / } } } }";
+        let entry = self.required(fields, "users", example)?;
+        let saves = saved_names(&entry.value);
+        let mut workload = self.users(entry, groups, &saves)?;
+        let weights: Vec<u32> = workload.classes.iter().map(|c| c.weight).collect();
+        let Some(slots) = Classes::new(&weights) else {
+            if !self.problems.is_empty() {
+                return None;
+            }
+            let problem = format!(
+                "the weights of the user classes share so little that their order repeats only after more than {} users",
+                Classes::MAX_PERIOD
+            );
+            self.report(Problem::new(entry.key_span, problem, "use smaller or rounder weights"));
+            return None;
+        };
+        workload.slots = slots;
+        Some(workload)
+    }
+}

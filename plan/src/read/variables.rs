@@ -1,0 +1,358 @@
+//! Which names an expression may use where it stands.
+
+use super::Reader;
+use super::suggest::{closest, did_you_mean, list, remedy};
+use crate::diagnostic::{Problem, shown};
+use crate::scope::{NAMESPACES, RESPONSE_NAMES};
+use crate::template::{Expression, Variable, fake_functions, known_functions};
+use crate::yaml::{Node, Value};
+use std::collections::BTreeSet;
+
+/// Names of the language that this version has no values for.
+const LATER_NAMES: &[&str] = &["row", "setup", "params", "secret", "message"];
+
+/// Words of the expression language.
+const KEYWORDS: &[&str] = &[
+    "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "loop",
+    "self",
+];
+
+/// The task name of steps in `on_start`.
+pub(super) const ON_START: &str = "on_start";
+
+/// What is being filled in or checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// A request: there is no response yet.
+    Request,
+    /// A check of the response.
+    Response,
+}
+
+/// The variables that a step sees, and what is known about the others.
+#[derive(Clone, Debug)]
+pub(super) struct Visible<'a> {
+    place: Place<'a>,
+    /// Saved by earlier steps.
+    saved: BTreeSet<String>,
+    /// Steps that are not read yet may have saved anything.
+    pub(super) open_ended: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Place<'a> {
+    /// Evaluated once, when the plan is read.
+    Constant,
+    /// In a step.
+    Step { class: &'a str, task: &'a str, index: usize, saves: &'a [SavedName] },
+}
+
+/// Who saves a variable, anywhere in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SavedName {
+    name: String,
+    class: String,
+    task: String,
+    step: usize,
+}
+
+impl<'a> Visible<'a> {
+    /// Of values that are the same for the whole run.
+    pub(super) fn constant() -> Visible<'a> {
+        Visible { place: Place::Constant, saved: BTreeSet::new(), open_ended: false }
+    }
+
+    /// Of the first step of a task.
+    pub(super) fn task(class: &'a str, task: &'a str, saves: &'a [SavedName]) -> Visible<'a> {
+        let place = Place::Step { class, task, index: 0, saves };
+        Visible { place, saved: BTreeSet::new(), open_ended: false }
+    }
+
+    /// Lets all further steps see what `on_start` saved.
+    pub(super) fn inherit(&mut self, on_start: &Visible<'_>) {
+        self.saved.extend(on_start.saved.iter().cloned());
+        self.open_ended |= on_start.open_ended;
+    }
+
+    /// Goes on to the next step, which sees what this one saved.
+    pub(super) fn next_step(&mut self, saved: impl IntoIterator<Item = String>) {
+        self.saved.extend(saved);
+        if let Place::Step { index, .. } = &mut self.place {
+            *index += 1;
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reports names that mean nothing where `expression` stands; gives whether there were none.
+    pub(super) fn check_expression(
+        &mut self,
+        node: &Node,
+        expression: &Expression,
+        visible: &Visible<'_>,
+        names: Names,
+    ) -> bool {
+        if self.problems.is_full() {
+            return false;
+        }
+        let mut valid = true;
+        for variable in expression.variables() {
+            let checked = match variable.path[0].as_str() {
+                "env" => self.check_env(&variable, expression),
+                _ => check(&variable, visible, names),
+            };
+            if let Err((problem, remedy)) = checked {
+                self.report(Problem::new(node.place(&variable.range), problem, remedy));
+                valid = false;
+            }
+        }
+        valid
+    }
+
+    fn check_env(&mut self, variable: &Variable, expression: &Expression) -> Result<(), Wrong> {
+        let Some(name) = variable.path.get(1) else {
+            return wrong("`env` stands for all environment variables", "name one: `env.NAME`");
+        };
+        if variable.called && variable.path.len() == 2 {
+            return wrong(
+                format!("{} is not a function", shown(&format!("env.{name}"))),
+                format!("write `env.{name}`"),
+            );
+        }
+        self.env_used.insert(name.clone());
+        if expression.source() == format!("env.{name}") && !self.settings.env.contains_key(name) {
+            return wrong(
+                format!("environment variable {} is not set", shown(name)),
+                format!("set it, or write `${{env.{name} or 'default'}}`"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A problem and its remedy.
+type Wrong = (String, String);
+
+fn wrong<T>(problem: impl Into<String>, remedy: impl Into<String>) -> Result<T, Wrong> {
+    Err((problem.into(), remedy.into()))
+}
+
+fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(), Wrong> {
+    let name = variable.path[0].as_str();
+    if let Place::Constant = visible.place {
+        return wrong(
+            format!("{} has no value here: this is read once, before the run", shown(name)),
+            "only `env` is known here: `${env.NAME or 'default'}`",
+        );
+    }
+    let calls_name = variable.called && variable.path.len() == 1;
+    if visible.saved.contains(name) {
+        return if calls_name { not_a_function(name) } else { Ok(()) };
+    }
+    if name == "fake" {
+        return check_fake(variable);
+    }
+    if let Some((_, members)) = NAMESPACES.iter().find(|(namespace, _)| *namespace == name) {
+        return check_member(variable, members);
+    }
+    if RESPONSE_NAMES.contains(&name) {
+        return match names {
+            Names::Response if calls_name => not_a_function(name),
+            Names::Response => Ok(()),
+            Names::Request => wrong(
+                format!("{} is not known here: there is no response yet", shown(name)),
+                format!("use {} in `expect`; to use a part of the response later, `save` it", shown(name)),
+            ),
+        };
+    }
+    if known_functions().contains(&name) {
+        return if calls_name {
+            Ok(())
+        } else {
+            wrong(format!("{} is a function", shown(name)), format!("call it: `{name}(…)`"))
+        };
+    }
+    if LATER_NAMES.contains(&name) {
+        return wrong(format!("{} is not supported yet", shown(name)), "use `env` or a saved variable");
+    }
+    if visible.open_ended { Ok(()) } else { undefined(name, calls_name, visible, names) }
+}
+
+fn not_a_function(name: &str) -> Result<(), Wrong> {
+    wrong(format!("{} is not a function", shown(name)), format!("write {} without `()`", shown(name)))
+}
+
+fn check_fake(variable: &Variable) -> Result<(), Wrong> {
+    let Some(function) = variable.path.get(1) else {
+        return wrong("`fake` is a family of functions", "call one of them, for instance `fake.email()`");
+    };
+    let full = format!("fake.{function}");
+    if !fake_functions().contains(&function.as_str()) {
+        return wrong(
+            format!("there is no {}", shown(&full)),
+            member_remedy(function, "fake.", fake_functions(), "()"),
+        );
+    }
+    if variable.called && variable.path.len() == 2 {
+        return Ok(());
+    }
+    wrong(format!("{} is a function", shown(&full)), format!("call it: `{full}()`"))
+}
+
+/// What may follow `prefix`, the likeliest if one is close.
+fn member_remedy(member: &str, prefix: &str, members: &[&str], suffix: &str) -> String {
+    let full = |member: &&str| format!("{prefix}{member}{suffix}");
+    match &closest(member, members.iter().copied())[..] {
+        [] => {
+            let all: Vec<String> = members.iter().map(full).collect();
+            format!("there are {}", list(all.iter().map(String::as_str)))
+        }
+        close => {
+            let close: Vec<String> = close.iter().map(full).collect();
+            did_you_mean(&close.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+    }
+}
+
+fn check_member(variable: &Variable, members: &[&str]) -> Result<(), Wrong> {
+    let name = variable.path[0].as_str();
+    let whole = || members.iter().map(|m| format!("`{name}.{m}`")).collect::<Vec<_>>().join(", ");
+    match variable.path.get(1) {
+        None => wrong(format!("{} is not a value", shown(name)), format!("write one of {}", whole())),
+        Some(member) if !members.contains(&member.as_str()) => wrong(
+            format!("there is no {}", shown(&format!("{name}.{member}"))),
+            member_remedy(member, &format!("{name}."), members, ""),
+        ),
+        Some(member) if variable.called && variable.path.len() == 2 => {
+            not_a_function(&format!("{name}.{member}"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn undefined(name: &str, called: bool, visible: &Visible<'_>, names: Names) -> Result<(), Wrong> {
+    let problem = format!("{} is not defined here", shown(name));
+    if called {
+        let remedy = remedy(name, known_functions().iter().copied().chain(["fake"]), "the functions are");
+        return wrong(format!("there is no function {}", shown(name)), remedy);
+    }
+    if let Some(remedy) = saved_elsewhere(name, visible) {
+        return wrong(problem, remedy);
+    }
+    let response = if names == Names::Response { RESPONSE_NAMES } else { &[] };
+    let known = visible.saved.iter().map(String::as_str).chain(response.iter().copied());
+    let known = known
+        .chain(["env", "fake"])
+        .chain(NAMESPACES.iter().map(|(namespace, _)| *namespace))
+        .chain(known_functions().iter().copied());
+    let close = closest(name, known);
+    let remedy = if close.is_empty() {
+        let saved: Vec<&str> = visible.saved.iter().map(String::as_str).collect();
+        let saved = if saved.is_empty() { "none so far".into() } else { list(saved) };
+        format!("`save` it in an earlier step (saved variables here: {saved}), or use `env.{name}`")
+    } else {
+        did_you_mean(&close)
+    };
+    wrong(problem, remedy)
+}
+
+/// The remedy when some step does save `name`, only not one that this step could see.
+fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
+    let Place::Step { class, task, index, saves } = &visible.place else { return None };
+    let of_name = || saves.iter().filter(|s| s.name == name);
+    let shown = shown(name);
+    if let Some(save) = of_name().find(|s| s.class == *class && s.task == *task) {
+        return Some(if save.step == *index {
+            format!("{shown} is saved by this very step, so only later steps see it")
+        } else {
+            format!(
+                "{shown} is saved by step {} of {}, which comes later; move that step before this one",
+                save.step + 1,
+                task_name(task)
+            )
+        });
+    }
+    if let Some(save) = of_name().find(|s| s.class == *class) {
+        return Some(format!(
+            "{shown} is saved by {}, but variables saved in a task are only visible to later steps of that task; \
+             save it in on_start",
+            task_name(&save.task)
+        ));
+    }
+    let save = of_name().next()?;
+    Some(format!(
+        "{shown} is saved by user class {}, but users do not share variables; save it in on_start of {}",
+        crate::diagnostic::shown(&save.class),
+        crate::diagnostic::shown(class)
+    ))
+}
+
+fn task_name(task: &str) -> String {
+    if task == ON_START { "on_start".into() } else { format!("task {}", shown(task)) }
+}
+
+/// Why `name` cannot be a variable's name, and what to do.
+pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
+    let mut chars = name.chars();
+    let starts_well = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let problem = format!("{} cannot be the name of a variable", shown(name));
+        return Some((problem, "use letters, digits and `_`, and begin with a letter".into()));
+    }
+    let taken = name == "env"
+        || name == "fake"
+        || NAMESPACES.iter().any(|(namespace, _)| *namespace == name)
+        || RESPONSE_NAMES.contains(&name)
+        || LATER_NAMES.contains(&name)
+        || KEYWORDS.contains(&name)
+        || known_functions().contains(&name);
+    taken.then(|| {
+        let problem = format!("{} has a meaning of its own in expressions", shown(name));
+        (problem, format!("choose another name, for instance `my_{name}`"))
+    })
+}
+
+/// Every `save` of the plan, for messages about names that are saved somewhere else. Looks at the text only;
+/// what is wrong with it is reported when it is read.
+pub(super) fn saved_names(users: &Node) -> Vec<SavedName> {
+    let mut found = Vec::new();
+    for class in entries(users) {
+        if let Some(steps) = child(&class.value, ON_START) {
+            scan_steps(steps, &class.key, ON_START, &mut found);
+        }
+        for task in child(&class.value, "tasks").map(entries).unwrap_or_default() {
+            match child(&task.value, "steps") {
+                Some(steps) => scan_steps(steps, &class.key, &task.key, &mut found),
+                None => scan_step(&task.value, &class.key, &task.key, 0, &mut found),
+            }
+        }
+    }
+    found
+}
+
+fn scan_steps(steps: &Node, class: &str, task: &str, found: &mut Vec<SavedName>) {
+    if let Value::Sequence(items) = &steps.value {
+        for (index, step) in items.iter().enumerate() {
+            scan_step(step, class, task, index, found);
+        }
+    }
+}
+
+fn scan_step(step: &Node, class: &str, task: &str, index: usize, found: &mut Vec<SavedName>) {
+    for save in child(step, "save").map(entries).unwrap_or_default() {
+        found.push(SavedName {
+            name: save.key.clone(),
+            class: class.to_owned(),
+            task: task.to_owned(),
+            step: index,
+        });
+    }
+}
+
+fn entries(node: &Node) -> &[crate::yaml::Entry] {
+    if let Value::Mapping(entries) = &node.value { entries } else { &[] }
+}
+
+fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    entries(node).iter().find(|e| e.key == key).map(|e| &e.value)
+}
