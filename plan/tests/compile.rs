@@ -1,0 +1,236 @@
+//! What plans mean once they are compiled.
+
+use metrics::unit::Rate;
+use plan::model::{Body, GroupId, Request, Step, ThresholdScope};
+use plan::schedule::{Schedule, Shape, Stage};
+use plan::slot::Slot;
+use plan::wait::Wait;
+use plan::{Bundle, Plan, Settings};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const DESIGN: &str = include_str!("data/design.yaml");
+const PLATFORM: &str = include_str!("data/platform.yaml");
+
+fn compile(source: &str, settings: Settings) -> Plan {
+    let bundle = Bundle { file: "plan.yaml".into(), source: source.into(), settings };
+    bundle.compile().unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn profile(name: &str) -> Settings {
+    Settings { profile: Some(name.into()), ..Settings::default() }
+}
+
+fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what schedules take")]
+fn per_second(count: u64) -> Option<Rate> {
+    Some(Rate { count, per_ns: 1_000_000_000 })
+}
+
+fn request(plan: &Plan, class: usize, task: usize, step: usize) -> &Request {
+    match &plan.classes[class].tasks[task].steps[step] {
+        Step::Request(request) => request,
+        other => panic!("not a request: {other:?}"),
+    }
+}
+
+/// `scope: sentence` of every threshold.
+fn thresholds(plan: &Plan) -> Vec<String> {
+    let scope = |scope| match scope {
+        ThresholdScope::Plan => "plan".to_owned(),
+        ThresholdScope::Group(GroupId(id)) => plan.groups[id as usize].name.clone(),
+        ThresholdScope::Request(id) => plan.series[id.0 as usize].name.clone(),
+    };
+    plan.thresholds.iter().map(|t| format!("{}: {}", scope(t.scope), t.threshold.expression)).collect()
+}
+
+/// `class / task / name` of every series, in order, and its group.
+fn series(plan: &Plan) -> Vec<String> {
+    plan.series
+        .iter()
+        .enumerate()
+        .map(|(number, s)| {
+            assert_eq!(s.id.0 as usize, number);
+            let group = s.group.map_or("-", |g| &plan.groups[g.0 as usize].name);
+            format!("{} / {} / {} ({group})", plan.classes[s.class.0 as usize].name, s.task, s.name)
+        })
+        .collect()
+}
+
+#[test]
+fn the_example_of_the_design_means_what_it_says() {
+    let plan = compile(DESIGN, Settings { seed: 7, ..Settings::default() });
+    assert_eq!((plan.name.as_str(), plan.profile.as_deref(), plan.seed), ("Platform API", None, 7));
+    assert_eq!(plan.target.as_str(), "http://127.0.0.1:8000/");
+    assert_eq!(plan.schedule, Schedule::constant(1000, per_second(10), secs(300)));
+    assert_eq!(plan.stop_timeout, secs(30));
+    assert_eq!(plan.env_used.iter().collect::<Vec<_>>(), ["LOAD_TEST_HOST"]);
+    assert_eq!(
+        thresholds(&plan),
+        [
+            "auth: success_rate >= 99%",
+            "auth: p95 <= 200ms",
+            "generation: success_rate >= 95%",
+            "generation: p95 <= 500ms critical 1s",
+            "generation: rate >= 10/s",
+        ]
+    );
+    assert_eq!(
+        series(&plan),
+        [
+            "AuthUser / on_start / POST /api/v1/auth/login (auth)",
+            "AuthUser / profile / GET /api/v1/me (auth)",
+            "AuthUser / register / POST /api/v1/auth/register (auth)",
+            "GenerationUser / create / POST /api/v1/generation/create (generation)",
+            "GenerationUser / create / GET /api/v1/generation/{id} (generation)",
+        ]
+    );
+    let [auth, generation] = &plan.classes[..] else { panic!("two classes") };
+    assert_eq!((auth.weight, auth.wait), (3, Wait::Uniform { min: secs(1), max: secs(3) }));
+    assert_eq!((generation.weight, generation.wait), (1, Wait::Pacing(secs(2))));
+    let tasks: Vec<(&str, u32)> = auth.tasks.iter().map(|t| (t.name.as_str(), t.weight)).collect();
+    assert_eq!(tasks, [("profile", 50), ("register", 30)]);
+    let of_generation = (0..8).filter(|&slot| plan.slots.of(Slot(slot)).0 == 1).count();
+    assert_eq!(of_generation, 2);
+}
+
+#[test]
+fn profiles_lie_over_the_load() {
+    assert_eq!(
+        compile(DESIGN, profile("light")).schedule,
+        Schedule::constant(100, per_second(10), secs(120)),
+        "the spawn rate stays"
+    );
+    let stage = |users, shape, s| Stage { users, shape, length: secs(s) };
+    assert_eq!(
+        compile(DESIGN, profile("spike")).schedule,
+        Schedule::stages(&[
+            stage(100, Shape::Ramp, 10),
+            stage(2000, Shape::Ramp, 10),
+            stage(2000, Shape::Hold, 300),
+            stage(0, Shape::Ramp, 30),
+        ])
+    );
+    let steady = compile(PLATFORM, profile("steady"));
+    assert_eq!(steady.profile.as_deref(), Some("steady"));
+    assert_eq!(steady.schedule, Schedule::held(50, per_second(10), secs(600)));
+    assert_eq!(steady.stop_timeout, secs(20));
+    assert_eq!(
+        thresholds(&steady),
+        [
+            "plan: error_rate <= 2%",
+            "auth: p95 <= 300ms",
+            "generation: success_rate >= 95%",
+            "generation: p95 <= 500ms critical 1s",
+            "generation: rate >= 10/s",
+            "POST /api/v1/auth/register: p99 <= 2s",
+        ]
+    );
+}
+
+#[test]
+fn settings_lie_over_profiles() {
+    let settings = |users, spawn_rate, duration: Option<u64>| Settings {
+        users,
+        spawn_rate,
+        duration: duration.map(secs),
+        ..Settings::default()
+    };
+    let check = |source: &str, profile: Option<&str>, settings: Settings, expected: Schedule| {
+        let settings = Settings { profile: profile.map(str::to_owned), ..settings };
+        assert_eq!(compile(source, settings).schedule, expected);
+    };
+    let schedule = Schedule::constant;
+    check(DESIGN, None, settings(Some(5), None, None), schedule(5, per_second(10), secs(300)));
+    check(DESIGN, None, settings(None, per_second(3), None), schedule(1000, per_second(3), secs(300)));
+    check(DESIGN, Some("light"), settings(None, None, Some(9)), schedule(100, per_second(10), secs(9)));
+    check(PLATFORM, Some("steady"), settings(None, None, Some(9)), schedule(50, per_second(10), secs(9)));
+    check(DESIGN, Some("spike"), settings(Some(5), None, None), schedule(5, None, secs(350)));
+    check(
+        DESIGN,
+        Some("spike"),
+        settings(Some(5), per_second(1), Some(9)),
+        schedule(5, per_second(1), secs(9)),
+    );
+}
+
+#[test]
+fn the_target_comes_from_the_settings_then_from_the_plan() {
+    let target = |source: &str, settings: Settings| compile(source, settings).target.to_string();
+    let env = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    let host = env("LOAD_TEST_HOST", "https://staging.example.com/base/");
+    assert_eq!(
+        target(DESIGN, Settings { env: host.clone(), ..Settings::default() }),
+        "https://staging.example.com/base"
+    );
+    let given = Some("http://10.0.0.1:81".to_owned());
+    assert_eq!(
+        target(DESIGN, Settings { env: host, target: given.clone(), ..Settings::default() }),
+        "http://10.0.0.1:81/"
+    );
+    let without = DESIGN.replace("target: ", "# target: ");
+    assert_eq!(target(&without, Settings { target: given, ..Settings::default() }), "http://10.0.0.1:81/");
+}
+
+#[test]
+fn environment_variables_are_read_like_plain_scalars() {
+    let env = [("STEADY_USERS", "77"), ("P95_MS", "450")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let plan = compile(PLATFORM, Settings { env: env.into(), ..profile("steady") });
+    assert_eq!(plan.schedule.max_users(), 77);
+    assert!(thresholds(&plan).contains(&"generation: p95 <= 450ms critical 1s".to_owned()));
+    assert_eq!(
+        plan.env_used.iter().collect::<Vec<_>>(),
+        ["LOAD_TEST_HOST", "P95_MS", "STEADY_USERS"],
+        "the names that travel to the agents"
+    );
+}
+
+#[test]
+fn requests_are_read_whole() {
+    let plan = compile(PLATFORM, Settings::default());
+    assert_eq!(
+        series(&plan),
+        [
+            "AuthUser / on_start / POST /api/v1/auth/login (auth)",
+            "AuthUser / profile / GET /api/v1/me (auth)",
+            "AuthUser / register / POST /api/v1/auth/register (auth)",
+            "AuthUser / logout / log out (auth)",
+            "GenerationUser / create / POST /api/v1/generation/create (generation)",
+            "GenerationUser / create / GET /api/v1/generation/{id} (auth)",
+            "GenerationUser / create / PUT {place} (generation)",
+            "GenerationUser / create / PATCH /api/v1/generation/{id} (generation)",
+            "GenerationUser / create / HEAD /api/v1/generation/{id} (generation)",
+            "GenerationUser / create / OPTIONS https://other.example.com/api (generation)",
+            "GenerationUser / remove / DELETE /api/v1/generation/{user.slot} (generation)",
+        ]
+    );
+    let logout = request(&plan, 0, 2, 0);
+    assert!(matches!(&logout.body, Body::Form(fields) if fields.len() == 2));
+    assert_eq!((logout.expect.statuses.len(), logout.expect.json.len(), logout.expect.that.len()), (1, 1, 2));
+    let saved: Vec<&str> = request(&plan, 1, 0, 0).save.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(saved, ["id", "place", "kind"]);
+    let get = request(&plan, 1, 0, 1);
+    let query: Vec<(&str, Option<&str>)> =
+        get.query.iter().map(|(name, value)| (name.as_str(), value.as_literal())).collect();
+    assert_eq!(query, [("page", Some("1")), ("kind", None)]);
+}
+
+#[test]
+fn steps_of_one_task_with_one_name_share_a_series() {
+    let source = "
+version: 1
+name: T
+target: http://localhost
+load: { users: 1, duration: 1s }
+users:
+  U:
+    tasks:
+      t: { steps: [ { get: /a, name: x }, { get: /b, name: x }, { get: '/c?d=1' }, { get: /c } ] }
+      u: { get: /a, name: x }
+";
+    let plan = compile(source, Settings::default());
+    assert_eq!(series(&plan), ["U / t / x (-)", "U / t / GET /c (-)", "U / u / x (-)"]);
+}
