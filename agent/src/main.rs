@@ -4,6 +4,7 @@ use agent::cli::Cli;
 use agent::session::Exit;
 use agent::{app, link};
 use clap::Parser;
+use std::io::Write as _;
 use std::num::NonZero;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
@@ -16,14 +17,19 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(Exit::Left) => ExitCode::SUCCESS,
         Ok(Exit::Rejected(message)) => {
-            eprintln!("error: refused: {message}");
+            say(&format!("error: refused: {message}"));
             ExitCode::from(4)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a line to standard error. Nobody reading it is no reason to stop, so a failure is ignored.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
@@ -42,7 +48,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let leave = signals()?;
-        Ok(app::run(config, connect, leave, Box::new(|text| eprintln!("{text}"))).await?)
+        Ok(app::run(config, connect, leave, Box::new(say)).await?)
     })
 }
 

@@ -2,8 +2,9 @@
 
 use crate::exit::ExitCode;
 use crate::report::Style;
-use crate::run::{Job, run};
+use crate::run::{Job, run, tell};
 use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig};
+use crate::terminal::say;
 use plan::{Bundle, Settings};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
@@ -23,7 +24,7 @@ const PROFILE: &str = "demo";
 /// As [`run`], and when the target cannot be started.
 pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
     let target = demo_target()?;
-    eprintln!("demo target: {} (what it saw: {}/truth)", target.url(), target.url());
+    say(&format!("demo target: {} (what it saw: {}/truth)", target.url(), target.url()));
     let settings = Settings {
         profile: Some(PROFILE.to_owned()),
         target: Some(target.url()),
@@ -42,7 +43,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         style,
     };
     let code = run(job, stop).await?;
-    println!("demo target saw {} requests", target.truth().total);
+    tell(&format!("demo target saw {} requests\n", target.truth().total));
     target.stop();
     Ok(code)
 }

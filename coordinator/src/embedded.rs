@@ -2,6 +2,7 @@
 //! through the very same protocol.
 
 use crate::grpc::LocalDial;
+use crate::terminal::say;
 use agent::app::{AgentConfig, run};
 use agent::link::Connect;
 use std::num::NonZero;
@@ -38,7 +39,7 @@ impl Embedded {
             // What it has to say reaches the coordinator, which tells people.
             let agent = run(config(incarnation), connect, leaving, Box::new(|_| {}));
             if let Err(error) = runtime.block_on(agent) {
-                eprintln!("error: the embedded agent cannot start: {error}");
+                say(&format!("error: the embedded agent cannot start: {error}"));
             }
         })?;
         Ok(Embedded { leave, thread: Some(thread) })

@@ -6,6 +6,7 @@ use coordinator::exit::ExitCode;
 use coordinator::report::Style;
 use coordinator::run::{Job, run};
 use coordinator::settings::{DemoConfig, Environment, RunConfig};
+use coordinator::terminal::say;
 use plan::Bundle;
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -20,11 +21,11 @@ fn main() -> std::process::ExitCode {
     if let Err(error) = dotenv
         && !error.not_found()
     {
-        eprintln!("error: .env: {error}; write one NAME=VALUE per line");
+        say(&format!("error: .env: {error}; write one NAME=VALUE per line"));
         return ExitCode::Usage.into();
     }
     let code = coordinate(&cli).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        say(&format!("error: {error:#}"));
         ExitCode::Internal
     });
     code.into()
@@ -59,7 +60,7 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn usage(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
+    say(&format!("error: {error}"));
     ExitCode::Usage
 }
 
@@ -67,7 +68,7 @@ fn usage(error: &dyn std::fmt::Display) -> ExitCode {
 fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
     let file = config.plan_path.display().to_string();
     let source = read_plan(&config.plan_path).map_err(|problem| {
-        eprintln!("error: {file}: {problem}");
+        say(&format!("error: {file}: {problem}"));
         ExitCode::Plan
     })?;
     Ok(Job {
@@ -85,8 +86,8 @@ fn read_plan(path: &Path) -> Result<String, String> {
         format!("cannot read the plan: {error}; name the file, as in `coordinator api.yaml`, or try `coordinator demo`")
     })?;
     String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = valid.matches('\n').count() + 1;
         format!("line {line} is not UTF-8; save the plan as UTF-8")
     })
 }
@@ -105,10 +106,10 @@ fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
             }
             wishes += 1;
             if wishes > 1 {
-                eprintln!("stopped at once; nothing is reported");
+                say("stopped at once; nothing is reported");
                 std::process::exit(ExitCode::Interrupted.number().into());
             }
-            eprintln!("stopping: running iterations may finish; again to quit at once");
+            say("stopping: running iterations may finish; again to quit at once");
             let _ = sender.send(()).await;
         }
     });

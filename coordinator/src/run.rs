@@ -7,7 +7,7 @@ use crate::grpc::{Observer, drive, serve};
 use crate::reach::{self, Reach};
 use crate::report::{Report, Style, render_text, write_json};
 use crate::results::{AgentFacts, Lost, Results, RunFacts};
-use crate::terminal::{Progress, Screen};
+use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
 use plan::{Bundle, Plan, sha256_hex};
 use proto::message::{PlanDigests, RunId, WindowReport};
@@ -49,7 +49,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let plan = match job.bundle.compile() {
         Ok(plan) => Arc::new(plan),
         Err(diagnostics) => {
-            eprint!("{diagnostics}");
+            say(diagnostics.to_string().trim_end());
             return Ok(ExitCode::Plan);
         }
     };
@@ -90,20 +90,23 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
 
     let facts = watch.facts(outcome, run_id, digests.bundle_sha256);
     if let Some(reason) = &facts.not_started {
-        eprintln!("error: {reason}");
+        say(&format!("error: {reason}"));
         let interrupted = facts.interrupted.is_some();
         return Ok(if interrupted { ExitCode::Interrupted } else { ExitCode::Agents });
     }
     let record = watch.results.finish(&facts);
     let report = Report::new(&record);
-    print!("{}", render_text(&report, job.style));
+    // On disk first: a reader of standard output that went away must not cost the report.
     let written = write_json(&job.report_dir, &report);
-    if let Ok(path) = &written {
-        println!("report: {}", path.display());
-    }
-    std::io::stdout().flush()?;
-    written?;
+    tell(&render_text(&report, job.style));
+    tell(&format!("report: {}\n", written?.display()));
     Ok(ExitCode::of(&record))
+}
+
+/// Writes to standard output; nobody reading it is no fault of the run.
+pub(crate) fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// The time in UTC and four random digits: sorts by time, and two runs of one second keep apart.

@@ -221,13 +221,11 @@ fn slots(deltas: &[u32]) -> Decoded<Vec<Slot>> {
             None => Some(delta),
             Some(last) => last.0.checked_add(delta).filter(|_| delta > 0),
         };
-        match slot.filter(|&slot| slot < MAX_SLOTS) {
-            Some(slot) => slots.push(Slot(slot)),
-            None => {
-                let problem = format!("{delta} does not lead to a higher slot below {MAX_SLOTS}");
-                return Err(Malformed::new(format!("assign.slot_deltas[{i}]"), problem));
-            }
-        }
+        let Some(slot) = slot.filter(|&slot| slot < MAX_SLOTS) else {
+            let problem = format!("{delta} does not lead to a higher slot below {MAX_SLOTS}");
+            return Err(Malformed::new(format!("assign.slot_deltas[{i}]"), problem));
+        };
+        slots.push(Slot(slot));
     }
     Ok(slots)
 }

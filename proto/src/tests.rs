@@ -100,6 +100,7 @@ fn what_an_agent_says_arrives_as_it_was_said() {
 
 #[test]
 fn what_the_coordinator_says_arrives_as_it_was_said() {
+    use RejectCode::{Full, Late, Name, Over, Plan, Protocol, Version};
     let welcome =
         Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 7, renew: Duration::from_secs(1) };
     let slots = [0, 1, 5, limits::MAX_SLOTS - 1].map(Slot).to_vec();
@@ -113,7 +114,6 @@ fn what_the_coordinator_says_arrives_as_it_was_said() {
         ToAgent::WindowAck { run: run(), seq: 12 },
         ToAgent::Lease { n: 3, ttl: Duration::from_secs(4) },
     ];
-    use RejectCode::{Full, Late, Name, Over, Plan, Protocol, Version};
     for code in [Version, Full, Late, Name, Protocol, Plan, Over] {
         messages.push(ToAgent::Reject { code, message: "why".to_owned() });
     }

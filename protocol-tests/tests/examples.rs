@@ -67,3 +67,19 @@ fn the_demo_runs_on_its_own_and_says_where_the_report_is() {
     assert!(ended.out.contains("report.json"), "{}", ended.out);
     assert!(ended.err.contains("ETA"), "live progress: {}", ended.err);
 }
+
+#[test]
+fn the_plan_in_the_readme_is_valid() {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("UTF-8");
+    let source =
+        readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a plan in it");
+    let bundle = plan::Bundle {
+        file: "README.md".to_owned(),
+        source: source.to_owned(),
+        settings: plan::Settings::default(),
+    };
+    if let Err(diagnostics) = bundle.compile() {
+        panic!("{diagnostics}");
+    }
+}

@@ -107,8 +107,7 @@ fn pure_rooms_know_no_runtime_clock_or_io() {
     let mut found = Vec::new();
     for room in PURE {
         for path in sources(&root().join(room)) {
-            let in_tests =
-                path.components().any(|part| part.as_os_str() == "tests.rs" || part.as_os_str() == "tests");
+            let in_tests = is_test(&path);
             let text = read(&path);
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             for (number, line) in code.lines().enumerate().filter(|_| !in_tests) {

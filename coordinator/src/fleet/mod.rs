@@ -285,12 +285,11 @@ impl Fleet {
 
     fn received(&mut self, now: Duration, session: SessionId, message: FromAgent) {
         if self.greeting.contains_key(&session) {
-            match message {
-                FromAgent::Hello(hello) => self.hello(now, session, hello),
-                _ => {
-                    let message = "the first message must be Hello".to_owned();
-                    self.turn_away(session, RejectCode::Protocol, message);
-                }
+            if let FromAgent::Hello(hello) = message {
+                self.hello(now, session, hello);
+            } else {
+                let message = "the first message must be Hello".to_owned();
+                self.turn_away(session, RejectCode::Protocol, message);
             }
             return;
         }

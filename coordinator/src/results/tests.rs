@@ -252,7 +252,7 @@ fn live_shows_the_last_closed_second() {
     results.apply(A, &agent.window(1, 2, &[(0, 7, 0, 200)])).unwrap();
     results.apply(A, &agent.window(2, 3, &[])).unwrap();
     let live = results.live();
-    assert_eq!((live.second, live.users, live.target_users), (Some(2), 3, 3));
+    assert_eq!((live.second, live.users, live.target_users), (Some(2), 3, 4));
     assert_eq!((live.rps, live.requests, live.failures), (0, 107, 1));
     assert_eq!(live.p95.map(|p95| p95.as_millis()), Some(200), "of the second before");
     for index in 3..8 {

@@ -39,9 +39,13 @@ impl Shortfall {
         Shortfall { end: schedule.end(), schedule, next: 0, user_seconds: 0 }
     }
 
-    /// Users that are wanted just before the end of `second`.
+    /// Users that are wanted at the end of `second`, those that start right then included, as the agents count
+    /// theirs; of the last second, just before the schedule's end.
     pub(super) fn target(&self, second: u32) -> u32 {
-        self.users_at(end_of(second).saturating_sub(Duration::from_nanos(1)))
+        let last = self.end.saturating_sub(Duration::from_nanos(1));
+        let end = end_of(second);
+        let start = end.saturating_sub(Duration::from_secs(1));
+        self.users_at(if start < self.end { end.min(last) } else { end })
     }
 
     /// Nobody is wanted from `end` on.

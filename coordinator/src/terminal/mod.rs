@@ -6,7 +6,7 @@ pub use line::progress_line;
 
 use crate::results::Live;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 /// Runs up to this long get a line per second where there is no terminal, longer ones a line per
@@ -30,6 +30,11 @@ impl Screen {
     pub fn of_stderr() -> Screen {
         if std::io::stderr().is_terminal() { Screen::Terminal } else { Screen::Log }
     }
+}
+
+/// Writes a line to standard error. Nobody reading it is no reason to end a run, so a failure is ignored.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Progress of one run on standard error.
@@ -64,7 +69,7 @@ impl Progress {
             }
             None if elapsed >= self.due => {
                 self.due = next_line(elapsed, self.total);
-                eprintln!("{line}");
+                say(&line);
             }
             None => {}
         }
@@ -73,8 +78,8 @@ impl Progress {
     /// Prints a line of its own above the bar.
     pub fn note(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
