@@ -2,7 +2,7 @@
 //!
 //! What a lost agent took with it is bounded, not guessed: the requests that were open at the end of its last
 //! window, and those that it may have started unseen after it. It may have run unseen until its lease was over,
-//! at most [`LEASE`](crate::fleet::LEASE) after the coordinator noticed, and started nothing after the schedule's end. Per second it
+//! at most [`crate::fleet::LEASE`] after the coordinator noticed, and started nothing after the schedule's end. Per second it
 //! is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
 //! some of them had not started yet. An agent that was lost before its first window is taken to have been as
 //! fast per user as the fastest of the others; without any, the bound is unknown.
