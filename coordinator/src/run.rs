@@ -2,11 +2,11 @@
 
 use crate::embedded::Embedded;
 use crate::exit::ExitCode;
-use crate::fleet::{AgentId, AgentOutcome, Fleet, FleetConfig, NotStarted, Outcome};
+use crate::fleet::{AgentId, Fleet, FleetConfig, NotStarted, Outcome};
 use crate::grpc::{Observer, drive, serve};
 use crate::reach::{self, Reach};
 use crate::report::{Report, Style, render_text, write_json};
-use crate::results::{AgentFacts, Lost, Results, RunFacts};
+use crate::results::{AgentFacts, Results, RunFacts};
 use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
 use plan::{Bundle, Plan, sha256_hex};
@@ -231,23 +231,9 @@ impl Watch {
             ended_at,
             measured: end.saturating_duration_since(t0),
             start_skew: None,
-            agents: outcome.agents.into_iter().map(agent_facts).collect(),
+            agents: outcome.agents.iter().map(AgentFacts::from).collect(),
             interrupted,
             not_started,
         }
-    }
-}
-
-fn agent_facts(agent: AgentOutcome) -> AgentFacts {
-    AgentFacts {
-        id: agent.id,
-        name: agent.name,
-        build: agent.build,
-        cores: agent.cores,
-        users_assigned: agent.users,
-        windows_applied: agent.windows,
-        last_cumulative: agent.cumulative,
-        finished: agent.finished,
-        lost: agent.lost.map(|(reason, at)| Lost { reason, at }),
     }
 }
