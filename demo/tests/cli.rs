@@ -61,7 +61,7 @@ fn wrong_flags_name_the_value_and_the_remedy() {
     check(&["--latency", "auth/login=20ms"], ["--latency", "auth/login=20ms", "write `constant 20ms`"]);
     check(&["--latency", "auth/logon=constant 1ms"], ["--latency", "`auth/logon`", "write one of"]);
     check(&["--latency", "nonsense"], ["--latency", "there is no `=`", "write the endpoint"]);
-    check(&["--fail", "*=2"], ["--fail", "`2` is not a share", "write a percentage"]);
+    check(&["--fail", "*=2"], ["--fail", "`2` has no unit", "write `2%`"]);
     check(&["--listen", "8000"], ["--listen", "8000", "127.0.0.1:8000"]);
     check(&["--seed", "x"], ["--seed", "'x'", "invalid digit"]);
 }

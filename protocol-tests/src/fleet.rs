@@ -2,6 +2,7 @@
 
 use crate::process::{Ended, Process, TestDir};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A coordinator that listens on a port of its own choice.
@@ -56,4 +57,36 @@ pub fn report(dir: &TestDir) -> Value {
     assert_eq!(runs.len(), 1, "one run, one report: {runs:?}");
     let text = std::fs::read_to_string(runs[0].join("report.json")).expect("report.json is there");
     serde_json::from_str(&text).expect("report.json is JSON")
+}
+
+const AGENTS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// Runs `plan` with four agents; gives back the coordinator's exit code, what it printed, and the report.
+pub fn four_agents(dir: &TestDir, plan: &str, args: &[&str]) -> (Option<i32>, String, Value) {
+    let path = dir.write("plan.yaml", plan);
+    let mut all = vec![path.to_str().expect("an ASCII path")];
+    all.extend(args);
+    let coordinator = Coordinator::start(dir.path(), 4, &all);
+    let agents: Vec<Process> = AGENTS.iter().map(|name| coordinator.agent(dir.path(), name)).collect();
+    let ended = coordinator.wait();
+    drop(agents);
+    (ended.code, format!("{}\n{}", ended.err, ended.out), report(dir))
+}
+
+/// Requests per method and path template, as the report has them.
+pub fn reported(report: &Value) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for request in report["requests"].as_array().expect("requests") {
+        let name = request["name"].as_str().expect("a name").to_owned();
+        *counts.entry(name).or_default() += request["requests"].as_u64().expect("a count");
+    }
+    counts.retain(|_, count| *count > 0);
+    counts
+}
+
+/// Requests per method and path template, as the target saw them.
+pub fn truth(target: &demo::Running) -> BTreeMap<String, u64> {
+    let truth = target.truth();
+    let counts = truth.endpoints.iter().filter(|endpoint| endpoint.requests > 0);
+    counts.map(|endpoint| (format!("{} {}", endpoint.method, endpoint.path), endpoint.requests)).collect()
 }

@@ -28,7 +28,7 @@ async fn rejection(agent: &mut ScriptedAgent) -> (RejectCode, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_of_another_protocol_version_is_refused_with_the_remedy() {
     let dir = TestDir::new("version");
-    let coordinator = coordinator(&dir, 1, &["--agents-timeout", "3s"]);
+    let coordinator = coordinator(&dir, 1, &["--agents-timeout", "8s"]);
     let mut agent = ScriptedAgent::dial(&coordinator.address).await;
     let hello = proto::message::Hello {
         protocol: Versions { min: 7, max: 9 },
@@ -43,14 +43,14 @@ async fn an_agent_of_another_protocol_version_is_refused_with_the_remedy() {
     assert_eq!(agent.hear().await, None, "the stream ends");
     let ended = coordinator.wait();
     assert_eq!(ended.code, Some(4));
-    assert!(ended.err.contains("0 of 1 agents attached within 3 s"), "{}", ended.err);
+    assert!(ended.err.contains("0 of 1 agents attached within 8 s"), "{}", ended.err);
     assert!(ended.err.contains("speaks protocol version 7 to 9"), "{}", ended.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_reads_the_plan_differently_is_refused_with_the_remedy() {
     let dir = TestDir::new("meaning");
-    let coordinator = coordinator(&dir, 1, &["--agents-timeout", "3s"]);
+    let coordinator = coordinator(&dir, 1, &["--agents-timeout", "8s"]);
     let mut agent = ScriptedAgent::attach(&coordinator.address, "old").await;
     let (run, bundle_sha256) = agent
         .hear_until(|m| match m {
@@ -138,7 +138,7 @@ async fn a_repeated_window_counts_once_and_a_peer_that_lies_is_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_twin_and_one_too_many_are_turned_away() {
     let dir = TestDir::new("twin");
-    let coordinator = coordinator(&dir, 2, &["--agents-timeout", "3s"]);
+    let coordinator = coordinator(&dir, 2, &["--agents-timeout", "8s"]);
     let _first = ScriptedAgent::attach(&coordinator.address, "a").await;
     let mut twin = ScriptedAgent::attach(&coordinator.address, "a").await;
     let (code, message) = rejection(&mut twin).await;

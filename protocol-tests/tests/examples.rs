@@ -50,9 +50,10 @@ fn the_platform_plan_runs_against_the_demo_target() {
     let plan = plan.to_str().expect("an ASCII path").to_owned();
     let args = [plan.as_str(), "--profile", "smoke", "--target", &target.url(), "--no-ui"];
     let ended = Process::start("coordinator", dir.path(), args).wait();
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.err, ended.out);
     let report = report(&dir);
+    assert_eq!(ended.code.map(i64::from), report["exit_code"].as_i64(), "{}\n{}", ended.err, ended.out);
     assert_eq!(report["accounting"]["status"], "exact");
+    assert_eq!(report["totals"]["failures"], 0, "{}", ended.out);
     assert_eq!(report["totals"]["requests"].as_u64(), Some(target.truth().total));
 }
 

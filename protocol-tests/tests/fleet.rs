@@ -1,73 +1,8 @@
-//! Four real agents and the real coordinator against the demo target, whose own counts are the judge.
+//! Real agents and the real coordinator against the demo target, whose own counts are the judge.
 
-use protocol_tests::fleet::{Coordinator, report};
+use protocol_tests::fleet::{Coordinator, four_agents, report, reported, truth};
 use protocol_tests::plan_file::platform;
-use protocol_tests::process::{Process, TestDir};
-use serde_json::Value;
-use std::collections::BTreeMap;
-
-const AGENTS: [&str; 4] = ["a", "b", "c", "d"];
-
-/// Runs `plan` with four agents; gives back the coordinator's exit code, what it printed, and the report.
-fn four_agents(dir: &TestDir, plan: &str, args: &[&str]) -> (Option<i32>, String, Value) {
-    let path = dir.write("plan.yaml", plan);
-    let mut all = vec![path.to_str().expect("an ASCII path")];
-    all.extend(args);
-    let coordinator = Coordinator::start(dir.path(), 4, &all);
-    let agents: Vec<Process> = AGENTS.iter().map(|name| coordinator.agent(dir.path(), name)).collect();
-    let ended = coordinator.wait();
-    drop(agents);
-    (ended.code, format!("{}\n{}", ended.err, ended.out), report(dir))
-}
-
-/// Requests per method and path template, as the report has them.
-fn reported(report: &Value) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for request in report["requests"].as_array().expect("requests") {
-        let name = request["name"].as_str().expect("a name").to_owned();
-        *counts.entry(name).or_default() += request["requests"].as_u64().expect("a count");
-    }
-    counts.retain(|_, count| *count > 0);
-    counts
-}
-
-fn truth(target: &demo::Running) -> BTreeMap<String, u64> {
-    let truth = target.truth();
-    let counts = truth.endpoints.iter().filter(|endpoint| endpoint.requests > 0);
-    counts.map(|endpoint| (format!("{} {}", endpoint.method, endpoint.path), endpoint.requests)).collect()
-}
-
-#[test]
-fn a_thousand_users_on_four_agents_are_counted_exactly_as_the_target_saw_them() {
-    let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
-    let dir = TestDir::new("thousand");
-    let load = "{ users: 10, spawn_rate: 1/s, duration: 1m }";
-    let plan = platform(&target.url(), load, "3s..6s", "success_rate >= 99%");
-    let args = ["--users", "1000", "--spawn-rate", "250", "--duration", "9s", "--seed", "7"];
-    let (code, text, report) = four_agents(&dir, &plan, &args);
-
-    assert_eq!(reported(&report), truth(&target), "{text}");
-    assert!(reported(&report).len() == 4, "every endpoint was used: {:?}", reported(&report));
-    assert_eq!(report["accounting"]["status"], "exact", "{text}");
-    assert_eq!(report["accounting"]["started"], report["totals"]["requests"]);
-    assert_eq!(report["totals"]["failures"], 0, "{text}");
-
-    let per_agent = report["accounting"]["per_agent"].as_array().expect("agents");
-    let users: Vec<u64> = per_agent.iter().map(|agent| agent["users"].as_u64().expect("users")).collect();
-    assert_eq!(users, [250; 4]);
-    let timeline = report["timeline"].as_array().expect("a timeline");
-    let peak = timeline.iter().map(|point| point["users"].as_u64().unwrap_or(0)).max();
-    assert_eq!(peak, Some(1000), "all users existed at once");
-    // The ramp is fleet-wide: at the end of second t, 250·(t + 1) + 1 users exist.
-    for (t, point) in timeline.iter().take(3).enumerate() {
-        let users = point["users"].as_u64().expect("users");
-        let target = point["target_users"].as_u64().expect("target");
-        assert!(users.abs_diff(250 * (t as u64 + 1)) <= 4, "second {t}: {users} users");
-        assert!(users.abs_diff(target) <= 4, "second {t}: {users} users, {target} planned");
-    }
-    assert_eq!(code, Some(report["exit_code"].as_i64().expect("a code") as i32));
-    assert!(text.contains("accounting: exact"), "{text}");
-}
+use protocol_tests::process::TestDir;
 
 #[test]
 fn thresholds_decide_the_exit_code_both_ways() {
