@@ -16,6 +16,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(Exit::Left) => ExitCode::SUCCESS,
+        Ok(Exit::Broken(message)) => {
+            say(&format!("error: {message}"));
+            ExitCode::FAILURE
+        }
         Ok(Exit::Rejected(message)) => {
             say(&format!("error: refused: {message}"));
             ExitCode::from(4)

@@ -234,7 +234,8 @@ pub struct SeriesReport {
 /// How an agent fared in one window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HealthReport {
-    /// Share of its cores that its process used, in thousandths; at most 1000.
+    /// How busy it was, in thousandths, at most 1000: its busiest engine thread's share of one core, or its
+    /// process's share of all its cores, whichever is larger.
     pub cpu_permille: u32,
     /// How late the engine's threads woke up: histogram in V2 encoding.
     pub lag: Bytes,

@@ -19,6 +19,8 @@ pub(super) struct ThreadReport {
     pub(super) users: u32,
     /// How late it woke since its last report.
     pub(super) lag: Histogram,
+    /// Share of a core that it used since its last report, 0 to 1.
+    pub(super) busy: f64,
     /// Connections it had to make anew since its last report.
     pub(super) reconnects: u64,
     /// Whether more will follow.
@@ -42,6 +44,8 @@ pub(super) struct Second {
     /// Started in this second or before, and ended in none of them.
     pub(super) in_flight: u64,
     pub(super) lag: Histogram,
+    /// Of the busiest thread.
+    pub(super) busy: f64,
     pub(super) reconnects: u64,
 }
 
@@ -92,6 +96,7 @@ impl Collector {
         for index in before.closed..report.closed {
             let second = self.second(index);
             second.users += report.users;
+            second.busy = second.busy.max(report.busy);
         }
         for window in &report.windows {
             self.second(window.index).window.merge(window);
@@ -132,6 +137,7 @@ impl Collector {
                 users: 0,
                 in_flight: 0,
                 lag: Histogram::new(),
+                busy: 0.0,
                 reconnects: 0,
             });
         }
@@ -152,6 +158,7 @@ mod tests {
             windows: started.iter().map(window).collect(),
             users: 1 + thread as u32,
             lag: Histogram::new(),
+            busy: 0.5,
             reconnects: 1,
             progress,
         }

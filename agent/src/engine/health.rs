@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 /// The generator's own state during one window.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// Share of this process's cores (those it is allowed to use) that it kept busy, 0 to 1.
+    /// How busy the generator was, 0 to 1: the share of one core that its busiest engine thread used (users
+    /// never migrate, so a full thread is a full generator), or the share of all its cores that the process
+    /// used, whichever is larger.
     pub cpu: f64,
     /// How late engine threads woke, sampled ten times a second on each. The timer counts in whole
     /// milliseconds and rounds up, so an idle engine shows up to 1 ms.
@@ -19,9 +21,10 @@ pub struct Health {
     pub reconnects: u64,
 }
 
-/// Measures the process's share of its cores between two readings.
+/// Measures the share of their cores that some threads use between two readings.
 #[derive(Debug)]
 pub(super) struct CpuMeter {
+    clock: ClockId,
     cores: u32,
     last: (Instant, Duration),
     share: f64,
@@ -32,17 +35,26 @@ impl CpuMeter {
     /// is too coarse.
     const STRETCH_MIN: Duration = Duration::from_millis(100);
 
-    /// Starts measuring now.
-    pub(super) fn start() -> CpuMeter {
+    /// Starts measuring all threads of this process against the cores it may use.
+    pub(super) fn of_process() -> CpuMeter {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-        CpuMeter { cores, last: (Instant::now(), process_time()), share: 0.0 }
+        CpuMeter::start(ClockId::ProcessCPUTime, cores)
+    }
+
+    /// Starts measuring the calling thread, which must make all readings, against one core.
+    pub(super) fn of_thread() -> CpuMeter {
+        CpuMeter::start(ClockId::ThreadCPUTime, 1)
+    }
+
+    fn start(clock: ClockId, cores: u32) -> CpuMeter {
+        CpuMeter { clock, cores, last: (Instant::now(), used(clock)), share: 0.0 }
     }
 
     /// The share since the last call, 0 to 1.
     pub(super) fn share(&mut self) -> f64 {
         let now = Instant::now();
         if now - self.last.0 >= CpuMeter::STRETCH_MIN {
-            let used = process_time();
+            let used = used(self.clock);
             let busy = used.saturating_sub(self.last.1).as_secs_f64();
             self.share = (busy / (now - self.last.0).as_secs_f64() / f64::from(self.cores)).clamp(0.0, 1.0);
             self.last = (now, used);
@@ -51,9 +63,9 @@ impl CpuMeter {
     }
 }
 
-/// Processor time used by all threads of this process.
-fn process_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+/// Processor time used so far.
+fn used(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
@@ -74,12 +86,14 @@ mod tests {
 
     #[test]
     fn a_busy_thread_shows_and_the_share_is_a_share() {
-        let mut meter = CpuMeter::start();
+        let mut meters = [CpuMeter::of_process(), CpuMeter::of_thread()];
         let begun = Instant::now();
         while begun.elapsed() < CpuMeter::STRETCH_MIN {
             std::hint::black_box(0);
         }
-        let share = meter.share();
-        assert!(share > 0.0 && share <= 1.0, "{share}");
+        for meter in &mut meters {
+            let share = meter.share();
+            assert!(share > 0.0 && share <= 1.0, "{share}");
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Hub {
         let count = self.threads.len();
         let mut dealer = Dealer::new(count);
         let mut hands = dealer.deal(slots);
-        self.run = Some(Run { collector: Collector::new(count), dealer, cpu: CpuMeter::start() });
+        self.run = Some(Run { collector: Collector::new(count), dealer, cpu: CpuMeter::of_process() });
         self.command(|thread| Command::Start {
             job: job.clone(),
             t0,
@@ -150,6 +150,6 @@ impl Hub {
 }
 
 fn agent_window(second: Second, cpu: &mut CpuMeter) -> AgentWindow {
-    let Second { window, users, in_flight, lag, reconnects } = second;
-    AgentWindow { window, users, in_flight, health: Health { cpu: cpu.share(), lag, reconnects } }
+    let Second { window, users, in_flight, lag, busy, reconnects } = second;
+    AgentWindow { window, users, in_flight, health: Health { cpu: cpu.share().max(busy), lag, reconnects } }
 }

@@ -5,7 +5,7 @@
 
 use super::StopMode;
 use super::collector::{ThreadProgress, ThreadReport};
-use super::health::watch_lag;
+use super::health::{CpuMeter, watch_lag};
 use super::hub::HubInput;
 use super::job::Job;
 use super::limits::RESOLVER_THREADS;
@@ -74,6 +74,7 @@ struct Run {
     phase: Phase,
     /// Seconds reported so far.
     closed: u32,
+    cpu: CpuMeter,
     lag: tokio::task::JoinHandle<()>,
 }
 
@@ -142,7 +143,7 @@ impl Run {
         let shared = Rc::new(Shared::new(job, t0));
         let pacer = Pacer::new(&shared.job.plan.schedule, slots, shared.now());
         let lag = tokio::task::spawn_local(watch_lag(shared.tally.clone()));
-        Run { shared, pacer, phase: Phase::Scheduled, closed: 0, lag }
+        Run { shared, pacer, phase: Phase::Scheduled, closed: 0, cpu: CpuMeter::of_thread(), lag }
     }
 
     fn reassign(&mut self, slots: &BTreeSet<Slot>) {
@@ -219,6 +220,7 @@ impl Run {
             windows,
             users,
             lag: tally.take_lag(),
+            busy: self.cpu.share(),
             reconnects: tally.take_reconnects(),
             progress,
         })

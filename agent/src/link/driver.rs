@@ -93,17 +93,16 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
         let due = session.poll_timeout();
         let input = tokio::select! {
             biased;
-            reason = leave.recv() => match reason {
-                Some(_) if asked_to_leave => return Exit::Left,
-                Some(reason) => {
-                    asked_to_leave = true;
-                    Some(Input::Leave { reason })
+            Some(reason) = leave.recv() => {
+                if asked_to_leave {
+                    return Exit::Left;
                 }
-                None => std::future::pending().await,
-            },
+                asked_to_leave = true;
+                Some(Input::Leave { reason })
+            }
             event = events.recv() => match event {
                 Some(event) => Some(engine_input(event, &mut preparing)),
-                None => return Exit::Rejected("the engine ended by itself".to_owned()),
+                None => return Exit::Broken("the engine ended by itself".to_owned()),
             },
             result = async { dialling.as_mut().expect("checked").await }, if dialling.is_some() => {
                 dialling = None;

@@ -16,6 +16,8 @@ pub(super) struct Lease {
     renew_every: Duration,
     renew_at: Duration,
     over_at: Duration,
+    /// Whether the coordinator has granted anything yet.
+    granted: bool,
     last_n: u64,
     pending: VecDeque<(u64, Duration)>,
 }
@@ -27,6 +29,7 @@ impl Lease {
             renew_every,
             renew_at: now,
             over_at: now + FIRST_TTL,
+            granted: false,
             last_n: 0,
             pending: VecDeque::new(),
         };
@@ -42,7 +45,10 @@ impl Lease {
     /// The answer to renewal `n`.
     pub(super) fn granted(&mut self, n: u64, ttl: Duration) {
         if let Some(&(_, sent)) = self.pending.iter().find(|&&(pending, _)| pending == n) {
-            self.over_at = self.over_at.max(sent + ttl);
+            // The first grant ends the provisional lease, also when that would have lasted longer.
+            let earlier = if self.granted { self.over_at } else { Duration::ZERO };
+            self.over_at = earlier.max(sent + ttl);
+            self.granted = true;
             self.pending.retain(|&(pending, _)| pending > n);
         }
     }
@@ -80,6 +86,8 @@ mod tests {
         assert_eq!((n, lease.over_at()), (1, S + FIRST_TTL));
         assert_eq!(lease.renew_if_due(S), None);
         assert_eq!(lease.renew_if_due(9 * S), Some(2));
+        lease.granted(1, 4 * S);
+        assert_eq!(lease.over_at(), 5 * S, "the first grant replaces the provisional lease");
         lease.granted(2, 4 * S);
         assert_eq!(lease.over_at(), 13 * S);
         lease.granted(2, 60 * S);

@@ -111,6 +111,8 @@ pub enum Exit {
     Left,
     /// The coordinator does not want it and never will.
     Rejected(String),
+    /// It cannot go on by itself; a fault of this program.
+    Broken(String),
 }
 
 /// The session core; see the module's documentation.
@@ -225,15 +227,12 @@ impl Session {
         }
         if let Some(run) = self.run.take() {
             if run.has_users() {
-                self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
-                self.engine_clearing = true;
                 self.note(format!(
                     "lost the coordinator at {} during run {} ({reason}); all users are stopped",
                     self.coordinator, run.id
                 ));
-            } else if run.preparing() {
-                self.engine_clearing = true;
             }
+            self.abandon(&run);
         }
         if self.leaving.is_some() {
             self.exit(Exit::Left);
@@ -249,6 +248,14 @@ impl Session {
             ));
         }
         self.state = State::Offline { dial_at: now + pause };
+    }
+
+    /// Stops what the engine does for a run that is given up. Nothing else is prepared before it has.
+    fn abandon(&mut self, run: &Run) {
+        if run.has_users() {
+            self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
+        }
+        self.engine_clearing |= run.has_users() || run.preparing();
     }
 
     fn received(&mut self, now: Duration, message: ToAgent) {
@@ -296,8 +303,8 @@ impl Session {
         match code {
             RejectCode::Full | RejectCode::Late | RejectCode::Over => self.disconnected(now, message),
             RejectCode::Version | RejectCode::Name | RejectCode::Protocol | RejectCode::Plan => {
-                if self.run.take().is_some_and(|run| run.has_users()) {
-                    self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
+                if let Some(run) = self.run.take() {
+                    self.abandon(&run);
                 }
                 self.exit(Exit::Rejected(message.to_owned()));
             }
@@ -305,10 +312,12 @@ impl Session {
     }
 
     fn prepare(&mut self, id: RunId, bundle: Bytes, bundle_sha256: String) {
-        let known = self.run.as_ref().is_some_and(|run| run.id == id || run.has_users());
+        let known = self.run.as_ref().is_some_and(|run| run.id == id || run.is_running());
         if !known && self.leaving.is_none() {
             // The engine's answer about a plan that is replaced must not be taken for the new one's.
-            self.engine_clearing |= self.run.as_ref().is_some_and(Run::preparing);
+            if let Some(replaced) = self.run.take() {
+                self.abandon(&replaced);
+            }
             self.run = Some(Run::new(id, bundle, bundle_sha256));
             self.prepare_when_free();
         }
@@ -343,6 +352,15 @@ impl Session {
     fn order(&mut self, now: Duration, order: ToAgent) {
         let Some(run) = self.run.as_mut() else { return };
         match order {
+            ToAgent::Assign { run: id, slots, .. }
+                if id == run.id && slots.len() > self.hello.max_users as usize =>
+            {
+                let (asked, accepted) = (slots.len(), self.hello.max_users);
+                self.outputs.push_back(Output::Hangup);
+                let reason =
+                    format!("it assigned {asked} users, this agent accepts {accepted} (--max-users)");
+                self.disconnected(now, &reason);
+            }
             ToAgent::Assign { run: id, revision, slots } if id == run.id => {
                 if run.assign(revision, slots)
                     && let Some((slots, t0)) = run.users_to_run()
@@ -361,7 +379,7 @@ impl Session {
             ToAgent::Stop { run: id, timeout } if id == run.id => {
                 if run.has_users() {
                     self.outputs.push_back(Output::StopUsers { timeout });
-                } else {
+                } else if !run.is_running() {
                     self.run = None;
                 }
             }
@@ -396,7 +414,7 @@ impl Session {
     fn leave(&mut self, reason: String) {
         match &self.state {
             State::Left => {}
-            State::Attached(_) if self.run.as_ref().is_some_and(Run::has_users) => {
+            State::Attached(_) if self.run.as_ref().is_some_and(Run::is_running) => {
                 if self.leaving.is_none() {
                     self.outputs.push_back(Output::StopUsers { timeout: LEAVE_TIMEOUT });
                 }

@@ -69,8 +69,14 @@ impl Run {
         self.stage == Stage::Preparing
     }
 
-    pub(super) fn has_users(&self) -> bool {
+    /// Whether users run, or their last window waits for its acknowledgement.
+    pub(super) fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. })
+    }
+
+    /// Whether users run: the engine's last window is not out yet.
+    pub(super) fn has_users(&self) -> bool {
+        self.is_running() && self.last_window.is_none()
     }
 
     /// Users at the end of the last window.
@@ -91,7 +97,7 @@ impl Run {
     /// The users that should run and T0, once the run has started and until its last window is out.
     pub(super) fn users_to_run(&self) -> Option<(Vec<Slot>, Duration)> {
         match self.stage {
-            Stage::Running { t0 } if self.last_window.is_none() => Some((self.slots.clone(), t0)),
+            Stage::Running { t0 } if self.has_users() => Some((self.slots.clone(), t0)),
             _ => None,
         }
     }

@@ -148,11 +148,31 @@ fn users_stop_when_the_lease_is_over_and_not_before() {
     let mut h = Harness::running();
     assert_eq!(h.wait(S), [Output::Send(FromAgent::Renew { n: 2, users: 0 })]);
     assert_eq!(h.hear(ToAgent::Lease { n: 2, ttl: 4 * S }), []);
-    // The first lease lasts ten seconds from the start; a shorter grant does not take it back.
-    for _ in 0..8 {
+    for _ in 0..3 {
         assert!(matches!(h.wait(S)[..], [Output::Send(FromAgent::Renew { .. })]));
     }
     assert_eq!(h.wait(S), [Output::Hangup, Output::StopUsers { timeout: Duration::ZERO }]);
+}
+
+#[test]
+fn a_stream_that_ends_before_the_last_acknowledgement_leaves_the_agent_ready_for_the_next_run() {
+    let mut h = Harness::running();
+    assert_eq!(sent_window(&h.input(window(0, 1, 0, true))).1, 1);
+    assert_eq!(h.input(Input::Disconnected { reason: "reset".to_owned() }), [], "no users are left to stop");
+    h.wait(S);
+    h.input(Input::Connected);
+    h.hear(ToAgent::Welcome(Welcome { protocol: 1, build: String::new(), session: 2, renew: S }));
+    assert!(matches!(h.hear(prepare("next"))[..], [Output::Prepare { .. }]));
+}
+
+#[test]
+fn no_more_users_than_the_agent_accepts() {
+    let mut h = Harness::attached();
+    h.hear(prepare("r"));
+    h.input(Input::Prepared(Ok(digests())));
+    let slots: Vec<u32> = (0..101).collect();
+    assert_eq!(h.hear(assign("r", 1, &slots)), [Output::Hangup]);
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO }), []);
 }
 
 #[test]
