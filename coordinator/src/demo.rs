@@ -1,5 +1,6 @@
 //! `coordinator demo`: the main job against a target of its own, on a machine with nothing but this program.
 
+use crate::embedded::LocalTarget;
 use crate::exit::ExitCode;
 use crate::report::Style;
 use crate::run::{Job, run, tell};
@@ -39,6 +40,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         expect_agents: 0,
         agents_timeout: DEFAULT_AGENTS_TIMEOUT,
         listen: DEFAULT_LISTEN,
+        local_target: LocalTarget::Yes,
         report_dir: config.report_dir,
         style,
     };

@@ -13,8 +13,17 @@ use tokio::sync::mpsc;
 /// Name of the embedded agent in reports.
 pub const NAME: &str = "embedded";
 
-/// Descriptors that are not users' connections: a store, event queues, standard streams, a demo target's.
-const SPARE_DESCRIPTORS: u64 = 256;
+/// Descriptors that are not users' connections: a database, event queues, standard streams.
+const SPARE_DESCRIPTORS: u64 = 128;
+
+/// Where the system under test runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalTarget {
+    /// Somewhere else.
+    No,
+    /// In this process: both ends of each user's connection take a descriptor.
+    Yes,
+}
 
 /// An agent on threads of its own. Dropping it tells it to leave and waits until it has.
 #[derive(Debug)]
@@ -28,7 +37,7 @@ impl Embedded {
     ///
     /// # Errors
     /// When its thread cannot be started.
-    pub fn start(local: LocalDial, incarnation: u64) -> std::io::Result<Embedded> {
+    pub fn start(local: LocalDial, incarnation: u64, target: LocalTarget) -> std::io::Result<Embedded> {
         let (leave, leaving) = mpsc::channel(2);
         let connect: Connect = Arc::new(move || {
             let local = local.clone();
@@ -37,7 +46,7 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("embedded-agent".to_owned()).spawn(move || {
             // What it has to say reaches the coordinator, which tells people.
-            let agent = run(config(incarnation), connect, leaving, Box::new(|_| {}));
+            let agent = run(config(incarnation, target), connect, leaving, Box::new(|_| {}));
             if let Err(error) = runtime.block_on(agent) {
                 say(&format!("error: the embedded agent cannot start: {error}"));
             }
@@ -57,14 +66,18 @@ impl Drop for Embedded {
     }
 }
 
-fn config(incarnation: u64) -> AgentConfig {
+fn config(incarnation: u64, target: LocalTarget) -> AgentConfig {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let room = match target {
+        LocalTarget::No => descriptors.saturating_sub(SPARE_DESCRIPTORS),
+        LocalTarget::Yes => descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2,
+    };
     let cores =
         std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
     AgentConfig {
         name: NAME.to_owned(),
         threads: NonZero::new(cores).unwrap_or(NonZero::<u32>::MIN),
-        max_users: u32::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(u32::MAX).max(1),
+        max_users: u32::try_from(room).unwrap_or(u32::MAX).max(1),
         coordinator: "this process".to_owned(),
         incarnation,
     }

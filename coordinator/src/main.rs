@@ -2,6 +2,7 @@
 
 use coordinator::cli::{Cli, Command};
 use coordinator::demo::demo;
+use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::report::Style;
 use coordinator::run::{Job, run};
@@ -13,7 +14,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 fn main() -> std::process::ExitCode {
-    let dotenv = dotenvy::dotenv();
+    let dotenv = dotenvy::from_path(".env");
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -76,6 +77,7 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         expect_agents: config.expect_agents,
         agents_timeout: config.agents_timeout,
         listen: config.listen,
+        local_target: LocalTarget::No,
         report_dir: config.report_dir,
         style,
     })

@@ -24,6 +24,8 @@ pub enum Reach {
 pub async fn check(target: &url::Url) -> Reach {
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
+        // Users connect directly, so the check does too.
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
         .build();

@@ -1,6 +1,6 @@
 //! One run from a plan to its exit code: the pieces put together.
 
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, LocalTarget};
 use crate::exit::ExitCode;
 use crate::fleet::{AgentId, Fleet, FleetConfig, NotStarted, Outcome};
 use crate::grpc::{Observer, drive, serve};
@@ -34,6 +34,8 @@ pub struct Job {
     pub agents_timeout: Duration,
     /// Where agents attach.
     pub listen: SocketAddr,
+    /// Whether the target runs in this process too.
+    pub local_target: LocalTarget,
     /// The directory that gets a directory for the run.
     pub report_dir: PathBuf,
     /// Whether the result may carry colour.
@@ -73,7 +75,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let connection_note = note.clone();
     let (network, server) = serve(listener, stopped, move |text| connection_note(&text));
     let embedded = match job.expect_agents {
-        0 => Some(Embedded::start(network.local.clone(), rand::random())?),
+        0 => Some(Embedded::start(network.local.clone(), rand::random(), job.local_target)?),
         _ => None,
     };
     let origin = Instant::now();
@@ -88,7 +90,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let _ = tokio::time::timeout(FAREWELL, server).await;
     drop(embedded);
 
-    let facts = watch.facts(outcome, run_id, digests.bundle_sha256);
+    let facts = watch.facts(outcome, run_id, &plan, sha256_hex(job.bundle.source.as_bytes()));
     if let Some(reason) = &facts.not_started {
         say(&format!("error: {reason}"));
         let interrupted = facts.interrupted.is_some();
@@ -132,8 +134,13 @@ async fn listen(job: &Job, note: &impl Fn(&str)) -> anyhow::Result<Option<TcpLis
         )
     })?;
     let address = listener.local_addr()?;
+    let reached = if address.ip().is_unspecified() {
+        format!("THIS-HOST:{}", address.port())
+    } else {
+        address.to_string()
+    };
     note(&format!(
-        "waiting for {} agents on {address}; on each host: agent --coordinator {address}",
+        "waiting for {} agents on {address}; on each host: agent --coordinator {reached}",
         job.expect_agents
     ));
     Ok(Some(listener))
@@ -149,6 +156,12 @@ async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
         plan.schedule.end().as_secs_f64(),
         job.bundle.settings.seed
     ));
+    let (asked, most) = (plan.schedule.asked_users(), plan.schedule.max_users());
+    if most < asked {
+        note(&format!(
+            "warning: the run ends when {most} of {asked} users have started; make it longer, or start faster"
+        ));
+    }
     let reach = reach::check(&plan.target).await;
     let level = if matches!(reach, Reach::Unreachable(_)) { "warning: " } else { "" };
     note(&format!("{level}target {} {reach}", plan.target));
@@ -167,6 +180,11 @@ fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: P
         stop_timeout: plan.stop_timeout,
         expect_agents: job.expect_agents.max(1),
         agents_timeout: job.agents_timeout,
+        capacity_remedy: match job.expect_agents {
+            0 => "raise the limit of open files (ulimit -n), run agents on other hosts (--expect-agents)",
+            _ => "add agents, raise their --max-users or their limit of open files (ulimit -n)",
+        }
+        .to_owned(),
     }
 }
 
@@ -213,7 +231,7 @@ impl Observer for Watch {
 }
 
 impl Watch {
-    fn facts(&self, outcome: Outcome, run_id: RunId, bundle_sha256: String) -> RunFacts {
+    fn facts(&self, outcome: Outcome, run_id: RunId, plan: &Plan, plan_sha256: String) -> RunFacts {
         let now = (Instant::now(), Timestamp::now());
         let (t0, started_at) = self.started.unwrap_or(now);
         let (end, ended_at) = self.ended.unwrap_or(now);
@@ -226,10 +244,10 @@ impl Watch {
         };
         RunFacts {
             run_id,
-            bundle_sha256,
+            plan_sha256,
             started_at,
             ended_at,
-            measured: end.saturating_duration_since(t0),
+            measured: end.saturating_duration_since(t0).min(interrupted.unwrap_or(plan.schedule.end())),
             start_skew: None,
             agents: outcome.agents.iter().map(AgentFacts::from).collect(),
             interrupted,

@@ -125,6 +125,11 @@ impl Schedule {
         self.segments.iter().filter(|s| s.start_ns < self.end_ns).map(peak).max().unwrap_or(0)
     }
 
+    /// The most users that are asked for, also when the run ends before its ramp reaches them.
+    pub fn asked_users(&self) -> u32 {
+        self.segments.iter().map(|s| s.from.max(s.to)).max().unwrap_or(0)
+    }
+
     /// U(t): users that exist at `t` after T0, those that start exactly then included.
     pub fn users_at(&self, t: Duration) -> u32 {
         self.users_at_ns(nanos(t))
@@ -259,7 +264,7 @@ mod tests {
     #[test]
     fn a_run_shorter_than_its_ramp_ends_on_time() {
         let schedule = Schedule::constant(1000, per_second(10), secs(2.0));
-        assert_eq!(schedule.max_users(), 20);
+        assert_eq!((schedule.max_users(), schedule.asked_users()), (20, 1000));
         assert_eq!(schedule.end(), secs(2.0));
         assert_eq!(schedule.lives(Slot(20)), []);
     }

@@ -15,16 +15,12 @@ pub enum LinkError {
 
 impl From<tonic::Status> for LinkError {
     fn from(status: tonic::Status) -> LinkError {
-        // A status made of a broken connection hides the reason in its source.
-        let mut reason = status.message().to_owned();
-        let mut source = std::error::Error::source(&status);
-        while let Some(error) = source {
-            let text = error.to_string();
-            if !reason.contains(&text) {
-                reason = format!("{reason}: {text}");
-            }
-            source = error.source();
+        // A status made of a broken connection hides the reason in its innermost source; what wraps it repeats
+        // it with less.
+        let mut innermost: Option<&dyn std::error::Error> = std::error::Error::source(&status);
+        while let Some(source) = innermost.and_then(std::error::Error::source) {
+            innermost = Some(source);
         }
-        LinkError::Broken(reason)
+        LinkError::Broken(innermost.map_or_else(|| status.message().to_owned(), ToString::to_string))
     }
 }

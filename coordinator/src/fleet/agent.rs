@@ -104,7 +104,11 @@ impl Agent {
         if window.seq != self.applied + 1 {
             return Err(format!("window {} arrived where {} was next", window.seq, self.applied + 1));
         }
-        if let Some(series) = window.series.iter().map(|s| s.series.0).find(|&s| s >= n_series) {
+        if self.stage == Stage::Finished {
+            return Err(format!("window {} arrived after the last one", window.seq));
+        }
+        let named = window.series.iter().map(|s| s.series.0).chain(window.errors.iter().map(|e| e.series.0));
+        if let Some(series) = named.into_iter().find(|&s| s >= n_series) {
             return Err(format!("window {} counts series {series}, the plan has {n_series}", window.seq));
         }
         let before = self.cumulative;

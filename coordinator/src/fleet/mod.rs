@@ -63,6 +63,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How far ahead T0 is when Start is sent: enough for the message to reach every agent before it.
 const START_AHEAD: Duration = Duration::from_millis(250);
 
+/// Agents whose users end sooner before the schedule's end are not worth a word.
+const EARLY: Duration = Duration::from_secs(1);
+
 /// How long after the last iteration must be over an agent's last window may take to arrive.
 const LAST_WINDOW_GRACE: Duration = Duration::from_secs(10);
 
@@ -91,6 +94,8 @@ pub struct FleetConfig {
     pub expect_agents: u32,
     /// How long to wait for them.
     pub agents_timeout: Duration,
+    /// What to do when they cannot take the users, for a person.
+    pub capacity_remedy: String,
 }
 
 /// What happened.
@@ -212,7 +217,9 @@ impl Fleet {
             }
             Input::Received { session, message } => self.received(now, session, message),
             Input::Detached { session, reason } => {
-                self.greeting.remove(&session);
+                if let Some(greeting) = self.greeting.remove(&session) {
+                    self.remember(format!("{} ended before its Hello: {reason}", greeting.peer));
+                }
                 self.lose(now, session, &reason);
             }
             Input::Stop => self.stop(now),
@@ -329,11 +336,27 @@ impl Fleet {
                 self.outputs.push_back(Output::Apply { agent: agent.id, window });
                 if agent.stage == Stage::Finished {
                     self.outputs.push_back(Output::Gone { agent: agent.id });
+                    self.note_early_end(now, session);
                 }
             }
         }
-        let ack = ToAgent::WindowAck { run: self.config.run.clone(), seq: agent.applied };
-        self.send(session, ack);
+        let applied = self.agents.iter().find(|a| a.session == session).map_or(0, |agent| agent.applied);
+        self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: applied });
+    }
+
+    /// Says that an agent ended its users by itself, long before the schedule does. All that it measured is in;
+    /// the users that are missing from then on show in the results.
+    fn note_early_end(&mut self, now: Duration, session: SessionId) {
+        let Phase::Running { t0, interrupted: None, .. } = self.phase else { return };
+        let left = (t0 + self.config.schedule_end).saturating_sub(now);
+        if let Some(agent) = self.agents.iter().find(|a| a.session == session)
+            && left > EARLY
+            && !agent.slots.is_empty()
+        {
+            let (name, users) = (&agent.hello.name, agent.slots.len());
+            let text = format!("agent {name} ended its {users} users {:.1} s early", left.as_secs_f64());
+            self.note(text);
+        }
     }
 
     /// Ends the stream of an agent that broke the protocol.

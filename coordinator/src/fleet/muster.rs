@@ -25,6 +25,14 @@ impl Fleet {
             );
             return self.turn_away(session, RejectCode::Version, message);
         };
+        // The same process again: its old connection broke without a word.
+        let before = |a: &&Agent| a.hello.name == hello.name && a.hello.incarnation == hello.incarnation;
+        if let Some(old) = self.agents.iter().find(before).filter(|a| a.is_live()).map(|a| a.session)
+            && matches!(self.phase, Phase::Mustering { .. })
+        {
+            self.outputs.push_back(Output::Close { session: old });
+            self.lose(now, old, "it attached again");
+        }
         if let Some((code, message)) = self.unwanted(&hello) {
             return self.turn_away(session, code, message);
         }
@@ -50,7 +58,8 @@ impl Fleet {
                 Some((RejectCode::Late, format!("run {} has begun without agent {name}", self.config.run)))
             }
             Phase::Mustering { .. } => {
-                if let Some(twin) = self.agents.iter().find(|agent| agent.hello.name == *name) {
+                let twin = |agent: &&Agent| agent.hello.name == *name;
+                if let Some(twin) = self.agents.iter().find(twin) {
                     let message = format!(
                         "an agent named {name} is attached already, from {}; start this one with another --name",
                         twin.peer
@@ -68,11 +77,21 @@ impl Fleet {
     pub(super) fn turn_away(&mut self, session: SessionId, code: RejectCode, message: String) {
         let peer = self.greeting.remove(&session).map_or_else(String::new, |g| format!(" from {}", g.peer));
         self.note(format!("turned an agent{peer} away: {message}"));
-        if self.turned_away.len() < MAX_TURNED_AWAY {
-            self.turned_away.push(message.clone());
-        }
+        self.keep(format!("turned away: {message}"));
         self.send(session, ToAgent::Reject { code, message });
         self.outputs.push_back(Output::Close { session });
+    }
+
+    /// Says what came instead of an agent, and keeps it for the message when too few agents come.
+    pub(super) fn remember(&mut self, text: String) {
+        self.note(text.clone());
+        self.keep(text);
+    }
+
+    fn keep(&mut self, text: String) {
+        if self.turned_away.len() < MAX_TURNED_AWAY {
+            self.turned_away.push(text);
+        }
     }
 
     pub(super) fn plan_state(&mut self, session: SessionId, state: Result<PlanDigests, String>) {
@@ -137,9 +156,9 @@ impl Fleet {
         let Some(hands) = deal(users, &self.config.classes, &capacities) else {
             let room: u64 = capacities.iter().map(|&c| u64::from(c)).sum();
             let reason = format!(
-                "the plan needs {users} users, the {} agents take {room} together; add agents, raise their \
-                 --max-users, or ask for fewer users",
-                capacities.len()
+                "the plan needs {users} users, and there is room for {room} on {} agents; {}, or ask for fewer users",
+                capacities.len(),
+                self.config.capacity_remedy
             );
             return self.finish(Err(NotStarted::Agents(reason)));
         };
@@ -185,7 +204,7 @@ impl Fleet {
             format!("these agents were not ready within {seconds} s (--agents-timeout): {}", slow.join(", "))
         };
         for message in &self.turned_away {
-            reason.push_str("; turned away: ");
+            reason.push_str("; ");
             reason.push_str(message);
         }
         self.finish(Err(NotStarted::Agents(reason)));

@@ -34,6 +34,7 @@ impl Harness {
             stop_timeout: 30 * S,
             expect_agents,
             agents_timeout: 60 * S,
+            capacity_remedy: "add agents".to_owned(),
         };
         Harness { fleet: Fleet::new(config, Duration::ZERO), now: Duration::ZERO }
     }
@@ -123,7 +124,14 @@ fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
             phases: PhaseSums::default(),
             latency: Bytes::new(),
         }],
-        errors: Vec::new(),
+        errors: vec![metrics::ErrorCount {
+            series: SeriesId(0),
+            kind: metrics::ErrorKind::Status,
+            message: "503".to_owned(),
+            count: 0,
+            first: Duration::ZERO,
+            last: Duration::ZERO,
+        }],
         health: HealthReport::default(),
         last,
     })
@@ -229,10 +237,47 @@ fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
         assert!(lost.lost.as_ref().is_some_and(|(reason, _)| reason.contains(expected)), "{lost:?}");
         assert_eq!((lost.windows, lost.cumulative.ok), (1, 7), "what was applied stays");
     };
+    check(&|w| w.errors[0].series = SeriesId(9), "counts series 9, the plan has 2");
     check(&|w| w.seq = 3, "window 3 arrived where 2 was next");
     check(&|w| w.series[0].series = SeriesId(2), "counts series 2, the plan has 2");
     check(&|w| w.cumulative.ok += 1, "add up to");
     check(&|w| w.in_flight = 1, "14 requests started, 14 ended and 1 are open");
+}
+
+#[test]
+fn nothing_counts_after_the_last_window() {
+    let mut h = Harness::running(2, 2);
+    h.says(1, FromAgent::Window(window(1, 7, true)));
+    assert_eq!(
+        h.says(1, FromAgent::Window(window(1, 7, true))),
+        [ack(1, 1)],
+        "a repeated one is acknowledged"
+    );
+    let outputs = h.says(1, FromAgent::Window(window(2, 7, true)));
+    assert!(rejection(&outputs, 1).1.contains("after the last one"));
+    assert!(!outputs.iter().any(|o| matches!(o, Output::Apply { .. } | Output::Gone { .. })));
+    let end = h.says(2, FromAgent::Window(window(1, 1, true)));
+    assert!(outcome(&end).agents.iter().all(|agent| agent.finished && agent.lost.is_none()));
+}
+
+#[test]
+fn an_agent_that_dials_again_takes_its_own_place() {
+    let mut h = Harness::new(2, 2);
+    h.attach(1, "a");
+    let outputs = h.attach(2, "a");
+    assert_eq!(outputs[0], Output::Close { session: SessionId(1) });
+    assert!(matches!(&outputs[1..], [Output::Send { session: SessionId(2), message: ToAgent::Welcome(_) }]));
+    assert_eq!(rejection(&h.attach_with(3, Hello { incarnation: 2, ..hello("a") }), 3).0, RejectCode::Name);
+}
+
+#[test]
+fn what_ended_before_its_hello_is_said_when_too_few_agents_came() {
+    let mut h = Harness::new(1, 1);
+    h.input(Input::Attached { session: SessionId(1), peer: "10.0.0.9:1".into() });
+    h.input(Input::Detached { session: SessionId(1), reason: "malformed message".into() });
+    let end = h.wait(60 * S);
+    let Err(NotStarted::Agents(reason)) = &outcome(&end).started else { panic!("{end:?}") };
+    assert!(reason.ends_with("10.0.0.9:1 ended before its Hello: malformed message"), "{reason}");
 }
 
 #[test]
@@ -251,7 +296,7 @@ fn agents_that_do_not_fit_are_turned_away_with_the_remedy() {
         "speaks protocol version 2 to 3, this coordinator (build 0.1.0) speaks 1; install the same version",
     );
     check(
-        hello("a"),
+        Hello { incarnation: 2, ..hello("a") },
         RejectCode::Name,
         "attached already, from 10.0.0.1:4000; start this one with another --name",
     );
@@ -328,7 +373,8 @@ fn agents_that_cannot_take_the_users_end_the_muster() {
     let end = h.ready(2);
     let Err(NotStarted::Agents(reason)) = &outcome(&end).started else { panic!("{end:?}") };
     assert!(
-        reason.starts_with("the plan needs 11 users, the 2 agents take 10 together; add agents"),
+        reason
+            .starts_with("the plan needs 11 users, and there is room for 10 on 2 agents; add agents, or ask"),
         "{reason}"
     );
 }

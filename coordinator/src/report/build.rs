@@ -61,7 +61,7 @@ impl Run {
             name: plan.name.clone(),
             profile: plan.profile.clone(),
             seed: plan.seed,
-            plan_sha256: facts.bundle_sha256.clone(),
+            plan_sha256: facts.plan_sha256.clone(),
             target: target.as_str().trim_end_matches('/').to_owned(),
             started_at: facts.started_at.to_string(),
             ended_at: facts.ended_at.to_string(),

@@ -2,8 +2,8 @@
 //!
 //! What a lost agent took with it is bounded, not guessed: the requests that were open at the end of its last
 //! window, and those that it may have started unseen after it. It may have run unseen until its lease was over,
-//! at most [`crate::fleet::LEASE`] after the coordinator noticed, and started nothing after the schedule's end. Per second it
-//! is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
+//! at most [`crate::fleet::LEASE`] after the coordinator noticed, and started nothing once running iterations had
+//! to be over. Per second it is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
 //! some of them had not started yet. An agent that was lost before its first window is taken to have been as
 //! fast per user as the fastest of the others; without any, the bound is unknown.
 
@@ -24,8 +24,8 @@ pub struct Accounting {
     pub merged: u64,
     /// Requests given up without a result because the run was stopped.
     pub aborted: u64,
-    /// At most so many requests are in none of these numbers; 0 exactly when the accounting is exact, `None`
-    /// when there is no bound.
+    /// At most so many requests are in none of these numbers; 0 when the accounting is exact, `None` when there
+    /// is no bound.
     pub lost_at_most: Option<u64>,
     /// Each agent's part.
     pub agents: Vec<Account>,
@@ -78,11 +78,11 @@ impl AccountStatus {
 }
 
 impl Accounting {
-    /// Balances the books; users start nothing new from `schedule_end` on.
+    /// Balances the books; no request starts from `last_start` on.
     pub(super) fn new(
         facts: &RunFacts,
         totals: &BTreeMap<AgentId, AgentTotals>,
-        schedule_end: Duration,
+        last_start: Duration,
     ) -> Accounting {
         let none = AgentTotals::default();
         let fastest = |users| totals.values().filter_map(|agent| agent.peak_rate(users)).max();
@@ -101,7 +101,7 @@ impl Accounting {
                 account(
                     agent,
                     measured,
-                    &Unseen { rate, until: noticed.saturating_add(LEASE).min(schedule_end) },
+                    &Unseen { rate, until: noticed.saturating_add(LEASE).min(last_start) },
                 )
             })
             .collect();

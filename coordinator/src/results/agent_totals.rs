@@ -4,7 +4,7 @@ use metrics::Histogram;
 use proto::message::{Cumulative, WindowReport};
 use std::collections::VecDeque;
 
-/// Windows that say how fast an agent was when it was lost.
+/// Windows that say how fast an agent was when it was lost, and how long a busy stretch is.
 const RECENT: usize = 10;
 
 /// What one agent's windows add up to.
@@ -23,6 +23,10 @@ pub(super) struct AgentTotals {
     /// Requests started, and users, in the last windows.
     recent: VecDeque<(u64, u32)>,
     cpu_permille_sum: u64,
+    /// Of the last windows.
+    cpu_recent: VecDeque<u32>,
+    /// The highest sum of so many windows in a row.
+    cpu_recent_max: u32,
     /// The busiest window.
     pub(super) cpu_permille_max: u32,
     /// How late the engine's threads woke up.
@@ -48,6 +52,13 @@ impl AgentTotals {
         }
         self.recent.push_back((window.started, window.users));
         self.cpu_permille_sum += u64::from(window.health.cpu_permille);
+        if self.cpu_recent.len() == RECENT {
+            self.cpu_recent.pop_front();
+        }
+        self.cpu_recent.push_back(window.health.cpu_permille);
+        if self.cpu_recent.len() == RECENT {
+            self.cpu_recent_max = self.cpu_recent_max.max(self.cpu_recent.iter().sum());
+        }
         self.cpu_permille_max = self.cpu_permille_max.max(window.health.cpu_permille);
         self.lag.merge(lag);
         self.reconnects = self.reconnects.saturating_add(window.health.reconnects);
@@ -56,6 +67,14 @@ impl AgentTotals {
     /// Share of its cores that it used on average, in thousandths.
     pub(super) fn cpu_permille_mean(&self) -> Option<u32> {
         self.cpu_permille_sum.checked_div(self.windows).map(|mean| mean as u32)
+    }
+
+    /// The same over the busiest stretch of [`RECENT`] windows; of fewer windows, over all of them.
+    pub(super) fn cpu_permille_worst(&self) -> Option<u32> {
+        if self.windows < RECENT as u64 {
+            return self.cpu_permille_mean();
+        }
+        Some(self.cpu_recent_max / RECENT as u32)
     }
 
     /// The most requests that `users` users would start in a second at the pace of the busiest recent window;

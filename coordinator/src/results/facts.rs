@@ -11,13 +11,14 @@ use std::time::Duration;
 pub struct RunFacts {
     /// The run.
     pub run_id: RunId,
-    /// SHA-256 of the bundle that the agents ran, in hexadecimal.
-    pub bundle_sha256: String,
+    /// SHA-256 of the plan file's text, in hexadecimal: what `sha256sum` says of the file.
+    pub plan_sha256: String,
     /// T0, or when the run was given up if it never began.
     pub started_at: Timestamp,
     /// When the last agent had finished or was given up.
     pub ended_at: Timestamp,
-    /// From T0 to the end of the last window; rates are per this.
+    /// From T0 to the schedule's end, or to the interruption: the time that rates are per. Requests that end
+    /// while running iterations finish are counted, that time is not, so one slow iteration dilutes no rate.
     pub measured: Duration,
     /// The furthest that an agent's first second was from T0, where that was measured.
     pub start_skew: Option<Duration>,

@@ -36,7 +36,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         target: reqwest::Url::parse("http://user:secret@127.0.0.1:8000").unwrap(),
         seed: 42,
         schedule: Schedule::constant(10, None, Duration::from_secs(10)),
-        stop_timeout: Duration::from_secs(30),
+        stop_timeout: Duration::ZERO,
         groups: ["auth", "generation"].map(|name| Group { name: name.to_owned() }).into(),
         thresholds: thresholds
             .iter()
@@ -166,7 +166,7 @@ pub(crate) fn encoded(samples: &[(Duration, u64)]) -> Vec<u8> {
 pub(crate) fn facts(agents: &[&Scripted]) -> RunFacts {
     RunFacts {
         run_id: RunId("20261121-080000-abcd".to_owned()),
-        bundle_sha256: "ab".repeat(32),
+        plan_sha256: "ab".repeat(32),
         started_at: "2026-11-21T08:00:00Z".parse().unwrap(),
         ended_at: "2026-11-21T08:00:10.5Z".parse().unwrap(),
         measured: Duration::from_secs(10),

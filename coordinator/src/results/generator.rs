@@ -7,11 +7,11 @@ use metrics::Percentile;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Above this mean share of its cores (in thousandths) an agent is degraded: bursts within a second already
-/// queue for a processor, and the queueing shows as latency.
+/// Above this share (in thousandths, over its busiest ten seconds) an agent is degraded: bursts within a second
+/// already queue for a processor, and the queueing shows as latency.
 const BUSY_PERMILLE: u32 = 850;
 
-/// Above this mean share an agent has no processor time left; with [`STARVED_LAG`] its latencies are its own.
+/// Above this share an agent has no processor time left; with [`STARVED_LAG`] its latencies are its own.
 const STARVED_PERMILLE: u32 = 950;
 
 /// Above this lateness (p99) an agent is degraded: a timer of an idle thread is at most a few milliseconds
@@ -65,8 +65,11 @@ pub struct GeneratorAgent {
     pub build: String,
     /// Cores it may use.
     pub cores: u32,
-    /// Mean share of them that it used, in thousandths; `None` without a window.
+    /// How busy it was on average, in thousandths: its busiest engine thread's share of one core, or its
+    /// process's share of all its cores, whichever is larger; `None` without a window.
     pub cpu_permille: Option<u32>,
+    /// The same over its busiest ten seconds (the whole of a shorter run), by which it is judged.
+    pub cpu_permille_worst: Option<u32>,
     /// The same in its busiest second.
     pub cpu_permille_max: Option<u32>,
     /// 99th percentile of how late its threads woke up.
@@ -93,10 +96,14 @@ impl Generator {
                     build: agent.build.clone(),
                     cores: agent.cores,
                     cpu_permille,
+                    cpu_permille_worst: totals.cpu_permille_worst(),
                     cpu_permille_max: cpu_permille.map(|_| totals.cpu_permille_max),
                     lag_p99,
                     reconnects: totals.reconnects,
-                    status: status(cpu_permille.unwrap_or(0), lag_p99.unwrap_or(Duration::ZERO)),
+                    status: status(
+                        totals.cpu_permille_worst().unwrap_or(0),
+                        lag_p99.unwrap_or(Duration::ZERO),
+                    ),
                 }
             })
             .collect();
@@ -114,14 +121,16 @@ impl Generator {
 
 impl GeneratorAgent {
     fn reason(&self) -> String {
-        let cpu = quantity::percent(f64::from(self.cpu_permille.unwrap_or(0)) / 10.0);
+        let cpu = quantity::percent(f64::from(self.cpu_permille_worst.unwrap_or(0)) / 10.0);
         let lag = quantity::latency(self.lag_p99.unwrap_or(Duration::ZERO));
         let verdict = match self.status {
             GeneratorStatus::Invalid => "its latencies are its own, not the target's",
             GeneratorStatus::Degraded | GeneratorStatus::Valid => "it may have added to the latencies",
         };
         let name = &self.name;
-        format!("agent {name} used {cpu} of its processor and woke up {lag} late (p99): {verdict}")
+        format!(
+            "agent {name} used {cpu} of its processor at its busiest and woke up {lag} late (p99): {verdict}"
+        )
     }
 }
 

@@ -52,7 +52,8 @@ impl Record {
         }
         let Results { plan, series, errors, agents, timeline } = results;
         let Closed { step, points, late, users } = timeline.finish();
-        let accounting = Accounting::new(facts, &agents, plan.schedule.end());
+        let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
+        let accounting = Accounting::new(facts, &agents, last_start);
         let generator = Generator::new(facts, &agents);
         let thresholds: Vec<JudgedThreshold> = plan
             .thresholds
@@ -69,6 +70,7 @@ impl Record {
             thresholds: &thresholds,
             accounting: &accounting,
             generator: &generator,
+            users,
         };
         let (verdict, reasons) = evidence.weigh();
         Record {

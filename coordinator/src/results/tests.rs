@@ -137,6 +137,9 @@ fn an_unfit_generator_never_passes() {
         let mut agent = Scripted::new(0, "a");
         (agent.cpu_permille, agent.lag) = (cpu_permille, Duration::from_millis(lag_ms));
         let mut results = Results::new(Arc::new(plan(&[(AUTH, "p95 <= 200ms")])));
+        for second in 0..9 {
+            results.apply(A, &agent.window(second, 10, STEADY)).unwrap();
+        }
         results.apply(A, &agent.last(9, 10, STEADY)).unwrap();
         let record = results.finish(&facts(&[&agent]));
         assert_eq!(record.verdict, verdict, "{:?}", record.reasons);
@@ -147,13 +150,13 @@ fn an_unfit_generator_never_passes() {
         900,
         5,
         Verdict::Pass,
-        "agent a used 90 % of its processor and woke up 5 ms late (p99): it may have added to the latencies",
+        "agent a used 90 % of its processor at its busiest and woke up 5 ms late (p99): it may have added to the latencies",
     );
     check(
         960,
         60,
         Verdict::Inconclusive,
-        "agent a used 96 % of its processor and woke up 60 ms late (p99): \
+        "agent a used 96 % of its processor at its busiest and woke up 60 ms late (p99): \
          its latencies are its own, not the target's",
     );
 }
@@ -259,6 +262,37 @@ fn live_shows_the_last_closed_second() {
         results.apply(A, &agent.window(index, 3, &[])).unwrap();
     }
     assert_eq!(results.live().p95, None, "too old");
+}
+
+#[test]
+fn a_run_without_the_asked_users_says_nothing_about_them() {
+    let check = |last_second: u32, verdict: Verdict| {
+        let mut agent = Scripted::new(0, "a");
+        let mut results = Results::new(Arc::new(plan(&[(AUTH, "p95 <= 200ms")])));
+        results.agent_joined(A);
+        for second in 0..last_second {
+            results.apply(A, &agent.window(second, 10, STEADY)).unwrap();
+        }
+        results.apply(A, &agent.last(last_second, 0, STEADY)).unwrap();
+        let record = results.finish(&facts(&[&agent]));
+        assert_eq!(record.verdict, verdict, "{:?}", record.reasons);
+        assert!(record.accounting.is_exact(), "it left in good order");
+    };
+    check(9, Verdict::Pass);
+    check(4, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_lost_agent_may_have_finished_its_iterations_unseen() {
+    let mut agent = Scripted::new(0, "a");
+    let mut with_drain = plan(&[]);
+    with_drain.stop_timeout = seconds(30);
+    let mut results = Results::new(Arc::new(with_drain));
+    results.apply(A, &agent.window(9, 10, STEADY)).unwrap();
+    let mut told = facts(&[&agent]);
+    lost(&mut told, seconds(10));
+    // From the end of the schedule at 10 s to the end of the lease at 14 s, a hundred a second.
+    assert_eq!(results.finish(&told).accounting.lost_at_most, Some(400));
 }
 
 #[test]

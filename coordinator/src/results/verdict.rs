@@ -9,6 +9,7 @@ use super::facts::RunFacts;
 use super::generator::{Generator, GeneratorStatus};
 use super::judged::JudgedThreshold;
 use super::quantity;
+use super::user_time::UserTime;
 use metrics::threshold::Status;
 use plan::Plan;
 
@@ -45,7 +46,12 @@ pub(super) struct Evidence<'a> {
     pub(super) thresholds: &'a [JudgedThreshold],
     pub(super) accounting: &'a Accounting,
     pub(super) generator: &'a Generator,
+    pub(super) users: UserTime,
 }
+
+/// More than this share of the asked user-seconds missing, and the run says little about the asked load: what
+/// 900 users saw is not what 1000 would have seen. In percent.
+const MISSING_USERS_PERCENT: u128 = 5;
 
 impl Evidence<'_> {
     /// The verdict and its reasons in plain words, the decisive ones first.
@@ -83,6 +89,7 @@ impl Evidence<'_> {
         if not_started.is_none() && self.accounting.merged == 0 {
             doubts.push("no request was measured".to_owned());
         }
+        doubts.extend(self.too_few_users());
         doubts.extend(self.unfitness(GeneratorStatus::Invalid));
         let missing = match self.accounting.lost_at_most {
             Some(n) => format!("the missing requests (at most {}) could change that", quantity::count(n)),
@@ -92,6 +99,15 @@ impl Evidence<'_> {
         doubts.extend(undecided.map(|t| format!("{}: {missing}", t.sentence(self.plan))));
         doubts.extend(self.decided(Status::NoData));
         doubts
+    }
+
+    fn too_few_users(self) -> Option<String> {
+        let UserTime { target, missing } = self.users;
+        (missing.as_nanos() * 100 > target.as_nanos() * MISSING_USERS_PERCENT).then(|| {
+            let (missing, target) = (missing.as_secs(), target.as_secs());
+            let (missing, target) = (quantity::count(missing), quantity::count(target));
+            format!("{missing} of {target} user-seconds are missing: the asked load was not there")
+        })
     }
 
     fn unfitness(self, status: GeneratorStatus) -> Vec<String> {

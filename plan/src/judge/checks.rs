@@ -74,15 +74,18 @@ fn rounded_up(elapsed: Duration) -> Duration {
 }
 
 fn check_json(expect: &Expect, reading: &Reading<'_>, scope: &Scope) -> Result<(), String> {
-    for (path, expected) in &expect.json {
+    for (path, template) in &expect.json {
         let nodes = path.find(reading.json()?);
         if nodes.is_empty() {
             return Err(reading.nothing_at(path));
         }
-        let expected = expected.to_json(scope).map_err(|error| error.0)?;
+        let expected = template.to_json(scope).map_err(|error| error.0)?;
         if let Some(other) = nodes.into_iter().find(|node| !same(node, &expected)) {
             let path = escaped(path.source(), 80);
-            return Err(format!("`{path}` is {}, expected {}", excerpt(other), excerpt(&expected)));
+            // What comes from the environment may be a secret, and messages end up in reports.
+            let secret = template.expressions().into_iter().any(Expression::reads_environment);
+            let expected = if secret { "another value".to_owned() } else { excerpt(&expected) };
+            return Err(format!("`{path}` is {}, expected {expected}", excerpt(other)));
         }
     }
     Ok(())

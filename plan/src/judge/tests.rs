@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::model::{Body, Method, Request};
-use crate::scope::Scope;
 use crate::scope::tests::facts;
+use crate::scope::{RunFacts, Scope};
 use crate::slot::Slot;
 use crate::template::{Expression, JsonTemplate, Template};
 use metrics::{ErrorKind, SeriesId};
 use minijinja::Value;
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn request() -> Request {
@@ -25,7 +26,9 @@ fn request() -> Request {
 }
 
 fn scope() -> Scope {
-    let mut scope = Scope::for_class(&facts(1), "Shop", Slot(0));
+    let mut known = RunFacts::clone(&facts(1));
+    known.env.insert("KEY".to_owned(), "hunter2".to_owned());
+    let mut scope = Scope::for_class(&Arc::new(known), "Shop", Slot(0));
     scope.save("id", Value::from(7));
     scope.save("word", Value::from("a b&c=d/ü"));
     scope.save("lines", Value::from("x\r\nevil: 1"));
@@ -113,6 +116,16 @@ fn good_responses_pass_and_are_saved() {
     check(vec![Keep("$.items[0]")], 200, r#"{"id":1}"#);
     check(vec![Keep("$.none")], 200, "null");
     check(vec![Header("Location")], 200, r#""/orders/7""#);
+}
+
+#[test]
+fn what_the_environment_holds_stays_out_of_messages() {
+    let rules =
+        || [Json("$.state", JsonTemplate::Text(template("${env.KEY}"))), That("json.state == env.KEY")];
+    for rule in rules() {
+        let (_, message) = judge(vec![rule], 200, BODY).unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
 }
 
 #[test]

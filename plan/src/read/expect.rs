@@ -29,7 +29,13 @@ impl Reader<'_> {
     }
 
     fn statuses(&mut self, entry: &Entry) -> Vec<StatusPattern> {
-        one_or_many(&entry.value).iter().filter_map(|node| self.status(node)).collect()
+        let nodes = one_or_many(&entry.value);
+        if nodes.is_empty() {
+            let remedy =
+                "write `200`, `2xx` or a list: `[200, 201]`; without `status`, any below 400 is good";
+            self.report(Problem::new(entry.value.span, "no status can be expected", remedy));
+        }
+        nodes.iter().filter_map(|node| self.status(node)).collect()
     }
 
     fn status(&mut self, node: &Node) -> Option<StatusPattern> {

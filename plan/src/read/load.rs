@@ -17,6 +17,9 @@ use std::time::Duration;
 const MAX_STAGES: usize = 1000;
 /// Most profiles of a plan.
 const MAX_PROFILES: usize = 100;
+/// Longest `stop_timeout`.
+const MAX_STOP_TIMEOUT: Duration = Duration::from_hours(24);
+
 /// `stop_timeout` unless the plan says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -93,7 +96,7 @@ impl Reader<'_> {
             users_place: users.map_or(fields.place, |e| e.key_span),
             spawn_rate: Given::read(fields.get("spawn_rate"), |n| self.rate(n)),
             length: if fields.beyond && matches!(length, Given::Absent) { Given::Broken } else { length },
-            stop_timeout: Given::read(fields.get("stop_timeout"), |n| self.bounded_duration(n)),
+            stop_timeout: Given::read(fields.get("stop_timeout"), |n| self.stop_timeout(n)),
         }
     }
 
@@ -177,6 +180,17 @@ impl Reader<'_> {
             }
         };
         Some(Stage { users: users?, shape, length })
+    }
+
+    /// How long iterations may take to finish; agents take no order to wait longer.
+    fn stop_timeout(&mut self, node: &Node) -> Option<Duration> {
+        let timeout = self.duration(node)?;
+        if timeout > MAX_STOP_TIMEOUT {
+            let remedy = "choose at most `24h`";
+            self.report(Problem::new(node.span, "longer than 24 hours", remedy));
+            return None;
+        }
+        Some(timeout)
     }
 
     fn bounded_duration(&mut self, node: &Node) -> Option<Duration> {

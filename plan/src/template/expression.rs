@@ -93,10 +93,16 @@ impl Expression {
         value.filter(|value| !value.is_undefined()).ok_or_else(|| self.undefined(scope))
     }
 
+    /// Whether it reads a variable of the environment.
+    pub(crate) fn reads_environment(&self) -> bool {
+        self.variables.iter().any(Variable::is_environment)
+    }
+
     /// What the names stand for in `scope`, for a message: `json.id = 0, token = "a"`.
     pub(crate) fn values(&self, scope: &Scope) -> String {
         let mut shown: Vec<String> = Vec::new();
-        for variable in self.variables.iter().filter(|v| !v.called) {
+        // What comes from the environment may be a secret, and messages end up in reports.
+        for variable in self.variables.iter().filter(|v| !v.called && !v.is_environment()) {
             let name = variable.path.join(".");
             let text = match scope.lookup(&variable.path) {
                 Some(value) => format!("{name} = {}", value::excerpt(&value)),

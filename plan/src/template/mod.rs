@@ -55,6 +55,13 @@ pub struct Variable {
     pub called: bool,
 }
 
+impl Variable {
+    /// Whether it is a variable of the environment.
+    pub(crate) fn is_environment(&self) -> bool {
+        self.path.first().is_some_and(|name| name == "env")
+    }
+}
+
 /// Text with `${expression}` in it. Literal text never goes through the expression language.
 #[derive(Debug)]
 pub struct Template {
