@@ -26,8 +26,8 @@ pub struct Cli {
     pub name: Option<String>,
 
     /// Engine threads [default: one per core].
-    #[arg(long, env = "LOAD_TEST_THREADS")]
-    pub threads: Option<NonZero<u32>>,
+    #[arg(long, env = "LOAD_TEST_THREADS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
 
     /// The most users this agent accepts, whatever the coordinator asks [default: what its open-files limit allows].
     #[arg(long, env = "LOAD_TEST_MAX_USERS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -38,15 +38,15 @@ fn coordinator(text: &str) -> Result<String, String> {
     let address = text.trim().trim_start_matches("http://").trim_end_matches('/');
     let with_port = match address.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') || host.ends_with(']') => {
-            port.parse::<u16>().map_err(|_| {
+            port.parse::<NonZero<u16>>().map_err(|_| {
                 format!("`{port}` is not a port; write HOST:PORT, for instance 10.0.0.1:5557")
             })?;
             address.to_owned()
         }
         _ => format!("{address}:5557"),
     };
-    let good =
-        !address.is_empty() && !with_port.starts_with(':') && !with_port.contains(['/', ' ', '@', '?', '#']);
+    let authority = with_port.parse::<http::uri::Authority>();
+    let good = authority.is_ok_and(|authority| !authority.host().is_empty() && !with_port.contains('@'));
     good.then_some(with_port).ok_or_else(|| "write HOST:PORT, for instance 10.0.0.1:5557".to_owned())
 }
 
@@ -77,6 +77,9 @@ mod tests {
         check("host:port", Err("`port` is not a port"));
         check("", Err("write HOST:PORT"));
         check(":5557", Err("write HOST:PORT"));
+        check("host:0", Err("`0` is not a port"));
+        check("[::1", Err("write HOST:PORT"));
+        check("user@host:1", Err("write HOST:PORT"));
         check("a b:1", Err("write HOST:PORT"));
     }
 }

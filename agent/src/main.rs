@@ -43,7 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
     let config = app::AgentConfig {
         name: cli.name.unwrap_or_else(default_name),
-        threads: cli.threads.or(NonZero::new(cores)).unwrap_or(NonZero::<u32>::MIN),
+        threads: NonZero::new(cli.threads.unwrap_or(cores)).unwrap_or(NonZero::<u32>::MIN),
         max_users: cli.max_users.unwrap_or(room).min(room),
         coordinator: cli.coordinator.clone(),
         incarnation: rand::random(),

@@ -51,6 +51,6 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
 }
 
 fn demo_target() -> anyhow::Result<::demo::Running> {
-    use anyhow::Context as _;
-    ::demo::spawn(::demo::Config::default()).context("cannot start the demo target")
+    ::demo::spawn(::demo::Config::default())
+        .map_err(|error| anyhow::anyhow!("cannot start the demo target: {error:#}"))
 }

@@ -22,22 +22,55 @@ fn main() -> std::process::ExitCode {
     if let Err(error) = dotenv
         && !error.not_found()
     {
-        say(&format!("error: .env: {error}; write one NAME=VALUE per line"));
+        say(&format!("error: .env: {}; write one NAME=VALUE per line", dotenv_problem(&error)));
         return ExitCode::Usage.into();
     }
     let code = coordinate(&cli).unwrap_or_else(|error| {
-        say(&format!("error: {error:#}"));
+        say(&format!("error: {error}"));
         ExitCode::Internal
     });
     code.into()
 }
 
+/// What is wrong with `.env`, without what stands in it: that may be a secret.
+fn dotenv_problem(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(line, _) => {
+            let text = std::fs::read_to_string(".env").unwrap_or_default();
+            let number = text.lines().position(|known| known.trim() == line.trim());
+            number.map_or_else(
+                || "a line cannot be read".to_owned(),
+                |n| format!("line {} cannot be read", n + 1),
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The environment; a variable of ours whose value is not text would be ignored otherwise.
+fn environment() -> Result<Environment, String> {
+    let mut env = Environment::new();
+    for (name, value) in std::env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => {
+                env.insert(name, value);
+            }
+            (Ok(name), Err(_)) if name.starts_with("LOAD_TEST_") => {
+                return Err(format!("{name} is not valid UTF-8; set it again"));
+            }
+            _ => {}
+        }
+    }
+    Ok(env)
+}
+
 fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let env: Environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let env = match environment() {
+        Ok(env) => env,
+        Err(problem) => return Ok(usage(&problem)),
+    };
     let colour =
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let style = if colour { Style::Colour } else { Style::Plain };

@@ -5,7 +5,7 @@ use crate::exit::ExitCode;
 use crate::fleet::{AgentId, Fleet, FleetConfig, NotStarted, Outcome};
 use crate::grpc::{Observer, drive, serve};
 use crate::reach::{self, Reach};
-use crate::report::{Report, Style, render_text, write_json};
+use crate::report::{Report, ReportError, Style, render_text, write_json};
 use crate::results::{AgentFacts, Results, RunFacts};
 use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use proto::message::{PlanDigests, RunId, WindowReport};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,6 +23,9 @@ use tokio::time::Instant;
 
 /// How long agents may take to read what was said last before the process ends.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Connections that are not agents' are told one by one up to here.
+const SHOWN_STRANGERS: u32 = 10;
 
 /// What to run, and where the results go.
 #[derive(Debug)]
@@ -59,6 +63,9 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let bytes = job.bundle.to_bytes();
     let digests = PlanDigests { bundle_sha256: sha256_hex(&bytes), meaning_sha256: plan.meaning_sha256() };
     let run_id = RunId(run_id());
+    // Better now than after a run whose report finds no place.
+    std::fs::create_dir_all(&job.report_dir)
+        .map_err(|source| ReportError { path: job.report_dir.clone(), source })?;
     let progress = Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end())));
     let note = {
         let progress = progress.clone();
@@ -73,7 +80,13 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
         let _ = serving_stopped.await;
     };
     let connection_note = note.clone();
-    let (network, server) = serve(listener, stopped, move |text| connection_note(&text));
+    let strangers = AtomicU32::new(0);
+    let (network, server) =
+        serve(listener, stopped, move |text| match strangers.fetch_add(1, Ordering::Relaxed) {
+            0..SHOWN_STRANGERS => connection_note(&text),
+            SHOWN_STRANGERS => connection_note("more connections that are not agents' are not shown"),
+            _ => {}
+        });
     let embedded = match job.expect_agents {
         0 => Some(Embedded::start(network.local.clone(), rand::random(), job.local_target)?),
         _ => None,
@@ -216,6 +229,10 @@ impl Observer for Watch {
         for agent in agents {
             self.results.agent_joined(*agent);
         }
+    }
+
+    fn stopping(&mut self, at: Duration) {
+        self.results.interrupted(at);
     }
 
     fn note(&mut self, text: &str) {

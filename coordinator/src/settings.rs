@@ -3,6 +3,7 @@
 use crate::cli::{DemoArgs, RunArgs};
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
 use plan::Settings;
+use plan::schedule::Schedule;
 use proto::limits::MAX_SLOTS;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -199,6 +200,10 @@ impl<'a> Text<'a> {
                 format!("{} is no time at all", self.quoted()),
                 "write a time above zero, such as `30s`",
             )),
+            duration if duration > Schedule::MAX_LENGTH => Err(self.error(
+                format!("{} is longer than 400 days", self.quoted()),
+                "write a shorter time, such as `24h`",
+            )),
             duration => Ok(duration),
         }
     }
@@ -228,6 +233,13 @@ impl<'a> Text<'a> {
             )
         };
         let parsed = reqwest::Url::parse(&url).map_err(|error| refuse(&format!("is not a URL ({error})")))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            let remedy = "write the address without `user:password@`";
+            return Err(self.error("the target holds credentials, which would stand in reports", remedy));
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(refuse(&"has a query or a fragment; requests have their own"));
+        }
         match parsed.scheme() {
             "http" | "https" => Ok(url),
             scheme => Err(refuse(&format!("has the scheme `{scheme}`"))),

@@ -6,6 +6,7 @@ use proto::server::{Accept, Inbound, Outbound};
 use proto::version;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -87,13 +88,14 @@ impl ScriptedAgent {
     }
 }
 
-/// The Hello of a well-behaved agent of this version.
+/// The Hello of a well-behaved agent of this version, a process of its own each time.
 pub fn hello(name: &str) -> Hello {
+    static PROCESSES: AtomicU64 = AtomicU64::new(1);
     Hello {
         protocol: version::SUPPORTED,
         build: env!("CARGO_PKG_VERSION").to_owned(),
         name: name.to_owned(),
-        incarnation: 1,
+        incarnation: PROCESSES.fetch_add(1, Ordering::Relaxed),
         cores: 1,
         max_users: 10_000,
     }

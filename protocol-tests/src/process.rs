@@ -135,7 +135,7 @@ impl Drop for Process {
     }
 }
 
-/// Path of program `name`, built if it is not there.
+/// Path of program `name`, built if it is not there or older than the sources.
 ///
 /// `cargo test --workspace` builds the programs; a test of this crate alone does not, so they are built here.
 pub fn program(name: &str) -> PathBuf {
@@ -144,8 +144,8 @@ pub fn program(name: &str) -> PathBuf {
     let profile_dir = test.ancestors().nth(2).expect("tests stand in PROFILE/deps");
     let path = profile_dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     let _one_at_a_time = BUILDING.get_or_init(Mutex::default).lock().expect("building does not panic");
-    if !path.exists() {
-        eprintln!("note: {} is not built yet; building it", path.display());
+    if is_stale(&path) {
+        eprintln!("note: {} is missing or older than the sources; building it", path.display());
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--bins", "--package", if name == "demo-target" { "demo" } else { name }]);
         if profile_dir.ends_with("release") {
@@ -154,6 +154,28 @@ pub fn program(name: &str) -> PathBuf {
         assert!(cargo.status().is_ok_and(|status| status.success()), "cannot build {name}");
     }
     path
+}
+
+/// Whether a source of the workspace is newer than the program at `path`.
+fn is_stale(path: &Path) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    let Some(built) = modified(path) else { return true };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut open: Vec<PathBuf> = ["agent", "coordinator", "demo", "examples", "metrics", "plan", "proto"]
+        .iter()
+        .map(|room| if *room == "examples" { root.join(room) } else { root.join(room).join("src") })
+        .collect();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("a readable directory");
+            open.extend(entries.map(|entry| entry.expect("readable").path()));
+        } else if path.file_name().is_some_and(|name| name != "tests.rs")
+            && modified(&path).is_some_and(|t| t > built)
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// A directory for one test, removed when it is dropped.

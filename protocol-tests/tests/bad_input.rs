@@ -146,7 +146,7 @@ fn agents_that_do_not_come_and_a_port_that_is_taken_say_what_to_do() {
 }
 
 #[test]
-fn a_report_directory_that_cannot_be_written_is_said_and_the_result_is_still_shown() {
+fn a_report_directory_that_cannot_be_written_is_said_before_the_run() {
     let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
     let dir = TestDir::new("unwritable");
     dir.write("loadtest.yaml", &platform(&target.url(), LOAD, "100ms", "p95 <= 30s"));
@@ -154,5 +154,34 @@ fn a_report_directory_that_cannot_be_written_is_said_and_the_result_is_still_sho
     let ended = coordinate(&dir, &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert!(ended.err.contains("reports") && ended.err.contains("--report-dir"), "{}", ended.err);
-    assert!(ended.out.contains("PASS"), "what was measured is not lost: {}", ended.out);
+    assert_eq!(target.truth().total, 0, "a run whose report finds no place is not begun");
+}
+
+#[test]
+fn requests_that_never_end_leave_no_pass() {
+    // Accepts connections and never answers: they stay in the listener's queue.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = silent.local_addr().expect("bound");
+    let dir = TestDir::new("silent");
+    let load = "{ users: 4, spawn_rate: 10/s, duration: 1s, stop_timeout: 100ms }";
+    dir.write("plan.yaml", &platform(&format!("http://{address}"), load, "100ms", "success_rate >= 1%"));
+    let ended = coordinate(&dir, &["plan.yaml"]);
+    assert_eq!(ended.code, Some(98), "{}", ended.out);
+    let report = report(&dir);
+    assert_eq!(report["verdict"], "inconclusive");
+    assert_eq!(report["accounting"]["aborted"], 4);
+}
+
+#[test]
+fn requests_that_the_plan_cannot_make_leave_no_pass() {
+    let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
+    let dir = TestDir::new("never-sent");
+    let plan = platform(&target.url(), LOAD, "100ms", "count >= 1");
+    dir.write(
+        "plan.yaml",
+        &plan.replace("get: /api/v1/auth/health", "get: \"/x/${choice([user.slot])[9]}\""),
+    );
+    let ended = coordinate(&dir, &["plan.yaml", "--seed", "3"]);
+    assert_ne!(ended.code, Some(0), "{}", ended.out);
+    assert!(ended.out.contains("were never sent, the plan could not make them"), "{}", ended.out);
 }

@@ -222,6 +222,7 @@ impl Session {
 
     fn disconnected(&mut self, now: Duration, reason: &str) {
         let was_attached = matches!(self.state, State::Attached(_));
+        let was_turned_away = matches!(self.state, State::Greeting { .. });
         if matches!(self.state, State::Left) {
             return;
         }
@@ -239,7 +240,14 @@ impl Session {
             return;
         }
         let pause = self.backoff.next_pause();
-        if was_attached {
+        if was_turned_away {
+            if self.backoff.attempts() == 1 {
+                self.note(format!(
+                    "{} has no use for this agent now: {reason}; asking again",
+                    self.coordinator
+                ));
+            }
+        } else if was_attached {
             self.note(format!("detached from {} ({reason}); waiting for the next run", self.coordinator));
         } else if self.backoff.attempts() == 1 {
             self.note(format!(
@@ -373,6 +381,7 @@ impl Session {
             ToAgent::Start { run: id, after } if id == run.id && run.stage == Stage::Ready => {
                 run.stage = Stage::Running { t0: now + after };
                 if let Some((slots, t0)) = run.users_to_run() {
+                    self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", slots.len())));
                     self.outputs.push_back(Output::Run { slots, t0 });
                 }
             }
@@ -405,7 +414,9 @@ impl Session {
 
     /// The last window is acknowledged: everything that was measured has arrived.
     fn run_over(&mut self) {
-        self.run = None;
+        if let Some(run) = self.run.take() {
+            self.note(format!("run {} is over, {} requests are delivered", run.id, run.requests()));
+        }
         if let Some(reason) = self.leaving.clone() {
             self.leave(reason);
         }

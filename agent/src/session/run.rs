@@ -79,6 +79,11 @@ impl Run {
         self.is_running() && self.last_window.is_none()
     }
 
+    /// Requests that ended so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.cumulative.ok + self.cumulative.failed
+    }
+
     /// Users at the end of the last window.
     pub(super) fn users(&self) -> u32 {
         self.users

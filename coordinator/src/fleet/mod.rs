@@ -155,6 +155,11 @@ pub enum Output {
         /// The agents of the run.
         agents: Vec<AgentId>,
     },
+    /// The operator stopped the run `at` after T0: no users are wanted from then on.
+    Stopping {
+        /// Since T0.
+        at: Duration,
+    },
     /// No more windows come from this agent.
     Gone {
         /// The agent.
@@ -400,9 +405,11 @@ impl Fleet {
         match &mut self.phase {
             Phase::Mustering { .. } => self.finish(Err(NotStarted::Interrupted)),
             Phase::Running { t0, interrupted, overdue } if interrupted.is_none() => {
-                *interrupted = Some(now.saturating_sub(*t0));
+                let at = now.saturating_sub(*t0);
+                *interrupted = Some(at);
                 *overdue = (*overdue).min(now + self.config.stop_timeout + LAST_WINDOW_GRACE);
                 let timeout = self.config.stop_timeout;
+                self.outputs.push_back(Output::Stopping { at });
                 let sessions: Vec<SessionId> = self.live().map(|agent| agent.session).collect();
                 for session in sessions {
                     self.send(session, ToAgent::Stop { run: self.config.run.clone(), timeout });

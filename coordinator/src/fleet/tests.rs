@@ -415,7 +415,7 @@ fn stop_reaches_every_agent_once_and_the_outcome_says_when() {
     let mut h = Harness::running(2, 2);
     h.now += 3 * S + START_AHEAD;
     let stop = |session| send(session, ToAgent::Stop { run: id("r"), timeout: 30 * S });
-    assert_eq!(h.input(Input::Stop), [stop(1), stop(2)]);
+    assert_eq!(h.input(Input::Stop), [Output::Stopping { at: 3 * S }, stop(1), stop(2)]);
     assert_eq!(h.input(Input::Stop), []);
     h.says(1, FromAgent::Window(window(1, 1, true)));
     let end = h.says(2, FromAgent::Window(window(1, 1, true)));

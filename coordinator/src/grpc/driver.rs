@@ -76,6 +76,8 @@ pub trait Observer {
     fn gone(&mut self, agent: AgentId);
     /// T0 of a run with these agents is `after` from now.
     fn started(&mut self, after: Duration, agents: &[AgentId]);
+    /// The operator stopped the run `at` after T0.
+    fn stopping(&mut self, at: Duration);
     /// Something a person should know.
     fn note(&mut self, text: &str);
     /// Time has passed; called about ten times a second.
@@ -108,6 +110,7 @@ pub async fn drive(
                     streams.remove(&session);
                 }
                 Output::Apply { agent, window } => observer.apply(agent, &window),
+                Output::Stopping { at } => observer.stopping(at),
                 Output::Gone { agent } => observer.gone(agent),
                 Output::Started { after, agents } => observer.started(after, &agents),
                 Output::Note(text) => observer.note(&text),

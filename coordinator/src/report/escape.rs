@@ -19,7 +19,7 @@ pub(super) fn fit(text: &str, width: usize) -> String {
 }
 
 /// `text` without anything that a terminal would act on.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,6 +12,7 @@ mod model;
 mod tests;
 mod text;
 
+pub use escape::escape;
 pub use json::{ReportError, write_json};
 pub use model::Report;
 pub use text::{Style, render_text};

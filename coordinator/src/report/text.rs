@@ -167,16 +167,12 @@ fn errors(report: &Report, style: Style) -> String {
     if report.errors.is_empty() {
         return String::new();
     }
-    let mut grid = Grid::new(&[
-        ("ERRORS", Fill::Number),
-        ("KIND", Fill::Text(10)),
-        ("REQUEST", Fill::Text(36)),
-        ("MESSAGE", Fill::Rest),
-    ]);
+    let mut grid =
+        Grid::new(&[("ERRORS", Fill::Number), ("KIND", Fill::Text(10)), ("REQUEST, MESSAGE", Fill::Rest)]);
     for row in report.errors.iter().take(SHOWN_ERRORS) {
-        let cells =
-            vec![quantity::count(row.count), row.kind.to_owned(), row.request.clone(), row.message.clone()];
-        grid.row(Tone::Bad, cells);
+        // The message has a line of its own: its end says as much as its beginning.
+        grid.row(Tone::Bad, vec![quantity::count(row.count), row.kind.to_owned(), row.request.clone()]);
+        grid.row(Tone::Plain, vec![String::new(), String::new(), format!("  {}", row.message)]);
     }
     let mut text = grid.render(style);
     if let Some(more) = report.errors.len().checked_sub(SHOWN_ERRORS).filter(|&more| more > 0) {

@@ -117,6 +117,12 @@ impl Accounting {
         }
     }
 
+    /// At most so many requests were started whose outcome nobody knows: lost with an agent, or given up because
+    /// they did not end in time. A target that never answers must not look better than one that answers badly.
+    pub fn unknown(&self) -> Option<u64> {
+        self.lost_at_most.map(|lost| lost.saturating_add(self.aborted))
+    }
+
     /// Whether nothing is missing and nothing is counted twice.
     pub fn is_exact(&self) -> bool {
         let all_there = self.agents.iter().all(|agent| agent.status == AccountStatus::Exact);

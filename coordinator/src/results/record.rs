@@ -60,7 +60,7 @@ impl Record {
             .iter()
             .map(|scoped| {
                 let stats = merged(&plan, &series, scoped.scope);
-                let missing = accounting.lost_at_most;
+                let missing = accounting.unknown();
                 JudgedThreshold::new(scoped.scope, &scoped.threshold, &stats, facts.measured, missing)
             })
             .collect();
@@ -71,6 +71,7 @@ impl Record {
             accounting: &accounting,
             generator: &generator,
             users,
+            errors: &errors,
         };
         let (verdict, reasons) = evidence.weigh();
         Record {

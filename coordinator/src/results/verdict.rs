@@ -11,6 +11,7 @@ use super::judged::JudgedThreshold;
 use super::quantity;
 use super::user_time::UserTime;
 use metrics::threshold::Status;
+use metrics::{ErrorKind, ErrorTable};
 use plan::Plan;
 
 /// What the run says about the system under test.
@@ -47,6 +48,7 @@ pub(super) struct Evidence<'a> {
     pub(super) accounting: &'a Accounting,
     pub(super) generator: &'a Generator,
     pub(super) users: UserTime,
+    pub(super) errors: &'a ErrorTable,
 }
 
 /// More than this share of the asked user-seconds missing, and the run says little about the asked load: what
@@ -90,15 +92,33 @@ impl Evidence<'_> {
             doubts.push("no request was measured".to_owned());
         }
         doubts.extend(self.too_few_users());
+        doubts.extend(self.never_sent());
         doubts.extend(self.unfitness(GeneratorStatus::Invalid));
-        let missing = match self.accounting.lost_at_most {
-            Some(n) => format!("the missing requests (at most {}) could change that", quantity::count(n)),
-            None => "an unknown number of requests is missing and could change that".to_owned(),
+        let missing = match (self.accounting.lost_at_most, self.accounting.aborted) {
+            (Some(0), n) => {
+                format!("the requests without an answer ({}) could change that", quantity::count(n))
+            }
+            (Some(lost), aborted) => {
+                let n = quantity::count(lost.saturating_add(aborted));
+                format!("the missing requests (at most {n}) could change that")
+            }
+            (None, _) => "an unknown number of requests is missing and could change that".to_owned(),
         };
         let undecided = self.thresholds.iter().filter(|t| t.is_undecided());
         doubts.extend(undecided.map(|t| format!("{}: {missing}", t.sentence(self.plan))));
         doubts.extend(self.decided(Status::NoData));
         doubts
+    }
+
+    /// Requests that could not be made from their templates: a mistake in the plan, not in the target.
+    fn never_sent(self) -> Option<String> {
+        let rows = self.errors.rows().filter(|row| row.kind == ErrorKind::Template);
+        let (n, example) = rows.fold((0_u64, None), |(n, first), row| {
+            (n.saturating_add(row.count), first.or(Some(&row.message)))
+        });
+        example.map(|why| {
+            format!("{} requests were never sent, the plan could not make them: {why}", quantity::count(n))
+        })
     }
 
     fn too_few_users(self) -> Option<String> {

@@ -4,11 +4,11 @@ use crate::results::{Live, quantity};
 use std::time::Duration;
 
 /// The run as it stands, in one line:
-/// `00:12 / 00:25  users 60/100  rps 182.0  failures 3 (0.1 %)  p95 48 ms  ETA 00:13`.
+/// `00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13`.
 pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String {
     let left = total.saturating_sub(elapsed);
     let share = match live.requests {
-        0 => String::new(),
+        n if live.failures == 0 || n == 0 => String::new(),
         n => format!(" ({})", quantity::percent_to(live.failures as f64 * 100.0 / n as f64, 1)),
     };
     format!(
@@ -17,7 +17,7 @@ pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String 
         clock(total),
         quantity::count(live.users.into()),
         quantity::count(live.target_users.into()),
-        quantity::decimal(live.rps as f64, 1),
+        quantity::count(live.rps),
         quantity::count(live.failures),
         live.p95.map_or("-".to_owned(), quantity::latency),
         // Rounded up, so that the clock and the time that is left add up to the whole.
@@ -58,15 +58,15 @@ mod tests {
             12_000,
             25,
             live,
-            "00:12 / 00:25  users 60/100  rps 182.0  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
+            "00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
         );
         check(
             12_400,
             25,
             live,
-            "00:12 / 00:25  users 60/100  rps 182.0  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
+            "00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
         );
-        check(0, 25, Live::default(), "00:00 / 00:25  users 0/0  rps 0.0  failures 0  p95 -  ETA 00:25");
+        check(0, 25, Live::default(), "00:00 / 00:25  users 0/0  rps 0  failures 0  p95 -  ETA 00:25");
         let busy = Live {
             users: 100_000,
             target_users: 100_000,
@@ -80,13 +80,13 @@ mod tests {
             3_725_000,
             7_200,
             busy,
-            "1:02:05 / 2:00:00  users 100,000/100,000  rps 12,345.0  failures 1 (0.1 %)  p95 1.52 s  ETA 57:55",
+            "1:02:05 / 2:00:00  users 100,000/100,000  rps 12,345  failures 1 (0.1 %)  p95 1.52 s  ETA 57:55",
         );
         check(
             30_000,
             25,
             Live { users: 2, target_users: 0, failures: 2_184, p95: None, rps: 0, ..live },
-            "00:30 / 00:25  users 2/0  rps 0.0  failures 2,184 (100 %)  p95 -  ETA 00:00",
+            "00:30 / 00:25  users 2/0  rps 0  failures 2,184 (100 %)  p95 -  ETA 00:00",
         );
     }
 }

@@ -4,6 +4,7 @@ mod line;
 
 pub use line::progress_line;
 
+use crate::report::escape;
 use crate::results::Live;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write as _};
@@ -52,8 +53,8 @@ impl Progress {
         let bar = (screen == Screen::Terminal).then(|| {
             let target = ProgressDrawTarget::stderr();
             let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
-            let style = ProgressStyle::with_template("{msg} {wide_bar}").expect("the template is a constant");
-            bar.set_style(style.progress_chars("=> "));
+            // Cut at the terminal's width: a line that wraps cannot be drawn again in place.
+            bar.set_style(ProgressStyle::with_template("{wide_msg}").expect("the template is a constant"));
             bar
         });
         Progress { total, bar, due: Duration::ZERO }
@@ -75,8 +76,9 @@ impl Progress {
         }
     }
 
-    /// Prints a line of its own above the bar.
+    /// Prints a line of its own above the progress line. Names in it may come from outside.
     pub fn note(&self, text: &str) {
+        let text = &escape(text);
         match &self.bar {
             Some(bar) => bar.suspend(|| say(text)),
             None => say(text),

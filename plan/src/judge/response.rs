@@ -59,7 +59,22 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn nothing_at(&self, path: &JsonPath) -> String {
-        format!("`{}` found nothing in the response (body: {})", escaped(path.source(), 80), self.excerpt())
+        format!("`{}` found nothing in the response ({})", escaped(path.source(), 80), self.outline())
+    }
+
+    /// What the body is, without its values: they may be secrets, and would make each message another one.
+    fn outline(&self) -> String {
+        match self.json.get().and_then(|json| json.as_ref().ok()).map(Arc::as_ref) {
+            Some(Json::Object(members)) if members.is_empty() => "an empty object".to_owned(),
+            Some(Json::Object(members)) => {
+                let keys: Vec<String> = members.keys().take(8).map(|key| escaped(key, 30)).collect();
+                let more = if members.len() > keys.len() { ", …" } else { "" };
+                format!("its keys: {}{more}", keys.join(", "))
+            }
+            Some(Json::Array(items)) => format!("a list of {}", items.len()),
+            Some(_) => "a single value".to_owned(),
+            None => "no JSON".to_owned(),
+        }
     }
 
     fn excerpt(&self) -> String {

@@ -154,7 +154,7 @@ fn failures_say_what_was_expected() {
         200,
         br#"{"a":1}"#,
         Assertion,
-        r#"`$.nope` found nothing in the response (body: {"a":1})"#,
+        "`$.nope` found nothing in the response (its keys: a)",
     );
     check(vec![That("json.id > 7")], 200, BODY, Assertion, "`json.id > 7` is not true (json.id = 7)");
     check(
@@ -191,7 +191,7 @@ fn failures_say_what_was_expected() {
         200,
         b"{\"detail\":\"a\\u0000\"}\n",
         Assertion,
-        "save `kept`: `$.access_token` found nothing in the response (body: {\"detail\":\"a\\u0000\"}\\n)",
+        "save `kept`: `$.access_token` found nothing in the response (its keys: detail)",
     );
     check(vec![Header("x-id")], 200, b"", Assertion, "save `kept`: the response has no header `x-id`");
     let html =
@@ -224,7 +224,8 @@ fn messages_about_large_bodies_are_short() {
         vec![That("json == 1")],
     ] {
         let (_, message) = judge(rules, 200, body.as_bytes()).unwrap_err();
-        assert!(message.chars().count() < 250 && message.contains('…'), "{message}");
+        let cut = message.contains('…') || message.ends_with("(its keys: a)");
+        assert!(message.chars().count() < 250 && cut, "{message}");
     }
 }
 

@@ -243,7 +243,7 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     fn syntax(&self, error: &ScanError) -> Problem {
         let mut at = self.offset(error.marker().index());
-        if error.info().contains("tab") {
+        if speaks_of_tabs(error.info()) {
             // The parser points at the value before it.
             at += self.source[at..].find('\t').unwrap_or(0);
         }
@@ -255,11 +255,18 @@ impl<'a, 'p> Loader<'a, 'p> {
     }
 }
 
+/// Whether the parser complains about a tab (and not, say, of something unprintable).
+fn speaks_of_tabs(info: &str) -> bool {
+    info.split(|c: char| !c.is_alphabetic()).any(|word| word == "tab" || word == "tabs")
+}
+
 /// What most likely went wrong on `line`; `rest` begins at the place that the parser complains about.
 fn remedy(info: &str, line: &str, rest: &str) -> &'static str {
     if info.contains("quoted scalar") {
         "close the quote that opens here"
-    } else if info.contains("tab") || line.trim_start_matches(' ').starts_with('\t') || line.ends_with('\t') {
+    } else if info.contains("control character") || rest.starts_with('\0') || info.contains("unprintable") {
+        "remove the character that cannot be printed"
+    } else if speaks_of_tabs(info) || line.trim_start_matches(' ').starts_with('\t') || line.ends_with('\t') {
         "indent with spaces; YAML does not allow tabs there"
     } else if info.contains("unknown anchor") {
         "define the anchor (`&name`) above its alias (`*name`)"
