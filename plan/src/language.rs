@@ -1,6 +1,7 @@
 //! The keys of the plan language as data: what may stand where, and what for. The reader refuses every key
 //! that is not in its table, and a JSON Schema can be made from them.
 
+use crate::flow::MAX_ROUNDS;
 use std::fmt;
 
 /// The keys of one kind of mapping.
@@ -38,6 +39,12 @@ pub enum Shape {
     Rate,
     /// `1s..3s`, `pacing 5s`, ...
     Wait,
+    /// `2s`, `1s..3s`, `exponential 2s`: a pause within a task.
+    Pause,
+    /// A whole number between both, inclusive, or one `${…}` that gives it.
+    Count(u32, u32),
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// Text with `${…}` that is filled in for every request.
     Template,
     /// User-chosen names, and a template for each.
@@ -52,6 +59,12 @@ pub enum Shape {
     JsonChecks,
     /// An expression or a list of them.
     Expressions,
+    /// One expression about the response.
+    Check,
+    /// One expression; there is no response.
+    Condition,
+    /// User-chosen variables, and any value with `${…}` in its texts for each.
+    Sets,
     /// User-chosen variables, and where each comes from.
     Saves,
     /// A mapping.
@@ -72,6 +85,7 @@ impl fmt::Debug for Shape {
             Shape::Named(table) => write!(f, "Named({})", table.name),
             Shape::List(table) => write!(f, "List({})", table.name),
             Shape::Integer(min, max) => write!(f, "Integer({min}, {max})"),
+            Shape::Count(min, max) => write!(f, "Count({min}, {max})"),
             other => f.write_str(other.simple_name()),
         }
     }
@@ -85,6 +99,9 @@ impl Shape {
             Shape::Duration => "Duration",
             Shape::Rate => "Rate",
             Shape::Wait => "Wait",
+            Shape::Pause => "Pause",
+            Shape::Count(..) => "Count",
+            Shape::Word(_) => "Word",
             Shape::Template => "Template",
             Shape::Templates => "Templates",
             Shape::Json => "Json",
@@ -92,6 +109,9 @@ impl Shape {
             Shape::Statuses => "Statuses",
             Shape::JsonChecks => "JsonChecks",
             Shape::Expressions => "Expressions",
+            Shape::Check => "Check",
+            Shape::Condition => "Condition",
+            Shape::Sets => "Sets",
             Shape::Saves => "Saves",
             Shape::Table(_) => "Table",
             Shape::Named(_) => "Named",
@@ -104,7 +124,8 @@ impl Shape {
 impl Table {
     /// All its keys, its own first.
     pub fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
-        self.keys.iter().chain(self.also.map_or(&[][..], |table| table.keys))
+        let also = self.also.map_or(&[][..], |table| table.keys).iter();
+        self.keys.iter().chain(also.filter(|key| self.keys.iter().all(|own| own.name != key.name)))
     }
 
     /// The key of this name.
@@ -127,13 +148,44 @@ pub const MAX_USERS: u32 = 1_000_000;
 pub const MAX_WEIGHT: u32 = 10_000;
 /// The verbs of requests.
 pub const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
-/// The other verbs of the language.
-pub const LATER_VERBS: &[&str] =
-    &["poll", "websocket", "think", "repeat", "if", "call", "group", "set", "stop"];
+/// The verbs of steps that are not one request, and the keys that each may have. `group` is one only beside
+/// `steps`; otherwise it is a key of requests.
+pub const FLOW_VERBS: &[(&str, &[&str])] = &[
+    ("think", &["think"]),
+    ("repeat", &["repeat", "steps"]),
+    ("if", &["if", "then", "else"]),
+    ("set", &["set"]),
+    ("call", &["call"]),
+    ("stop", &["stop"]),
+    (
+        "poll",
+        &[
+            "poll",
+            "every",
+            "until",
+            "fail_if",
+            "timeout",
+            "name",
+            "group",
+            "query",
+            "headers",
+            "expect",
+            "save",
+            "thresholds",
+        ],
+    ),
+    ("group", &["group", "steps", "thresholds"]),
+];
+/// Keys of steps that no request has.
+pub const FLOW_KEYS: &[&str] = &["steps", "then", "else", "every", "until", "fail_if", "timeout"];
+/// What `stop` may end.
+pub const STOPS: &[&str] = &["iteration", "user"];
+/// Verbs that this version does not read.
+pub const LATER_VERBS: &[&str] = &["websocket"];
 
 /// All tables, from the top of the plan down.
 pub static TABLES: &[&Table] =
-    &[&PLAN, &LOAD, &STAGE, &PROFILE, &GROUP, &USER_CLASS, &TASK, &STEP, &EXPECT, &SAVE];
+    &[&PLAN, &LOAD, &STAGE, &PROFILE, &GROUP, &USER_CLASS, &FLOW, &TASK, &STEP, &EXPECT, &SAVE];
 
 /// The whole plan.
 pub static PLAN: Table = Table {
@@ -147,12 +199,12 @@ pub static PLAN: Table = Table {
         key("groups", Shape::Named(&GROUP), "API groups: requests that share thresholds"),
         key("thresholds", Shape::Thresholds, "what all requests together have to meet"),
         key("users", Shape::Named(&USER_CLASS), "the user classes"),
+        key("flows", Shape::Named(&FLOW), "steps that tasks `call` by name"),
         later("data"),
         later("setup"),
         later("teardown"),
         later("observe"),
         later("params"),
-        later("flows"),
     ],
     also: None,
 };
@@ -218,6 +270,10 @@ pub static USER_CLASS: Table = Table {
     also: None,
 };
 
+/// One of `flows:`.
+pub static FLOW: Table =
+    Table { name: "a flow", keys: &[key("steps", Shape::List(&STEP), "what it does, in order")], also: None };
+
 /// One of `tasks:`: `steps`, or one step written inline.
 pub static TASK: Table = Table {
     name: "a task",
@@ -249,17 +305,23 @@ pub static STEP: Table = Table {
         key("expect", Shape::Table(&EXPECT), "what a good response looks like"),
         key("save", Shape::Saves, "what to keep of the response"),
         key("thresholds", Shape::Thresholds, "what this request has to meet"),
-        later("poll"),
+        key("think", Shape::Pause, "a pause"),
+        key("repeat", Shape::Count(1, MAX_ROUNDS), "how often to run `steps`"),
+        key("if", Shape::Condition, "whether to run `then` or `else`"),
+        key("then", Shape::List(&STEP), "what to do if it is true"),
+        key("else", Shape::List(&STEP), "what to do if it is not"),
+        key("set", Shape::Sets, "variables and their values"),
+        key("call", Shape::Text, "the flow to run"),
+        key("stop", Shape::Word(STOPS), "what to end: the iteration or the user"),
+        key("poll", Shape::Template, "URL to ask again and again"),
+        key("every", Shape::Duration, "from one poll to the next"),
+        key("until", Shape::Check, "when it is done"),
+        key("fail_if", Shape::Check, "when it has failed"),
+        key("timeout", Shape::Duration, "how long to poll; 60s without it"),
+        key("steps", Shape::List(&STEP), "the steps of a `repeat` or of a `group`"),
         later("websocket"),
-        later("think"),
-        later("repeat"),
-        later("if"),
-        later("call"),
-        later("set"),
-        later("stop"),
         later("multipart"),
         later("auth"),
-        later("timeout"),
     ],
     also: None,
 };

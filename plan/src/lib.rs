@@ -7,10 +7,12 @@
 //! Reading order: [`Bundle`] (text and settings, what travels), [`language`] (the keys that the text may have),
 //! `yaml` and `read` (from text to model), [`diagnostic`] (what is wrong with it),
 //! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`scope`] and
-//! [`template`] (the values a running user sees), [`judge`] (what counts as a good response).
+//! [`template`] (the values a running user sees), [`judge`] (what counts as a good response), [`flow`] (the steps
+//! that decide what happens next).
 
 mod bundle;
 pub mod diagnostic;
+pub mod flow;
 pub mod judge;
 pub mod language;
 pub mod model;

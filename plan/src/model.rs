@@ -1,5 +1,6 @@
 //! The validated plan: what the YAML text means once nothing in it is wrong.
 
+use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
 use crate::schedule::Schedule;
 use crate::slot::Classes;
@@ -84,10 +85,42 @@ pub struct Series {
     pub task: String,
     /// The request's name: by default method and path with each expression shown in braces.
     pub name: String,
-    /// The HTTP method.
-    pub method: Method,
+    /// What is measured.
+    pub kind: SeriesKind,
     /// The API group, if any.
     pub group: Option<GroupId>,
+}
+
+impl Series {
+    /// What reports show as its method: `GET`, ...; `GROUP`, `POLL` and `EVAL` for what is not one request.
+    pub fn method(&self) -> &'static str {
+        match self.kind {
+            SeriesKind::Request(method) => method.as_str(),
+            SeriesKind::Transaction => "GROUP",
+            SeriesKind::Completion => "POLL",
+            SeriesKind::Evaluation => "EVAL",
+        }
+    }
+
+    /// Whether it counts in the totals of the plan and of its group. Transactions and completions do not: they
+    /// are made of requests that do.
+    pub fn is_request(&self) -> bool {
+        matches!(self.kind, SeriesKind::Request(_) | SeriesKind::Evaluation)
+    }
+}
+
+/// What a series measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeriesKind {
+    /// HTTP requests of one method.
+    Request(Method),
+    /// Runs of a `group` step, as a whole.
+    Transaction,
+    /// Runs of a `poll` step, from submit to done.
+    Completion,
+    /// `if`, `repeat` and `set` that could not be evaluated: requests that were never made, so they count as
+    /// failed requests. What could be evaluated is not counted.
+    Evaluation,
 }
 
 /// A named kind of virtual user.
@@ -122,6 +155,22 @@ pub struct Task {
 pub enum Step {
     /// One HTTP request.
     Request(Request),
+    /// A request repeated until something is done.
+    Poll(Box<Poll>),
+    /// A pause.
+    Think(Think),
+    /// Variables.
+    Set(Set),
+    /// A decision.
+    If(Box<If>),
+    /// A loop.
+    Repeat(Box<Repeat>),
+    /// Steps measured as a whole.
+    Transaction(Transaction),
+    /// The steps of a flow that is called.
+    Call(Vec<Step>),
+    /// The end of the iteration or of the user.
+    Stop(Stop),
 }
 
 /// An HTTP request as a template.

@@ -55,6 +55,22 @@ impl Wait {
         }
     }
 
+    /// Reads a pause within an iteration: `2s`, `1s..3s`, `constant 2s` or `exponential 2s`.
+    pub fn parse_pause(text: &str) -> Result<Wait, UnitError> {
+        let remedy = || "write `2s`, `1s..3s`, `constant 2s` or `exponential 2s`".to_owned();
+        let shown = crate::template::escaped(text.trim(), 60);
+        match Wait::parse(text) {
+            Ok(Wait::Pacing(_) | Wait::None) => Err(UnitError {
+                problem: format!("`{shown}` is a wait between iterations, not a pause within one"),
+                remedy: remedy(),
+            }),
+            Err(error) if error.remedy == FORMS => {
+                Err(UnitError { problem: format!("`{shown}` is not a pause"), remedy: remedy() })
+            }
+            other => other,
+        }
+    }
+
     /// The pause after an iteration that began `spent` ago.
     pub fn pause(&self, spent: Duration, rng: &mut impl Rng) -> Duration {
         match *self {

@@ -1,6 +1,7 @@
 //! What plans mean once they are compiled.
 
 use metrics::unit::Rate;
+use plan::flow::{Count, Stop};
 use plan::model::{Body, GroupId, Request, Step, ThresholdScope};
 use plan::schedule::{Schedule, Shape, Stage};
 use plan::slot::Slot;
@@ -127,6 +128,8 @@ fn profiles_lie_over_the_load() {
             "generation: p95 <= 500ms critical 1s",
             "generation: rate >= 10/s",
             "POST /api/v1/auth/register: p99 <= 2s",
+            "browse: p95 <= 20s",
+            "wait for it / complete: p95 <= 10s",
         ]
     );
 }
@@ -198,6 +201,14 @@ fn requests_are_read_whole() {
             "AuthUser / profile / GET /api/v1/me (auth)",
             "AuthUser / register / POST /api/v1/auth/register (auth)",
             "AuthUser / logout / log out (auth)",
+            "AuthUser / shop / steps (auth)",
+            "AuthUser / shop / browse (auth)",
+            "AuthUser / shop / GET /api/v1/items (auth)",
+            "AuthUser / shop / GET /api/v1/items/next (auth)",
+            "AuthUser / shop / POST /api/v1/auth/refresh (auth)",
+            "GenerationUser / wait_for / POST /api/v1/generation/create (generation)",
+            "GenerationUser / wait_for / wait for it (generation)",
+            "GenerationUser / wait_for / wait for it / complete (generation)",
             "GenerationUser / create / POST /api/v1/generation/create (generation)",
             "GenerationUser / create / GET /api/v1/generation/{id} (auth)",
             "GenerationUser / create / PUT {place} (generation)",
@@ -210,9 +221,9 @@ fn requests_are_read_whole() {
     let logout = request(&plan, 0, 2, 0);
     assert!(matches!(&logout.body, Body::Form(fields) if fields.len() == 2));
     assert_eq!((logout.expect.statuses.len(), logout.expect.json.len(), logout.expect.that.len()), (1, 1, 2));
-    let saved: Vec<&str> = request(&plan, 1, 0, 0).save.iter().map(|s| s.name.as_str()).collect();
+    let saved: Vec<&str> = request(&plan, 1, 1, 0).save.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(saved, ["id", "place", "kind"]);
-    let get = request(&plan, 1, 0, 1);
+    let get = request(&plan, 1, 1, 1);
     let query: Vec<(&str, Option<&str>)> =
         get.query.iter().map(|(name, value)| (name.as_str(), value.as_literal())).collect();
     assert_eq!(query, [("page", Some("1")), ("kind", None)]);
@@ -233,4 +244,52 @@ users:
 ";
     let plan = compile(source, Settings::default());
     assert_eq!(series(&plan), ["U / t / x (-)", "U / t / GET /c (-)", "U / u / x (-)"]);
+}
+
+#[test]
+fn flow_steps_are_read_whole() {
+    let plan = compile(PLATFORM, Settings::default());
+    let methods: Vec<&str> = plan.series.iter().filter(|s| s.task == "shop").map(|s| s.method()).collect();
+    assert_eq!(methods, ["EVAL", "GROUP", "GET", "GET", "POST"]);
+    let [Step::Set(_), Step::Transaction(browse), Step::If(decision), Step::Call(refresh)] =
+        &plan.classes[0].tasks[3].steps[..]
+    else {
+        panic!("{:?}", plan.classes[0].tasks[3].steps)
+    };
+    let [Step::Repeat(repeat)] = &browse.steps[..] else { panic!("{browse:?}") };
+    assert!(matches!(repeat.count, Count::Fixed(3)));
+    assert!(
+        matches!(&repeat.steps[1], Step::Think(t) if t.wait == Wait::Uniform { min: secs(1), max: secs(3) })
+    );
+    assert!(matches!(&decision.then[..], [Step::Repeat(r)] if matches!(r.count, Count::Computed(_))));
+    assert!(matches!(&decision.otherwise[..], [Step::Think(_), Step::Stop(Stop::Iteration)]));
+    assert!(matches!(&refresh[..], [Step::Request(_), Step::Call(settle)] if settle.len() == 2));
+    let Step::Poll(poll) = &plan.classes[1].tasks[0].steps[1] else { panic!("a poll") };
+    assert_eq!((poll.every, poll.timeout, poll.save.len()), (Duration::from_millis(500), secs(30), 1));
+    assert_eq!(plan.series[poll.completion.0 as usize].method(), "POLL");
+}
+
+#[test]
+fn the_meaning_of_a_plan_covers_its_flow() {
+    let meaning = |text: &str| compile(text, Settings::default()).meaning_sha256();
+    let same = meaning(PLATFORM);
+    assert_eq!(meaning(&PLATFORM.replace("users:\n  Auth", "users: # all\n  Auth")), same);
+    for (from, to) in [
+        ("think: 500ms", "think: 501ms"),
+        ("repeat: 3", "repeat: 4"),
+        ("total // 10", "total // 11"),
+        ("if: total > 10", "if: total > 11"),
+        ("page + 1", "page + 2"),
+        ("stop: user", "stop: iteration"),
+        ("every: 500ms", "every: 501ms"),
+        ("timeout: 30s", "timeout: 31s"),
+        ("until: json.status == 'done'", "until: json.status == 'over'"),
+        ("json.status == 'failed'", "json.status == 'bad'"),
+        ("group: browse", "group: browsing"),
+        ("result: $.result", "result: $.answer"),
+    ] {
+        let changed = PLATFORM.replace(from, to);
+        assert_ne!(changed, PLATFORM, "{from}");
+        assert_ne!(meaning(&changed), same, "{from}");
+    }
 }

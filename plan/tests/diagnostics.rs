@@ -33,7 +33,8 @@ fn told(diagnostics: &Diagnostics) -> String {
 #[test]
 fn broken_plans_are_explained_as_written_down() {
     let mut rows = 0;
-    for row in include_str!("data/broken.txt").split("\n\n").skip(1) {
+    let files = [include_str!("data/broken.txt"), include_str!("data/broken_flow.txt")];
+    for row in files.iter().flat_map(|file| file.split("\n\n").skip(1)) {
         let part = |start: &str| -> String {
             row.lines().filter_map(|l| l.strip_prefix(start)).map(|l| format!("{l}\n")).collect()
         };
@@ -135,6 +136,57 @@ error: `id` is not defined here
   = help: `id` is saved by task `create`, but variables saved in a task are only visible to later steps of that task; save it in on_start
 "#,
     );
+}
+
+#[test]
+fn a_variable_that_a_flow_lacks_is_shown_with_the_call() {
+    let flows = "flows:\n  me: { steps: [ { get: \"/me/${token}\" } ] }\n";
+    check(
+        &format!("{}{flows}", BASE.replace("get: /", "call: me")),
+        r#"
+error: `token` is not defined here
+  --> plan.yaml:10:32
+   |
+ 8 |       t: { call: me }
+   |                  -- flow `me` is called here
+ 9 | flows:
+10 |   me: { steps: [ { get: "/me/${token}" } ] }
+   |                                ^^^^^
+   |
+   = help: `save` it before the call (saved variables here: none so far), or use `env.token`
+"#,
+    );
+}
+
+#[test]
+fn a_variable_of_one_branch_is_shown_with_the_branches() {
+    let steps = "steps: [ { if: user.slot > 1, then: [ { set: { a: 1 } } ] }, { get: \"/${a}\" } ]";
+    check(
+        &BASE.replace("get: /", steps),
+        r#"
+error: `a` may have no value here: only some of the ways to this step save it
+ --> plan.yaml:8:84
+  |
+8 |       t: { steps: [ { if: user.slot > 1, then: [ { set: { a: 1 } } ] }, { get: "/${a}" } ] }
+  |                       -- this `if` saves it in one branch only                     ^
+  |
+  = help: `save` or `set` it on every way, for instance with `set` before the branches
+"#,
+    );
+}
+
+#[test]
+fn flows_that_call_flows_are_bounded() {
+    let calls = |name: &str| vec![format!("{{ call: {name} }}"); 100].join(", ");
+    let flows = format!(
+        "flows:\n  a: {{ steps: [ {} ] }}\n  b: {{ steps: [ {} ] }}\n  c: {{ steps: [ {} ] }}\n  d: {{ steps: [ {{ think: 1s }} ] }}\n",
+        calls("b"),
+        calls("c"),
+        calls("d")
+    );
+    let found = told(&problems(&format!("{}{flows}", BASE.replace("get: /", "call: a"))));
+    assert!(found.contains("more than 20000 steps"), "{found}");
+    assert_eq!(found.lines().count(), 2, "{found}");
 }
 
 #[test]

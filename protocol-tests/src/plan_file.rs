@@ -40,3 +40,44 @@ users:
 "#
     )
 }
+
+/// A plan that asks for generations at `target` and polls each until it is done, within a transaction.
+pub fn polling(target: &str) -> String {
+    format!(
+        r#"version: 1
+name: Polling
+target: {target}
+load: {{ users: 6, spawn_rate: 6/s, duration: 4s }}
+groups:
+  generation: {{ thresholds: [ "success_rate >= 99%" ] }}
+flows:
+  submit:
+    steps:
+      - post: /api/v1/generation/create
+        json: {{ prompt: "${{prompt}}" }}
+        expect: {{ status: 202 }}
+        save: {{ id: $.id }}
+users:
+  Writer:
+    group: generation
+    wait: 50ms..100ms
+    tasks:
+      write:
+        steps:
+          - set: {{ prompt: "${{fake.sentence()}}" }}
+          - group: answer a prompt
+            thresholds: [ "success_rate >= 99%" ]
+            steps:
+              - call: submit
+              - poll: "/api/v1/generation/${{id}}"
+                every: 50ms
+                until: json.status == 'done'
+                fail_if: json.status == 'failed'
+                timeout: 20s
+                save: {{ result: $.result }}
+                thresholds: [ "min >= 1ms" ]
+          - if: result
+            then: [ {{ get: /api/v1/generation/list }} ]
+"#
+    )
+}

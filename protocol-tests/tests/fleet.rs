@@ -1,7 +1,7 @@
 //! Real agents and the real coordinator against the demo target, whose own counts are the judge.
 
 use protocol_tests::fleet::{Coordinator, four_agents, report, reported, truth};
-use protocol_tests::plan_file::platform;
+use protocol_tests::plan_file::{platform, polling};
 use protocol_tests::process::TestDir;
 
 #[test]
@@ -88,4 +88,40 @@ fn an_agent_killed_in_the_middle_is_named_and_the_verdict_is_not_a_pass() {
     assert!(reasons.contains('b'), "{reasons}");
     assert_ne!(report["verdict"], "pass", "8 users were asked for and 4 are left: {reasons}");
     assert_ne!(ended.code, Some(0));
+}
+
+#[test]
+fn polls_are_requests_and_their_completions_are_counted_apart() {
+    let config = demo::Config::default()
+        .latency("generation/complete", "constant 300ms".parse().expect("a law"))
+        .expect("an endpoint");
+    let target = demo::spawn(config).expect("the demo target starts");
+    let dir = TestDir::new("polls");
+    let (code, text, report) = four_agents(&dir, &polling(&target.url()), &[]);
+    assert_eq!(report["accounting"]["status"], "exact", "{text}");
+    assert_eq!(code.map(i64::from), report["exit_code"].as_i64());
+    let rows = report["requests"].as_array().expect("requests");
+    let of = |method: &str| rows.iter().find(|row| row["method"] == method).expect("a row");
+    let count = |row: &serde_json::Value| row["requests"].as_u64().expect("a count");
+    let (whole, done) = (of("GROUP"), of("POLL"));
+    assert_eq!(
+        (whole["name"].as_str(), done["name"].as_str()),
+        (Some("answer a prompt"), Some("write / complete"))
+    );
+    let seen = truth(&target);
+    let mut counted = reported(&report);
+    let not_requests =
+        ["answer a prompt", "write / complete"].map(|name| counted.remove(name).expect("a row"));
+    assert_eq!(counted, seen, "{text}");
+    assert_eq!(report["totals"]["requests"].as_u64(), Some(seen.values().sum()));
+    assert_eq!(report["groups"][0]["requests"], report["totals"]["requests"]);
+    let created = seen["POST /api/v1/generation/create"];
+    assert_eq!((count(whole), count(done), not_requests), (created, created, [created; 2]));
+    assert!(done["latency_ms"]["min"].as_f64().expect("a time") >= 250.0, "from submit to done: {done}");
+    assert!(seen["GET /api/v1/generation/{id}"] > 2 * created, "several polls for each: {seen:?}");
+    let accounting = &report["accounting"];
+    assert_eq!(
+        accounting["started"].as_u64(),
+        report["totals"]["requests"].as_u64().map(|all| all + 2 * created)
+    );
 }

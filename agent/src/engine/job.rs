@@ -4,7 +4,6 @@ use super::limits::RequestLimits;
 use super::origin::{Origin, Scheme};
 use super::tls::Tls;
 use plan::Plan;
-use plan::model::Step;
 use plan::scope::RunFacts;
 use std::sync::Arc;
 
@@ -25,15 +24,6 @@ impl Job {
             Arc::new(Origin::of(&plan.target).map_err(|why| format!("target `{}`: {why}", plan.target))?);
         if target.scheme == Scheme::Https {
             tls.load()?;
-        }
-        for class in &plan.classes {
-            let steps = class.on_start.iter().chain(class.tasks.iter().flat_map(|task| &task.steps));
-            if steps.into_iter().any(|step| !matches!(step, Step::Request(_))) {
-                return Err(format!(
-                    "user class `{}` has a kind of step that this agent cannot run",
-                    class.name
-                ));
-            }
         }
         Ok(Job { plan, facts, target, tls, limits: RequestLimits::STANDARD })
     }

@@ -78,7 +78,8 @@ impl Progress {
     }
 }
 
-fn text(duration: Duration) -> String {
+/// A limit as messages show it.
+pub(super) fn text(duration: Duration) -> String {
     if duration.subsec_nanos() == 0 {
         format!("{} s", duration.as_secs())
     } else {

@@ -4,10 +4,7 @@ use super::http::Reply;
 use super::job::Job;
 use super::roster::Roster;
 use super::tally::Tally;
-use metrics::Failure;
 use plan::judge::Response;
-use plan::model::Request;
-use plan::scope::Scope;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,14 +46,13 @@ impl Shared {
         (self.anchor.1 + at.saturating_duration_since(self.anchor.0)).as_millis() as u64
     }
 
-    /// Lets the plan judge a reply that took `elapsed`, and save from it into `scope`.
-    pub(super) fn judge(
+    /// Lets the plan `judge` a reply that took `elapsed`.
+    pub(super) fn judge<T>(
         &self,
-        request: &Request,
         reply: &Reply,
         elapsed: Duration,
-        scope: &mut Scope,
-    ) -> Result<(), Failure> {
+        judge: impl FnOnce(&Response<'_>) -> T,
+    ) -> T {
         let mut headers = self.headers.borrow_mut();
         let count = reply.headers.len();
         if headers.len() < count {
@@ -70,6 +66,6 @@ impl Shared {
         }
         let response =
             Response { status: reply.status, headers: &headers[..count], body: &reply.body, elapsed };
-        request.judge(&response, scope)
+        judge(&response)
     }
 }

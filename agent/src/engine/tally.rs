@@ -1,6 +1,6 @@
 //! A thread's own books: what its users did, without lock or channel.
 
-use metrics::{Histogram, Recorder, Sample, Window};
+use metrics::{Failure, Histogram, Phases, Recorder, Sample, SeriesId, Window};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ impl Tally {
         at.saturating_duration_since(self.t0)
     }
 
-    /// Counts a request as started at `at`. It ends when the result is [closed](OpenRequest::close), or is
+    /// Counts a request (or a transaction or completion) as started at `at`. It ends when the result is [closed](OpenRequest::close), or is
     /// aborted when that is dropped.
     pub(super) fn open(&self, at: Instant) -> OpenRequest<'_> {
         self.recorder.borrow_mut().start(self.since_t0(at));
@@ -82,6 +82,19 @@ pub(super) struct OpenRequest<'a> {
 }
 
 impl OpenRequest<'_> {
+    /// Records that it ended at `ended`, with no bytes and phases of its own.
+    pub(super) fn end(
+        self,
+        series: SeriesId,
+        ended: Instant,
+        latency: Duration,
+        outcome: Result<(), Failure>,
+    ) {
+        let ended = self.tally.since_t0(ended);
+        let phases = Phases::default();
+        self.close(&Sample { series, ended, latency, phases, bytes_out: 0, bytes_in: 0, outcome });
+    }
+
     /// Records how it ended.
     pub(super) fn close(mut self, sample: &Sample) {
         self.closed = true;

@@ -1,30 +1,27 @@
 //! One virtual user, from its start to its stop.
 //!
 //! It runs its class's `on_start` steps until they succeed, then iterations: begin, pick a task, run its steps
-//! in order, pause. A failed step ends its iteration (or its try of `on_start`): the steps after it would work
-//! on what it did not deliver. A user that is told to stop ends a pause at once and otherwise finishes its
-//! iteration; it is aborted, when that takes too long, by dropping its future.
+//! (`steps.rs`), pause. A user that is told to stop ends a pause at once and otherwise finishes its iteration;
+//! it is aborted, when that takes too long, by dropping its future.
 
-use super::http::{BodyUse, Client};
+use super::http::Client;
 use super::limits::ON_START_RETRY_PAUSE_MIN;
-use super::outgoing::{self, Outgoing};
 use super::roster::Place;
 use super::shared::Shared;
-use metrics::{ErrorKind, Failure, Phases, Sample};
-use plan::model::{Request, Step, UserClass};
+use super::steps::Halt;
+use plan::model::UserClass;
 use plan::scope::Scope;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The steps did not all succeed.
-struct StepFailed;
-
 /// See the module.
 pub(super) struct User {
-    shared: Rc<Shared>,
-    place: Place,
-    scope: Scope,
-    client: Client,
+    pub(super) shared: Rc<Shared>,
+    pub(super) place: Place,
+    pub(super) scope: Scope,
+    pub(super) client: Client,
+    /// When the first request since the iteration's start, or since its last completed poll, was started.
+    pub(super) submitted: Option<Instant>,
 }
 
 impl User {
@@ -34,7 +31,7 @@ impl User {
         let class = job.plan.slots.of(place.slot);
         let scope = Scope::new(&job.facts, &job.plan, class, place.slot);
         let client = Client::new(job.tls.clone(), job.limits);
-        User { shared, place, scope, client }
+        User { shared, place, scope, client, submitted: None }
     }
 
     /// Lives until its stop time.
@@ -51,9 +48,12 @@ impl User {
                 return;
             }
             self.scope.begin_iteration(iteration);
+            self.submitted = None;
             let task = self.scope.pick_task(class);
             // A failure is in the books already, and ends nothing but the iteration.
-            let _ = self.steps(&class.tasks[task].steps).await;
+            if let Err(Halt::User) = self.steps(&class.tasks[task].steps).await {
+                return self.rest(Duration::MAX).await;
+            }
             let ended = shared.now();
             let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
             self.rest(ended.saturating_add(pause)).await;
@@ -68,9 +68,17 @@ impl User {
             if began >= self.place.stop.at() {
                 return false;
             }
-            if self.steps(&class.on_start).await.is_ok() {
-                self.scope.keep_saved();
-                return true;
+            self.submitted = None;
+            match self.steps(&class.on_start).await {
+                Ok(()) => {
+                    self.scope.keep_saved();
+                    return true;
+                }
+                Err(Halt::User) => {
+                    self.rest(Duration::MAX).await;
+                    return false;
+                }
+                Err(Halt::Failed(_) | Halt::Iteration | Halt::Stopped) => {}
             }
             let ended = self.shared.now();
             let pause =
@@ -79,72 +87,9 @@ impl User {
         }
     }
 
-    async fn steps(&mut self, steps: &[Step]) -> Result<(), StepFailed> {
-        for step in steps {
-            match step {
-                Step::Request(request) => self.request(request).await?,
-                // A plan with such a step is refused when it is prepared.
-                _ => return Err(StepFailed),
-            }
-        }
-        Ok(())
-    }
-
-    async fn request(&mut self, request: &Request) -> Result<(), StepFailed> {
-        let shared = self.shared.clone();
-        let began = Instant::now();
-        self.scope.set_now(shared.unix_ms(began));
-        let outgoing = match self.fill_in(request) {
-            Ok(outgoing) => outgoing,
-            Err(failure) => {
-                let open = shared.tally.open(began);
-                let ended = Instant::now();
-                open.close(&Sample {
-                    series: request.series,
-                    ended: shared.tally.since_t0(ended),
-                    latency: ended - began,
-                    phases: Phases::default(),
-                    bytes_out: 0,
-                    bytes_in: 0,
-                    outcome: Err(failure),
-                });
-                return Err(StepFailed);
-            }
-        };
-        let body = if request.needs_body() { BodyUse::Keep } else { BodyUse::Discard };
-        let started = Instant::now();
-        let open = shared.tally.open(started);
-        let exchange = self.client.send(outgoing, body, started, &shared.tally).await;
-        // From here to the end without `await`: the window of `ended` must not be closed in between.
-        let latency = exchange.ended - started;
-        let outcome = match exchange.outcome {
-            Ok(reply) => shared.judge(request, &reply, latency, &mut self.scope),
-            Err(failure) => Err(failure),
-        };
-        let sample = Sample {
-            series: request.series,
-            ended: shared.tally.since_t0(exchange.ended),
-            latency,
-            phases: exchange.phases,
-            bytes_out: exchange.bytes_out,
-            bytes_in: exchange.bytes_in,
-            outcome,
-        };
-        open.close(&sample);
-        sample.outcome.map_err(|_| StepFailed)
-    }
-
-    fn fill_in(&self, request: &Request) -> Result<Outgoing, Failure> {
-        let job = &self.shared.job;
-        let rendered = request
-            .render(&job.plan.target, &self.scope)
-            .map_err(|error| Failure::new(ErrorKind::Template, error.to_string()))?;
-        outgoing::build(&job.target, request.method, rendered)
-    }
-
     /// Waits until `until` since T0 or the stop time, whichever is first. Gives the thread's other users their
     /// turn even if there is nothing to wait for.
-    async fn rest(&self, until: Duration) {
+    pub(super) async fn rest(&self, until: Duration) {
         let stop = &self.place.stop;
         loop {
             let wake = until.min(stop.at());

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use metrics::threshold::Status;
 use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
 use plan::Plan;
-use plan::model::{GroupId, Series, ThresholdScope};
+use plan::model::{GroupId, Series, SeriesKind, ThresholdScope};
 use std::time::Duration;
 
 impl Report {
@@ -133,11 +133,15 @@ fn requests(record: &Record) -> Vec<RequestRow> {
         group: series.group.map(|id| plan.groups[id.0 as usize].name.clone()),
         user_class: plan.classes[series.class.0 as usize].name.clone(),
         task: series.task.clone(),
-        method: series.method.as_str(),
+        method: series.method(),
         totals: Totals::new(stats, record.facts.measured),
         phases_ms: phases(&stats.phases),
     };
-    plan.series.iter().zip(&record.series).map(row).collect()
+    // Evaluations are counted only where they failed; most tasks have none to show.
+    let shown = |(series, stats): &(&Series, &SeriesStats)| {
+        series.kind != SeriesKind::Evaluation || stats.requests() > 0
+    };
+    plan.series.iter().zip(&record.series).filter(shown).map(row).collect()
 }
 
 fn phases(sums: &PhaseSums) -> PhasesPart {

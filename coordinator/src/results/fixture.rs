@@ -4,7 +4,9 @@ use super::{AgentFacts, AgentId, Record, Results, RunFacts};
 use metrics::unit::Rate;
 use metrics::{ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId, Threshold};
 use plan::Plan;
-use plan::model::{ClassId, Group, GroupId, Method, ScopedThreshold, Series, ThresholdScope, UserClass};
+use plan::model::{
+    ClassId, Group, GroupId, Method, ScopedThreshold, Series, SeriesKind, ThresholdScope, UserClass,
+};
 use plan::schedule::Schedule;
 use plan::slot::Classes;
 use plan::wait::Wait;
@@ -27,7 +29,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         class: ClassId(class),
         task: task.to_owned(),
         name: name.to_owned(),
-        method,
+        kind: SeriesKind::Request(method),
         group: group.map(GroupId),
     };
     Plan {

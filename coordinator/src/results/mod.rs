@@ -45,7 +45,7 @@ use proto::message::WindowReport;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use timeline::Timeline;
+use timeline::{Requests, Timeline};
 
 /// Why a window was refused. Nothing of it was added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,8 +166,9 @@ impl Results {
 
     /// What a progress line shows.
     pub fn live(&self) -> Live {
-        let requests = self.series.iter().map(SeriesStats::requests).sum();
-        let failures = self.series.iter().map(|stats| stats.failed).sum();
+        let counted = || self.plan.series.iter().zip(&self.series).filter(|(series, _)| series.is_request());
+        let requests = counted().map(|(_, stats)| stats.requests()).sum();
+        let failures = counted().map(|(_, stats)| stats.failed).sum();
         let users = self.agents.values().map(|agent| agent.users).fold(0, u32::saturating_add);
         self.timeline.live(requests, failures, users)
     }
@@ -178,8 +179,9 @@ impl Results {
         Record::new(self, facts)
     }
 
-    /// Checks everything that could be wrong with the window's series and errors, and merges its latencies.
-    fn decode(&self, window: &WindowReport) -> Result<Histogram, ApplyError> {
+    /// Checks everything that could be wrong with the window's series and errors, and adds up its requests:
+    /// transactions and completions are made of them and do not count beside them.
+    fn decode(&self, window: &WindowReport) -> Result<Requests, ApplyError> {
         let count = self.series.len();
         let known = |SeriesId(series): SeriesId| {
             if (series as usize) < count {
@@ -188,11 +190,19 @@ impl Results {
                 Err(ApplyError::UnknownSeries { series, count })
             }
         };
-        let mut all = Histogram::new();
+        let (mut requests, mut others) = (Requests::default(), Histogram::new());
         for report in &window.series {
             let series = known(report.series)?;
             let counted = report.ok.saturating_add(report.failed);
-            let held = all.merge_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
+            let latency = if self.plan.series[series as usize].is_request() {
+                requests.count = requests.count.saturating_add(counted);
+                requests.failures = requests.failures.saturating_add(report.failed);
+                &mut requests.latency
+            } else {
+                &mut others
+            };
+            let held =
+                latency.merge_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
             if held != counted {
                 return Err(ApplyError::Count { series, counted, held });
             }
@@ -204,6 +214,6 @@ impl Results {
         for row in &window.errors {
             known(row.series)?;
         }
-        Ok(all)
+        Ok(requests)
     }
 }

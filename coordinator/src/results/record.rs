@@ -99,8 +99,8 @@ impl Record {
 
 fn merged(plan: &Plan, stats: &[SeriesStats], scope: ThresholdScope) -> SeriesStats {
     let belongs = |series: &Series| match scope {
-        ThresholdScope::Plan => true,
-        ThresholdScope::Group(group) => series.group == Some(group),
+        ThresholdScope::Plan => series.is_request(),
+        ThresholdScope::Group(group) => series.is_request() && series.group == Some(group),
         ThresholdScope::Request(id) => series.id == id,
     };
     let mut all = SeriesStats::default();

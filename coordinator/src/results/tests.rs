@@ -302,6 +302,40 @@ fn missing_users_are_counted() {
 }
 
 #[test]
+fn transactions_and_completions_are_judged_but_are_no_requests() {
+    use plan::model::SeriesKind::{Completion, Evaluation, Request, Transaction};
+    let check = |kind, is_request: bool| {
+        let one = ThresholdScope::Request(metrics::SeriesId(1));
+        let mut plan = plan(&[(PLAN, "count >= 1"), (AUTH, "count >= 1"), (one, "count >= 1")]);
+        plan.series[1].kind = kind;
+        let mut agent = Scripted::new(0, "a");
+        let mut results = Results::new(Arc::new(plan));
+        results.agent_joined(A);
+        results.apply(A, &agent.window(0, 10, STEADY)).unwrap();
+        let (counted, failures) = if is_request { (100, 1) } else { (10, 1) };
+        assert_eq!((results.live().requests, results.live().failures), (counted, failures));
+        results.apply(A, &agent.last(1, 0, &[(1, 0, 5, 7)])).unwrap();
+        let record = results.finish(&facts(&[&agent]));
+        let more = if is_request { 5 } else { 0 };
+        for scope in [PLAN, AUTH] {
+            assert_eq!(record.stats(scope).requests(), counted + more);
+            assert_eq!(record.stats(scope).failed, failures + more);
+        }
+        assert_eq!(record.stats(one).requests(), 95, "its own thresholds see all of it");
+        let samples: Vec<u64> = record.thresholds.iter().map(|t| t.judgement.samples).collect();
+        assert_eq!(samples, [counted + more, counted + more, 95]);
+        let timeline: Vec<(u64, u64)> = record.timeline.iter().map(|p| (p.requests, p.failures)).collect();
+        assert_eq!(timeline, [(counted, failures), (more, more)]);
+        let books = &record.accounting;
+        assert_eq!((books.started, books.merged, books.is_exact()), (105, 105, true), "everything started");
+    };
+    check(Request(plan::model::Method::Get), true);
+    check(Evaluation, true);
+    check(Transaction, false);
+    check(Completion, false);
+}
+
+#[test]
 fn a_bad_window_changes_nothing() {
     let mut agent = Scripted::new(0, "a");
     let mut results = Results::new(Arc::new(plan(&[])));

@@ -27,6 +27,14 @@ struct Open {
     latency: Histogram,
 }
 
+/// The requests that ended in a window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Requests {
+    pub(super) count: u64,
+    pub(super) failures: u64,
+    pub(super) latency: Histogram,
+}
+
 /// The run second by second.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
@@ -82,10 +90,9 @@ impl Timeline {
         self.close_due();
     }
 
-    /// Adds a window whose latencies are `latency`.
-    pub(super) fn add(&mut self, agent: AgentId, window: &WindowReport, latency: &Histogram) {
-        let (index, failed) = (window.index, window.failed());
-        let requests = window.ok().saturating_add(failed);
+    /// Adds a window with these requests.
+    pub(super) fn add(&mut self, agent: AgentId, window: &WindowReport, ended: &Requests) {
+        let (index, requests, failed) = (window.index, ended.count, ended.failures);
         if index < self.first_open {
             self.late = self.late.saturating_add(requests);
         } else {
@@ -93,7 +100,7 @@ impl Timeline {
             open.users = open.users.saturating_add(window.users);
             open.requests = open.requests.saturating_add(requests);
             open.failures = open.failures.saturating_add(failed);
-            open.latency.merge(latency);
+            open.latency.merge(&ended.latency);
         }
         self.newest = self.newest.max(Some(index));
         if window.last {

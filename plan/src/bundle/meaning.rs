@@ -1,5 +1,6 @@
 //! What a plan means, as text: one fact a line, independent of how the model is laid out in memory.
 
+use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
 use crate::model::{Body, Plan, Request, Step, ThresholdScope};
 use crate::schedule::Schedule;
@@ -48,12 +49,8 @@ pub(super) fn describe(plan: &Plan) -> String {
     }
     for series in &plan.series {
         let group = series.group.map_or(-1, |g| i64::from(g.0));
-        let place = format!(
-            "series {} class {} group {group} {}",
-            series.id.0,
-            series.class.0,
-            series.method.as_str()
-        );
+        let place =
+            format!("series {} class {} group {group} {}", series.id.0, series.class.0, series.method());
         facts.add(&place, format_args!("{} {}", quoted(&series.task), quoted(&series.name)));
     }
     let order: Vec<String> = (0..PROBES).map(|s| plan.slots.of(Slot(s)).0.to_string()).collect();
@@ -100,8 +97,52 @@ fn steps(facts: &mut Facts, steps: &[Step]) {
     for step in steps {
         match step {
             Step::Request(request) => self::request(facts, request),
+            Step::Poll(poll) => self::poll(facts, poll),
+            Step::Think(think) => facts.add("think", wait(&think.wait)),
+            Step::Set(set) => {
+                for (name, value) in &set.variables {
+                    facts.add("set", format_args!("{} {name} {}", set.failures.0, json(value)));
+                }
+            }
+            Step::If(branch) => {
+                let condition = quoted(branch.condition.source());
+                facts.add("if", format_args!("{} {condition}", branch.failures.0));
+                nested(facts, "then", &branch.then);
+                nested(facts, "else", &branch.otherwise);
+            }
+            Step::Repeat(repeat) => {
+                let count = match &repeat.count {
+                    Count::Fixed(rounds) => rounds.to_string(),
+                    Count::Computed(expression) => quoted(expression.source()),
+                };
+                facts.add("repeat", format_args!("{} {count}", repeat.failures.0));
+                nested(facts, "rounds", &repeat.steps);
+            }
+            Step::Transaction(transaction) => {
+                nested(facts, &format!("transaction {}", transaction.series.0), &transaction.steps);
+            }
+            Step::Call(steps) => nested(facts, "call", steps),
+            Step::Stop(Stop::Iteration) => facts.add("stop", "iteration"),
+            Step::Stop(Stop::User) => facts.add("stop", "user"),
         }
     }
+}
+
+fn nested(facts: &mut Facts, name: &str, steps: &[Step]) {
+    facts.add(name, "{");
+    self::steps(facts, steps);
+    facts.add(name, "}");
+}
+
+fn poll(facts: &mut Facts, poll: &Poll) {
+    let Poll { request, completion, every, timeout, until, fail_if, save } = poll;
+    facts.add("poll", format_args!("{} {} {}", completion.0, every.as_nanos(), timeout.as_nanos()));
+    facts.text("until", until.source());
+    if let Some(fail_if) = fail_if {
+        facts.text("fail_if", fail_if.source());
+    }
+    self::request(facts, request);
+    saves(facts, save);
 }
 
 fn request(facts: &mut Facts, request: &Request) {
@@ -116,7 +157,11 @@ fn request(facts: &mut Facts, request: &Request) {
         Body::Text(text) => facts.add("body", template(text)),
     }
     expectation(facts, expect);
-    for Save { name, source } in save {
+    saves(facts, save);
+}
+
+fn saves(facts: &mut Facts, saves: &[Save]) {
+    for Save { name, source } in saves {
         match source {
             Source::JsonPath(path) => facts.text(&format!("save {name} json"), path.source()),
             Source::Header(header) => facts.text(&format!("save {name} header"), header),

@@ -57,8 +57,12 @@ impl Problems {
     /// More than anyone reads; beyond it, problems are dropped.
     const MAX: usize = 1000;
 
+    /// Adds a problem, unless the very same one is there: a flow is read at each of its calls.
     pub(crate) fn push(&mut self, problem: Problem) {
-        if !self.is_full() {
+        let same = |other: &Problem| {
+            (other.span, &other.what, &other.related) == (problem.span, &problem.what, &problem.related)
+        };
+        if !self.is_full() && !self.found.iter().any(same) {
             self.found.push(problem);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::expect::Expect;
 use super::response::{Reading, Response};
-use super::save::Source;
+use super::save::{Save, Source};
 use crate::model::Request;
 use crate::scope::Scope;
 use crate::template::{Expression, escaped, excerpt};
@@ -21,18 +21,36 @@ impl Request {
     /// Checks the response and, if it is good, saves what the plan asks for into `scope`. The first check
     /// that does not hold is the failure; a `save` that finds nothing is one too, and then nothing is saved.
     pub fn judge(&self, response: &Response<'_>, scope: &mut Scope) -> Result<(), Failure> {
-        check_status(&self.expect, response.status)?;
-        let assertion = |problem| Failure::new(ErrorKind::Assertion, problem);
-        check_time(self.expect.max_time, response.elapsed).map_err(assertion)?;
         let reading = Reading::new(*response);
-        check_json(&self.expect, &reading, scope).map_err(assertion)?;
-        check_that(&self.expect.that, &reading, scope).map_err(assertion)?;
-        let found: Result<Vec<_>, String> = self.save.iter().map(|save| save.find(&reading)).collect();
-        for (save, value) in self.save.iter().zip(found.map_err(assertion)?) {
-            scope.save(&save.name, value);
-        }
-        Ok(())
+        self.check(response, &reading, scope)?;
+        keep(&self.save, &reading, scope).map_err(assertion)
     }
+
+    /// Checks the response, which is also `reading`.
+    pub(super) fn check(
+        &self,
+        response: &Response<'_>,
+        reading: &Reading<'_>,
+        scope: &mut Scope,
+    ) -> Result<(), Failure> {
+        check_status(&self.expect, response.status)?;
+        check_time(self.expect.max_time, response.elapsed).map_err(assertion)?;
+        check_json(&self.expect, reading, scope).map_err(assertion)?;
+        check_that(&self.expect.that, reading, scope).map_err(assertion)
+    }
+}
+
+pub(super) fn assertion(problem: String) -> Failure {
+    Failure::new(ErrorKind::Assertion, problem)
+}
+
+/// Saves everything, or nothing if anything is missing.
+pub(super) fn keep(saves: &[Save], reading: &Reading<'_>, scope: &mut Scope) -> Result<(), String> {
+    let found: Vec<_> = saves.iter().map(|save| save.find(reading)).collect::<Result<_, _>>()?;
+    for (save, value) in saves.iter().zip(found) {
+        scope.save(&save.name, value);
+    }
+    Ok(())
 }
 
 fn check_status(expect: &Expect, status: u16) -> Result<(), Failure> {
@@ -109,7 +127,7 @@ fn check_that(that: &[Expression], reading: &Reading<'_>, scope: &mut Scope) -> 
     if that.is_empty() {
         return Ok(());
     }
-    scope.set_reply(Some(reading.reply(that)?));
+    scope.set_reply(Some(reading.reply(that.iter())?));
     let result = that.iter().try_for_each(|expression| holds(expression, scope));
     scope.set_reply(None);
     result
@@ -119,7 +137,16 @@ fn holds(expression: &Expression, scope: &Scope) -> Result<(), String> {
     if expression.eval(scope).map_err(|error| error.0)?.is_true() {
         return Ok(());
     }
+    Err(format!("{} is not true{}", source(expression), values(expression, scope)))
+}
+
+/// The expression as messages show it.
+pub(super) fn source(expression: &Expression) -> String {
+    format!("`{}`", escaped(expression.source(), 80))
+}
+
+/// ` (json.id = 0)`, or nothing.
+pub(super) fn values(expression: &Expression, scope: &Scope) -> String {
     let values = expression.values(scope);
-    let values = if values.is_empty() { values } else { format!(" ({values})") };
-    Err(format!("`{}` is not true{values}", escaped(expression.source(), 80)))
+    if values.is_empty() { values } else { format!(" ({values})") }
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod expect;
+mod poll;
 mod render;
 mod response;
 mod save;
@@ -9,6 +10,7 @@ mod save;
 mod tests;
 
 pub use expect::{Expect, JsonPath, StatusPattern};
+pub use poll::Progress;
 pub use render::RenderedRequest;
 pub use response::Response;
 pub use save::{Save, Source};

@@ -87,8 +87,11 @@ impl<'a> Reading<'a> {
     }
 
     /// The names of the response that `expressions` read.
-    pub(super) fn reply(&self, expressions: &[Expression]) -> Result<Reply, &str> {
-        let read = |name: &str| expressions.iter().any(|expression| expression.reads(name));
+    pub(super) fn reply<'e>(
+        &self,
+        expressions: impl Iterator<Item = &'e Expression> + Clone,
+    ) -> Result<Reply, &str> {
+        let read = |name: &str| expressions.clone().any(|expression| expression.reads(name));
         let mut reply = Reply { status: Value::from(self.response.status), ..Reply::default() };
         if read("headers") {
             let lossy = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();

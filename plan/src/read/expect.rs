@@ -83,30 +83,42 @@ impl Reader<'_> {
     }
 
     fn expressions(&mut self, entry: &Entry, visible: &Visible<'_>) -> Vec<Expression> {
-        one_or_many(&entry.value).iter().filter_map(|node| self.expression(node, visible)).collect()
-    }
-
-    /// A bare expression about the response.
-    fn expression(&mut self, node: &Node, visible: &Visible<'_>) -> Option<Expression> {
         let expected = Expected {
             what: "an expression such as `json.id > 0`",
             remedy: "write a condition on `status`, `headers`, `body` or `json`",
         };
+        one_or_many(&entry.value)
+            .iter()
+            .filter_map(|node| self.expression(node, visible, Names::Response, "that", expected))
+            .collect()
+    }
+
+    /// The bare expression under `key`, which may use `names`.
+    pub(super) fn expression(
+        &mut self,
+        node: &Node,
+        visible: &Visible<'_>,
+        names: Names,
+        key: &str,
+        expected: Expected,
+    ) -> Option<Expression> {
         let Some(scalar) = node.scalar().filter(|s| s.kind() == Kind::Text) else {
             self.wrong(node, expected);
             return None;
         };
         if scalar.text.trim_start().starts_with("${") {
-            let problem = "`that` is an expression already";
+            let problem = format!("`{key}` is an expression already");
             self.report(Problem::new(node.span, problem, "write it without `${` and `}`"));
             return None;
         }
         match Expression::compile(&scalar.text) {
-            Ok(expression) => {
-                self.check_expression(node, &expression, visible, Names::Response).then_some(expression)
-            }
+            Ok(expression) => self.check_expression(node, &expression, visible, names).then_some(expression),
             Err(error) => {
-                self.compile_error(node, error, "write a condition such as `status == 200` or `json.id > 0`");
+                let remedy = match names {
+                    Names::Response => "write a condition such as `status == 200` or `json.id > 0`",
+                    Names::Request => "write a condition such as `id > 0` or `user.iteration == 0`",
+                };
+                self.compile_error(node, error, remedy);
                 None
             }
         }

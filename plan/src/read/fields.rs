@@ -3,7 +3,7 @@
 use super::Reader;
 use super::suggest::{closest, did_you_mean, list};
 use crate::diagnostic::{Problem, Span, shown};
-use crate::language::{Shape, TABLES, Table};
+use crate::language::{Key, Shape, TABLES, Table};
 use crate::yaml::{Entry, Node, Value};
 
 /// A mapping whose keys have been checked: the unknown ones are reported already.
@@ -64,7 +64,10 @@ impl<'n> Fields<'n> {
             did_you_mean(&close)
         };
         reader.report(Problem::new(entry.key_span, problem, remedy).label("unknown key"));
-        let Some(key) = close.first().and_then(|name| self.table.key(name)) else { return };
+        // Of several that are as close, the first that could have such a value.
+        let keys: Vec<&Key> = close.iter().filter_map(|name| self.table.key(name)).collect();
+        let fitting = keys.iter().find(|key| fits(key.shape, &entry.value));
+        let Some(key) = fitting.or(keys.first()) else { return };
         if matches!(key.shape, Shape::Later) {
             self.beyond = true;
         } else if self.get(key.name).is_none() {
@@ -81,6 +84,11 @@ impl<'n> Fields<'n> {
         self.found.iter().find(|(known, _)| *known == name).map(|(_, entry)| *entry)
     }
 
+    /// All keys that are there and known.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &'n Entry)> {
+        self.found.iter().copied()
+    }
+
     /// The entries of those `names` that are there, in the order of `names`.
     pub(super) fn among(&self, names: &[&'static str]) -> Vec<(&'static str, &'n Entry)> {
         names.iter().filter_map(|name| Some((*name, self.get(name)?))).collect()
@@ -91,4 +99,22 @@ impl<'n> Fields<'n> {
 fn not_supported(entry: &Entry) -> Problem {
     let problem = format!("{} is not supported yet", shown(&entry.key));
     Problem::new(entry.key_span, problem, "remove it; this version of Muster does not read it")
+}
+
+/// Whether `node` looks like a value of this shape: enough to choose between two keys.
+fn fits(shape: Shape, node: &Node) -> bool {
+    match shape {
+        Shape::Json => true,
+        Shape::Table(_)
+        | Shape::Named(_)
+        | Shape::Templates
+        | Shape::Saves
+        | Shape::Sets
+        | Shape::JsonChecks => {
+            matches!(node.value, Value::Mapping(_))
+        }
+        Shape::List(_) | Shape::Thresholds => matches!(node.value, Value::Sequence(_)),
+        Shape::Statuses | Shape::Expressions => !matches!(node.value, Value::Mapping(_)),
+        _ => matches!(node.value, Value::Scalar(_)),
+    }
 }

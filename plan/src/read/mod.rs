@@ -3,10 +3,14 @@
 //! Reading goes on after a problem, so that all of them are reported in one go: a getter that finds something
 //! wrong reports it and gives `None`, and what it would have been part of is left out.
 
+mod calls;
+mod control;
 mod expect;
 mod fields;
 mod groups;
+mod list;
 mod load;
+mod poll;
 mod root;
 mod steps;
 mod suggest;
@@ -52,6 +56,7 @@ struct Reader<'a> {
     constants: Scope,
     problems: Problems,
     env_used: BTreeSet<String>,
+    flows: Vec<calls::Flow>,
 }
 
 impl<'a> Reader<'a> {
@@ -63,7 +68,7 @@ impl<'a> Reader<'a> {
             seed: settings.seed,
         };
         let constants = Scope::for_class(&Arc::new(facts), "", Slot(0));
-        Reader { settings, constants, problems, env_used: BTreeSet::new() }
+        Reader { settings, constants, problems, env_used: BTreeSet::new(), flows: Vec::new() }
     }
 
     fn report(&mut self, problem: Problem) {

@@ -123,7 +123,10 @@ impl<'s> Reader<'s> {
         let example = "users: { Visitor: { tasks: { home: { get: / } } } }";
         let entry = self.required(fields, "users", example)?;
         let saves = saved_names(&entry.value);
-        let mut workload = self.users(entry, groups, &saves)?;
+        self.flows(fields.get("flows"));
+        let workload = self.users(entry, groups, &saves);
+        self.unused_flows();
+        let mut workload = workload?;
         let weights: Vec<u32> = workload.classes.iter().map(|c| c.weight).collect();
         let Some(slots) = Classes::new(&weights) else {
             if !self.problems.is_empty() {

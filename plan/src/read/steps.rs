@@ -1,15 +1,16 @@
 //! Request steps and the series that they feed.
 
 use super::Reader;
+use super::calls::Call;
 use super::fields::Fields;
 use super::groups::Groups;
 use super::suggest::list;
-use super::users::{Workload, method};
+use super::users::Workload;
 use super::value::{Expected, MAX_NAME};
 use super::variables::Visible;
 use crate::diagnostic::{Problem, Span, shown};
-use crate::language::{LATER_VERBS, METHODS};
-use crate::model::{Body, ClassId, GroupId, Method, Request, Series, Step, ThresholdScope};
+use crate::language::{FLOW_VERBS, LATER_VERBS, METHODS};
+use crate::model::{Body, ClassId, GroupId, Method, Request, Series, SeriesKind, Step};
 use crate::template::{JsonTemplate, Template};
 use crate::yaml::{Entry, Kind, Node, Value};
 use metrics::SeriesId;
@@ -24,6 +25,17 @@ pub(super) struct StepPlace<'a> {
     /// The class's own.
     pub(super) group: Option<GroupId>,
     pub(super) task: &'a str,
+    /// How many steps it stands within, calls of flows included.
+    pub(super) depth: u32,
+    /// The call of the flow that it belongs to.
+    pub(super) call: Option<&'a Call<'a>>,
+}
+
+impl StepPlace<'_> {
+    /// Of the steps within this one.
+    pub(super) fn deeper(&self) -> Self {
+        StepPlace { depth: self.depth + 1, ..*self }
+    }
 }
 
 impl Reader<'_> {
@@ -36,15 +48,10 @@ impl Reader<'_> {
         class_group: Option<GroupId>,
     ) -> bool {
         let Value::Mapping(entries) = &node.value else { return false };
-        // `group` is a key of requests, and on its own a verb.
-        let request = entries.iter().any(|e| METHODS.contains(&e.key.as_str()));
-        let is_verb = |e: &&Entry| {
-            LATER_VERBS.contains(&e.key.as_str())
-                && (e.key != "group" || (!request && e.value.scalar().is_none()))
-        };
+        let is_verb = |e: &&Entry| LATER_VERBS.contains(&e.key.as_str());
         let Some(verb) = entries.iter().find(is_verb) else { return false };
-        let remedy =
-            format!("remove this step; the steps of this version are {}", list(METHODS.iter().copied()));
+        let known = METHODS.iter().copied().chain(FLOW_VERBS.iter().map(|(verb, _)| *verb));
+        let remedy = format!("remove this step; the steps of this version are {}", list(known));
         let problem = format!("{} is not supported yet", shown(&verb.key));
         self.report(Problem::new(verb.key_span, problem, remedy));
         visible.open_ended = true;
@@ -60,6 +67,7 @@ impl Reader<'_> {
     pub(super) fn step(
         &mut self,
         fields: &Fields<'_>,
+        verb: Option<(Method, &Entry)>,
         place: &StepPlace<'_>,
         visible: &mut Visible<'_>,
         groups: &mut Groups,
@@ -72,21 +80,21 @@ impl Reader<'_> {
         if let Some(group) = group {
             groups.mark_used(group);
         }
-        let verb = self.verb(fields);
         let url = verb.and_then(|(_, entry)| self.url(&entry.value, visible));
         let query = self.templates(fields.get("query"), QUERY, visible);
         let headers = self.headers(fields.get("headers"), visible);
         let body = self.body(fields, verb.map(|(method, _)| method), visible);
         let expect = self.expect(fields.get("expect"), visible);
         let save = self.save(fields.get("save"));
-        visible.next_step(save.iter().map(|s| s.name.clone()));
+        visible.save(save.iter().map(|s| s.name.clone()));
         let name = self.request_name(fields, verb, url.as_ref());
         let thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();
         let ((name, name_place), (method, _)) = (name?, verb?);
-        let series =
-            Series { id: SeriesId(0), class: place.class, task: place.task.to_owned(), name, method, group };
+        let (class, task) = (place.class, place.task.to_owned());
+        let kind = SeriesKind::Request(method);
+        let series = Series { id: SeriesId(0), class, task, name, kind, group };
         let series = self.series(series, name_place, workload)?;
-        workload.thresholds.extend(thresholds.into_iter().map(|t| (ThresholdScope::Request(series), t)));
+        workload.judge(series, thresholds);
         Some(Step::Request(Request {
             series,
             method,
@@ -99,33 +107,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn verb<'n>(&mut self, fields: &Fields<'n>) -> Option<(Method, &'n Entry)> {
-        match fields.among(METHODS)[..] {
-            [(verb, entry)] => Some((method(verb)?, entry)),
-            [] => {
-                if !fields.beyond {
-                    let remedy = format!("begin it with one of {}", list(METHODS.iter().copied()));
-                    self.report(Problem::new(fields.place, "a step without a verb", remedy));
-                }
-                None
-            }
-            [(first, first_entry), (second, second_entry), ..] => {
-                let (first, second) = if first_entry.key_span.start < second_entry.key_span.start {
-                    ((first, first_entry), (second, second_entry))
-                } else {
-                    ((second, second_entry), (first, first_entry))
-                };
-                let problem = format!("`{}` beside `{}`: a step does one thing", second.0, first.0);
-                self.report(
-                    Problem::new(second.1.key_span, problem, "make two steps of it")
-                        .related(first.1.key_span, "the step's verb"),
-                );
-                None
-            }
-        }
-    }
-
-    fn url(&mut self, node: &Node, visible: &Visible<'_>) -> Option<Template> {
+    pub(super) fn url(&mut self, node: &Node, visible: &Visible<'_>) -> Option<Template> {
         let expected =
             Expected { what: "a URL", remedy: "write a path such as `/api/v1/me`, or an absolute URL" };
         let template = self.text_template(node, expected, visible)?;
@@ -151,7 +133,7 @@ impl Reader<'_> {
         None
     }
 
-    fn templates(
+    pub(super) fn templates(
         &mut self,
         entry: Option<&Entry>,
         expected: Expected,
@@ -164,7 +146,11 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn headers(&mut self, entry: Option<&Entry>, visible: &Visible<'_>) -> Vec<(String, Template)> {
+    pub(super) fn headers(
+        &mut self,
+        entry: Option<&Entry>,
+        visible: &Visible<'_>,
+    ) -> Vec<(String, Template)> {
         let entries = entry.and_then(|e| self.named(&e.value, HEADERS, usize::MAX)).unwrap_or_default();
         let mut headers: Vec<(String, Template)> = Vec::new();
         for entry in entries {
@@ -241,7 +227,7 @@ impl Reader<'_> {
     }
 
     /// `name`, or else the method and the URL without its query; and where to report what is wrong with it.
-    fn request_name(
+    pub(super) fn request_name(
         &mut self,
         fields: &Fields<'_>,
         verb: Option<(Method, &Entry)>,
@@ -266,11 +252,19 @@ impl Reader<'_> {
     }
 
     /// The number of a series; steps of one task that have the same name share it.
-    fn series(&mut self, series: Series, place: Span, workload: &mut Workload) -> Option<SeriesId> {
+    pub(super) fn series(
+        &mut self,
+        series: Series,
+        place: Span,
+        workload: &mut Workload,
+    ) -> Option<SeriesId> {
         let key = (series.class, series.task.clone(), series.name.clone());
         if let Some(&(id, first)) = workload.places.get(&key) {
             let other = &workload.series[id.0 as usize];
-            let what = if other.method != series.method {
+            let is_request = |series: &Series| matches!(series.kind, SeriesKind::Request(_));
+            let what = if is_request(other) != is_request(&series) {
+                "kinds of measurement"
+            } else if other.kind != series.kind {
                 "methods"
             } else if other.group != series.group {
                 "groups"
@@ -306,7 +300,7 @@ impl Reader<'_> {
     }
 }
 
-const QUERY: Expected =
+pub(super) const QUERY: Expected =
     Expected { what: "query parameters (a mapping)", remedy: "write `query: { page: 1, sort: name }`" };
 const FORM: Expected =
     Expected { what: "form fields (a mapping)", remedy: "write `form: { user: ada, remember: 1 }`" };

@@ -148,6 +148,13 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
             &["10", "abc", "5s", "10/parsec", "[10/s]", "{a: 1}", "true", "-1/s", "0/s", "~", "1.5"]
         }
         Shape::Wait => &["5", "abc", "[1s]", "3s..1s", "rate 5", "1..3", "pacing", "true", "~", "{a: 1}"],
+        Shape::Pause => {
+            &["5", "abc", "[1s]", "3s..1s", "rate 5/s", "pacing 2s", "none", "1..3", "true", "~", "{a: 1}"]
+        }
+        Shape::Count(..) => {
+            &["abc", "0", "1.5", "-1", "10001", "\"3\"", "[1]", "{a: 1}", "\"${zz_q}\"", "\"a${1}\"", "~"]
+        }
+        Shape::Word(_) => &["7", "abc", "[a]", "{a: 1}", "~", "true"],
         Shape::Template => &["[a]", "{a: b}", "~", "\"${zz_q}\"", "\"${1 +}\"", "\"${\""],
         Shape::Json => &["\"${zz_q}\"", "[ { a: \"${zz_q}\" } ]", "\"${fake.nothing()}\"", "1e999", "\"${\""],
         Shape::Templates => &["7", "abc", "[a]", "~", "{ a: [1] }", "{ a: ~ }", "{ a: \"${zz_q}\" }"],
@@ -156,6 +163,10 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
         }
         Shape::Statuses => &["abc", "99", "600", "7xx", "[abc]", "true", "2.5", "~", "{a: 1}", "[[200]]"],
         Shape::Expressions => &["7", "[7]", "\"1 +\"", "\"zz_q > 1\"", "{a: b}", "~", "\"${status}\""],
+        Shape::Check | Shape::Condition => {
+            &["7", "[a]", "\"1 +\"", "\"zz_q > 1\"", "{a: b}", "~", "true", "\"${user.slot}\""]
+        }
+        Shape::Sets => &["7", "abc", "[a]", "~", "{}", "{ x: \"${zz_q}\" }", "{ 1x: 1 }", "{ env: 1 }"],
         Shape::Saves => &[
             "7",
             "abc",
@@ -229,7 +240,7 @@ fn every_unknown_name_in_a_check_is_found_at_its_column() {
         let tree = tree(&source);
         let mut scalars = Vec::new();
         walk(&tree, &language::PLAN, &mut |entry, key, _| {
-            if matches!(key.shape, Shape::Expressions) {
+            if matches!(key.shape, Shape::Expressions | Shape::Check | Shape::Condition) {
                 match &entry.value.value {
                     Value::Sequence(items) => scalars.extend(items),
                     _ => scalars.push(&entry.value),

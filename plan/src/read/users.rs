@@ -8,10 +8,11 @@ use super::value::Expected;
 use super::variables::{ON_START, SavedName, Visible};
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::{self, MAX_WEIGHT, METHODS};
-use crate::model::{ClassId, GroupId, Method, Series, Step, Task, ThresholdScope, UserClass};
+use crate::model::{ClassId, GroupId, Method, Series, Task, ThresholdScope, UserClass};
 use crate::slot::Classes;
 use crate::wait::Wait;
 use crate::yaml::{Entry, Node};
+use metrics::unit::UnitError;
 use metrics::{SeriesId, Threshold};
 use std::collections::HashMap;
 
@@ -19,8 +20,11 @@ use std::collections::HashMap;
 const MAX_CLASSES: usize = 200;
 /// Most tasks of a user class.
 const MAX_TASKS: usize = 500;
-/// Most steps of a task or of `on_start`.
-const MAX_STEPS: usize = 1000;
+
+const WAIT: Expected = Expected {
+    what: "a wait such as `1s..3s`",
+    remedy: "write `2s`, `1s..3s`, `constant 2s`, `pacing 5s`, `rate 0.5/s` or `exponential 2s`",
+};
 
 /// What users do.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(super) struct Workload {
     pub(super) places: HashMap<(ClassId, String, String), (SeriesId, Span)>,
     /// Whether the number of series has been complained about.
     pub(super) overflow: bool,
+    /// Steps of flows that were read, at each call.
+    pub(super) called_steps: u32,
 }
 
 /// The surroundings of the steps of one class.
@@ -43,6 +49,13 @@ struct Surroundings<'a> {
     name: &'a str,
     group: Option<GroupId>,
     saves: &'a [SavedName],
+}
+
+impl<'a> Surroundings<'a> {
+    /// Of the steps of `task`.
+    fn place(&self, task: &'a str) -> StepPlace<'a> {
+        StepPlace { class: self.id, group: self.group, task, depth: 0, call: None }
+    }
 }
 
 impl Reader<'_> {
@@ -69,6 +82,7 @@ impl Reader<'_> {
             thresholds: Vec::new(),
             places: HashMap::new(),
             overflow: false,
+            called_steps: 0,
         };
         for (index, entry) in entries.iter().enumerate() {
             self.check_name(&entry.key, entry.key_span);
@@ -91,13 +105,13 @@ impl Reader<'_> {
         let weight = self.weight(&fields);
         let group = fields.get("group").and_then(|e| self.group(&e.value, groups));
         let wait = match fields.get("wait") {
-            Some(entry) => self.wait(&entry.value),
+            Some(entry) => self.wait(&entry.value, WAIT, Wait::parse),
             None => Some(Wait::None),
         };
         let around = Surroundings { id, name: &entry.key, group, saves };
         let mut visible = Visible::task(&entry.key, ON_START, saves);
         let on_start = match fields.get(ON_START) {
-            Some(entry) => self.steps(entry, &around, ON_START, &mut visible, groups, workload),
+            Some(entry) => self.steps(entry, &around.place(ON_START), &mut visible, groups, workload),
             None => Some(Vec::new()),
         };
         let example = "tasks: { home: { get: / } }";
@@ -119,11 +133,13 @@ impl Reader<'_> {
         }
     }
 
-    fn wait(&mut self, node: &Node) -> Option<Wait> {
-        let expected = Expected {
-            what: "a wait such as `1s..3s`",
-            remedy: "write `2s`, `1s..3s`, `constant 2s`, `pacing 5s`, `rate 0.5/s` or `exponential 2s`",
-        };
+    /// A wait of the kinds that `parse` takes.
+    pub(super) fn wait(
+        &mut self,
+        node: &Node,
+        expected: Expected,
+        parse: fn(&str) -> Result<Wait, UnitError>,
+    ) -> Option<Wait> {
         if let Some(text) = node.scalar().filter(|s| s.is_number()).map(|s| &s.text) {
             let problem =
                 format!("expected {}, found {}: a bare number has no unit", expected.what, node.describe());
@@ -132,7 +148,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        self.parsed(node, expected, Wait::parse)
+        self.parsed(node, expected, parse)
     }
 
     fn tasks(
@@ -186,57 +202,18 @@ impl Reader<'_> {
         let fields = Fields::new(self, &entry.value, entry.key_span, &language::TASK)?;
         let weight = self.weight(&fields);
         let Some(steps) = fields.get("steps") else {
-            let place = StepPlace { class: around.id, group: around.group, task: name };
-            let step = self.step(&fields, &place, visible, groups, workload);
+            let step = self.any_step(&fields, &around.place(name), visible, groups, workload);
             return Some(Task { name: name.clone(), weight: weight?, steps: vec![step?] });
         };
-        let inline = language::STEP.keys.iter().find_map(|key| fields.get(key.name));
+        let inline = language::STEP.keys.iter().filter(|key| key.name != "steps");
+        let inline = inline.into_iter().find_map(|key| fields.get(key.name));
         if let Some(inline) = inline {
             let problem = format!("{} beside `steps`", shown(&inline.key));
             let remedy = "a task is one step written inline or a list of `steps`; move this into a step";
             self.report(Problem::new(inline.key_span, problem, remedy).related(steps.key_span, "the steps"));
         }
-        let steps = self.steps(steps, around, name, visible, groups, workload);
+        let steps = self.steps(steps, &around.place(name), visible, groups, workload);
         Some(Task { name: name.clone(), weight: weight?, steps: steps? })
-    }
-
-    fn steps(
-        &mut self,
-        entry: &Entry,
-        around: &Surroundings<'_>,
-        task: &str,
-        visible: &mut Visible<'_>,
-        groups: &mut Groups,
-        workload: &mut Workload,
-    ) -> Option<Vec<Step>> {
-        let expected =
-            Expected { what: "a list of steps", remedy: "write a list: `- get: /` on a line for each step" };
-        let items = self.list(&entry.value, expected)?;
-        if items.is_empty() {
-            let remedy = if task == ON_START {
-                "add a step, or remove `on_start`"
-            } else {
-                "add a step: `[ { get: / } ]`"
-            };
-            self.report(Problem::new(entry.key_span, "there is no step", remedy));
-            return None;
-        }
-        if !self.at_most(items.len(), MAX_STEPS, "a list of steps", entry.key_span) {
-            return None;
-        }
-        let place = StepPlace { class: around.id, group: around.group, task };
-        let steps: Vec<Option<Step>> = items
-            .iter()
-            .map(|item| {
-                if self.later_verb(item, visible, groups, around.group) {
-                    visible.next_step([]);
-                    return None;
-                }
-                let fields = Fields::new(self, item, item.span, &language::STEP)?;
-                self.step(&fields, &place, visible, groups, workload)
-            })
-            .collect();
-        steps.into_iter().collect()
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::Reader;
 use super::suggest::{closest, did_you_mean, list, remedy};
-use crate::diagnostic::{Problem, shown};
+use crate::diagnostic::{Problem, Span, shown};
 use crate::scope::{NAMESPACES, RESPONSE_NAMES};
 use crate::template::{Expression, Variable, fake_functions, known_functions};
 use crate::yaml::{Node, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the language that this version has no values for.
 const LATER_NAMES: &[&str] = &["row", "setup", "params", "secret", "message"];
@@ -35,8 +35,14 @@ pub(super) struct Visible<'a> {
     place: Place<'a>,
     /// Saved by earlier steps.
     saved: BTreeSet<String>,
+    /// Saved on the way by some steps that may not have run: where, and why.
+    partly: BTreeMap<String, (Span, &'static str)>,
     /// Steps that are not read yet may have saved anything.
     pub(super) open_ended: bool,
+    /// A step before this one stops the iteration or the user.
+    pub(super) ended: bool,
+    /// The flow that the step belongs to, and where it is called.
+    pub(super) call: Option<(String, Span)>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,33 +59,72 @@ pub(super) struct SavedName {
     name: String,
     class: String,
     task: String,
+    /// Which step of the task's own list.
     step: usize,
+    /// Whether a step within that one does.
+    nested: bool,
 }
 
 impl<'a> Visible<'a> {
     /// Of values that are the same for the whole run.
     pub(super) fn constant() -> Visible<'a> {
-        Visible { place: Place::Constant, saved: BTreeSet::new(), open_ended: false }
+        Visible::at(Place::Constant)
     }
 
     /// Of the first step of a task.
     pub(super) fn task(class: &'a str, task: &'a str, saves: &'a [SavedName]) -> Visible<'a> {
-        let place = Place::Step { class, task, index: 0, saves };
-        Visible { place, saved: BTreeSet::new(), open_ended: false }
+        Visible::at(Place::Step { class, task, index: 0, saves })
+    }
+
+    fn at(place: Place<'a>) -> Visible<'a> {
+        Visible {
+            place,
+            saved: BTreeSet::new(),
+            partly: BTreeMap::new(),
+            open_ended: false,
+            ended: false,
+            call: None,
+        }
     }
 
     /// Lets all further steps see what `on_start` saved.
     pub(super) fn inherit(&mut self, on_start: &Visible<'_>) {
         self.saved.extend(on_start.saved.iter().cloned());
+        self.partly.extend(on_start.partly.iter().map(|(name, why)| (name.clone(), *why)));
         self.open_ended |= on_start.open_ended;
     }
 
-    /// Goes on to the next step, which sees what this one saved.
-    pub(super) fn next_step(&mut self, saved: impl IntoIterator<Item = String>) {
-        self.saved.extend(saved);
+    /// Lets all further steps see `names`.
+    pub(super) fn save(&mut self, names: impl IntoIterator<Item = String>) {
+        self.saved.extend(names);
+    }
+
+    /// Goes on to step `index` of the task's own list.
+    pub(super) fn at_step(&mut self, step: usize) {
         if let Place::Step { index, .. } = &mut self.place {
-            *index += 1;
+            *index = step;
         }
+    }
+
+    /// What is known after two ways, of which one was taken: what both saved, unless one of them stops. `why`
+    /// a variable of one of them is not, is told at `place`.
+    pub(super) fn join(&mut self, one: Visible<'a>, other: Visible<'a>, place: Span, why: &'static str) {
+        let ended = one.ended && other.ended;
+        let open_ended = one.open_ended || other.open_ended;
+        let mut after = match (one.ended, other.ended) {
+            (true, false) => other,
+            (false, true) => one,
+            _ => {
+                let mut both = one;
+                let only = both.saved.symmetric_difference(&other.saved).cloned();
+                both.partly.extend(only.map(|name| (name, (place, why))));
+                both.partly.extend(other.partly);
+                both.saved = both.saved.intersection(&other.saved).cloned().collect();
+                both
+            }
+        };
+        (after.ended, after.open_ended) = (ended, open_ended);
+        *self = after;
     }
 }
 
@@ -102,7 +147,13 @@ impl Reader<'_> {
                 _ => check(&variable, visible, names),
             };
             if let Err((problem, remedy)) = checked {
-                self.report(Problem::new(node.place(&variable.range), problem, remedy));
+                let mut found = Problem::new(node.place(&variable.range), problem, remedy);
+                if let Some((place, why)) = visible.partly.get(&variable.path[0]) {
+                    found = found.related(*place, *why);
+                } else if let Some((flow, place)) = &visible.call {
+                    found = found.related(*place, format!("flow {} is called here", shown(flow)));
+                }
+                self.report(found);
                 valid = false;
             }
         }
@@ -236,6 +287,14 @@ fn undefined(name: &str, called: bool, visible: &Visible<'_>, names: Names) -> R
         let remedy = remedy(name, known_functions().iter().copied().chain(["fake"]), "the functions are");
         return wrong(format!("there is no function {}", shown(name)), remedy);
     }
+    if visible.partly.contains_key(name) {
+        let problem =
+            format!("{} may have no value here: only some of the ways to this step save it", shown(name));
+        return wrong(
+            problem,
+            "`save` or `set` it on every way, for instance with `set` before the branches",
+        );
+    }
     if let Some(remedy) = saved_elsewhere(name, visible) {
         return wrong(problem, remedy);
     }
@@ -249,7 +308,8 @@ fn undefined(name: &str, called: bool, visible: &Visible<'_>, names: Names) -> R
     let remedy = if close.is_empty() {
         let saved: Vec<&str> = visible.saved.iter().map(String::as_str).collect();
         let saved = if saved.is_empty() { "none so far".into() } else { list(saved) };
-        format!("`save` it in an earlier step (saved variables here: {saved}), or use `env.{name}`")
+        let before = if visible.call.is_some() { "before the call" } else { "in an earlier step" };
+        format!("`save` it {before} (saved variables here: {saved}), or use `env.{name}`")
     } else {
         did_you_mean(&close)
     };
@@ -262,7 +322,9 @@ fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
     let of_name = || saves.iter().filter(|s| s.name == name);
     let shown = shown(name);
     if let Some(save) = of_name().find(|s| s.class == *class && s.task == *task) {
-        return Some(if save.step == *index {
+        return Some(if save.step == *index && save.nested {
+            format!("{shown} is saved by a step further on, or on another way than this one; save it before")
+        } else if save.step == *index {
             format!("{shown} is saved by this very step, so only later steps see it")
         } else {
             format!(
@@ -339,13 +401,25 @@ fn scan_steps(steps: &Node, class: &str, task: &str, found: &mut Vec<SavedName>)
 }
 
 fn scan_step(step: &Node, class: &str, task: &str, index: usize, found: &mut Vec<SavedName>) {
-    for save in child(step, "save").map(entries).unwrap_or_default() {
+    scan_saves(step, class, task, (index, false), found);
+}
+
+fn scan_saves(step: &Node, class: &str, task: &str, at: (usize, bool), found: &mut Vec<SavedName>) {
+    for save in ["save", "set"].iter().filter_map(|key| child(step, key)).flat_map(entries) {
         found.push(SavedName {
             name: save.key.clone(),
             class: class.to_owned(),
             task: task.to_owned(),
-            step: index,
+            step: at.0,
+            nested: at.1,
         });
+    }
+    for list in ["steps", "then", "else"].iter().filter_map(|key| child(step, key)) {
+        if let Value::Sequence(items) = &list.value {
+            for step in items {
+                scan_saves(step, class, task, (at.0, true), found);
+            }
+        }
     }
 }
 

@@ -137,6 +137,15 @@ impl Template {
         }
     }
 
+    /// The expression, if it is all there is.
+    pub(crate) fn into_single(mut self) -> Option<Expression> {
+        self.as_single()?;
+        match self.segments.pop()? {
+            Segment::Expression(expression) => Some(*expression),
+            Segment::Text(_) => None,
+        }
+    }
+
     /// The text with each expression in braces: `/api/v1/generation/{id}`. The default name of a request.
     pub fn display_name(&self) -> String {
         let mut name = String::new();

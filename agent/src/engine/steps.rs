@@ -1,0 +1,105 @@
+//! The interpreter of a user's steps.
+//!
+//! Steps run in order. The first that fails ends the iteration (or the try of `on_start`): the steps after it
+//! would work on what it did not deliver. Steps within steps are boxed, so a user that runs plain requests is
+//! no larger for them.
+
+use super::user::User;
+use metrics::{ErrorKind, Failure, SeriesId};
+use plan::flow::{Stop, Think, Transaction};
+use plan::model::Step;
+use plan::template::EvalError;
+use std::time::{Duration, Instant};
+
+/// Why the steps did not run to their end.
+pub(super) enum Halt {
+    /// One of them failed, which is in the books already.
+    Failed(Failure),
+    /// `stop: iteration`
+    Iteration,
+    /// `stop: user`
+    User,
+    /// The user was told to stop while it paused. What is open then has no result and counts as aborted: a
+    /// transaction with its pause cut short would look faster than it is.
+    Stopped,
+}
+
+impl User {
+    /// Runs `steps` in order.
+    pub(super) async fn steps(&mut self, steps: &[Step]) -> Result<(), Halt> {
+        for step in steps {
+            match step {
+                Step::Request(request) => self.request(request).await?,
+                Step::Poll(poll) => Box::pin(self.poll(poll)).await?,
+                Step::Think(think) => Box::pin(self.think(think)).await?,
+                Step::Set(set) => {
+                    self.read_clock();
+                    let applied = set.apply(&mut self.scope);
+                    self.evaluated(set.failures, applied)?;
+                }
+                Step::If(decision) => {
+                    self.read_clock();
+                    let branch = decision.branch(&self.scope);
+                    let branch = self.evaluated(decision.failures, branch)?;
+                    Box::pin(self.steps(branch)).await?;
+                }
+                Step::Repeat(repeat) => {
+                    self.read_clock();
+                    let rounds = repeat.rounds(&self.scope);
+                    for _ in 0..self.evaluated(repeat.failures, rounds)? {
+                        Box::pin(self.steps(&repeat.steps)).await?;
+                        // Rounds without requests must not keep the thread from its other users.
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Step::Transaction(transaction) => Box::pin(self.transaction(transaction)).await?,
+                Step::Call(steps) => Box::pin(self.steps(steps)).await?,
+                Step::Stop(Stop::Iteration) => return Err(Halt::Iteration),
+                Step::Stop(Stop::User) => return Err(Halt::User),
+                // The list of steps is open for later versions of the plan crate; this one knows them all.
+                _ => unreachable!("a kind of step that the plan crate of this build does not make"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn think(&mut self, think: &Think) -> Result<(), Halt> {
+        let pause = self.scope.pause(&think.wait, Duration::ZERO);
+        let until = self.shared.now().saturating_add(pause);
+        self.rest(until).await;
+        if self.shared.now() >= self.place.stop.at() { Err(Halt::Stopped) } else { Ok(()) }
+    }
+
+    async fn transaction(&mut self, transaction: &Transaction) -> Result<(), Halt> {
+        let shared = self.shared.clone();
+        let began = Instant::now();
+        let open = shared.tally.open(began);
+        let result = self.steps(&transaction.steps).await;
+        let outcome = match &result {
+            // Dropping `open` counts it as aborted.
+            Err(Halt::Stopped) => return result,
+            Err(Halt::Failed(Failure { kind, message })) => {
+                Err(Failure::new(*kind, format!("a step failed: {message}")))
+            }
+            Ok(()) | Err(Halt::Iteration | Halt::User) => Ok(()),
+        };
+        let ended = Instant::now();
+        open.end(transaction.series, ended, ended - began, outcome);
+        result
+    }
+
+    /// Sets what `now()` gives.
+    fn read_clock(&mut self) {
+        self.scope.set_now(self.shared.unix_ms(Instant::now()));
+    }
+
+    /// A value of the plan's expressions; one that has none is counted as a request that could not be made.
+    fn evaluated<T>(&self, failures: SeriesId, value: Result<T, EvalError>) -> Result<T, Halt> {
+        value.map_err(|error| {
+            let failure = Failure::new(ErrorKind::Template, error.to_string());
+            let now = Instant::now();
+            self.shared.tally.open(now).end(failures, now, Duration::ZERO, Err(failure.clone()));
+            Halt::Failed(failure)
+        })
+    }
+}
