@@ -168,3 +168,66 @@ pub struct Poll {
     /// What to keep of the response that was done.
     pub save: Vec<Save>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::tests::facts;
+    use crate::slot::Slot;
+    use crate::template::Template;
+
+    fn scope() -> Scope {
+        let mut scope = Scope::for_class(&facts(1), "Shop", Slot(0));
+        scope.save("n", Value::from(3));
+        scope.save("text", Value::from(" 12 "));
+        scope.save("long", Value::from("x".repeat(MAX_SET_BYTES - 2)));
+        scope
+    }
+
+    #[test]
+    fn rounds_are_whole_and_bounded() {
+        let check = |source: &str, expected: Result<u32, &str>| {
+            let count = Count::Computed(Expression::compile(source).unwrap());
+            let repeat = Repeat { failures: SeriesId(0), count, steps: Vec::new() };
+            match (repeat.rounds(&scope()), expected) {
+                (Ok(rounds), Ok(expected)) => assert_eq!(rounds, expected, "{source}"),
+                (Err(error), Err(expected)) => assert!(error.0.contains(expected), "{error}"),
+                (found, _) => panic!("{source}: {found:?}"),
+            }
+        };
+        check("n", Ok(3));
+        check("n - 3", Ok(0));
+        check("text", Ok(12));
+        check("6 / 2", Ok(3));
+        check("10000", Ok(MAX_ROUNDS));
+        for wrong in ["10001", "-1", "n / 2", "'x'", "''", "[1]", "none", "1e300"] {
+            check(wrong, Err("not a whole number from 0 to 10000"));
+        }
+        check("nothing", Err("`nothing` has no value"));
+    }
+
+    #[test]
+    fn set_sets_all_or_nothing_and_keeps_types() {
+        let text = |source: &str| JsonTemplate::Text(Template::compile(source).unwrap());
+        let set = |variables: Vec<(&str, JsonTemplate)>| Set {
+            failures: SeriesId(0),
+            variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        let eval = |scope: &Scope, source: &str| Expression::compile(source).unwrap().eval(scope);
+        let mut scope = scope();
+        set(vec![
+            ("n", text("${n + 1}")),
+            ("was", text("${n}")),
+            ("list", JsonTemplate::Array(vec![text("a${n}")])),
+        ])
+        .apply(&mut scope)
+        .unwrap();
+        assert!(eval(&scope, "n == 4 and was == 3 and list == ['a3']").unwrap().is_true());
+        let error = set(vec![("n", text("${n + 1}")), ("bad", text("${nothing}"))]).apply(&mut scope);
+        assert!(error.unwrap_err().0.starts_with("set `bad`: `nothing`"));
+        assert!(eval(&scope, "n == 4").unwrap().is_true());
+        set(vec![("fits", text("${long}"))]).apply(&mut scope).unwrap();
+        let error = set(vec![("big", text("${long}y"))]).apply(&mut scope).unwrap_err();
+        assert_eq!(error.0, "set `big`: a value of 1048577 bytes; the limit is 1048576");
+    }
+}

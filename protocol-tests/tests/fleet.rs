@@ -93,7 +93,7 @@ fn an_agent_killed_in_the_middle_is_named_and_the_verdict_is_not_a_pass() {
 #[test]
 fn polls_are_requests_and_their_completions_are_counted_apart() {
     let config = demo::Config::default()
-        .latency("generation/complete", "constant 300ms".parse().expect("a law"))
+        .latency("generation/done", "constant 300ms".parse().expect("a law"))
         .expect("an endpoint");
     let target = demo::spawn(config).expect("the demo target starts");
     let dir = TestDir::new("polls");

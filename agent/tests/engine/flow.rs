@@ -14,7 +14,8 @@ const PATIENT: StopMode = StopMode::Graceful { timeout: Duration::from_hours(1) 
 
 /// One class with one task of these steps, for 1 h.
 fn steps(user: &str, steps: &[&str]) -> String {
-    let steps: String = steps.iter().map(|step| format!("          - {{ {step} }}\n")).collect();
+    let steps: Vec<String> = steps.iter().map(|step| format!("          - {{ {step} }}\n")).collect();
+    let steps = steps.concat();
     format!(
         "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1h }}\n\
          users:\n  User:\n    {user}\n    tasks:\n      task:\n        steps:\n{steps}"

@@ -87,21 +87,23 @@ impl<'a> Reading<'a> {
     }
 
     /// The names of the response that `expressions` read.
-    pub(super) fn reply<'e>(
-        &self,
-        expressions: impl Iterator<Item = &'e Expression> + Clone,
-    ) -> Result<Reply, &str> {
-        let read = |name: &str| expressions.clone().any(|expression| expression.reads(name));
+    pub(super) fn reply<'e>(&self, expressions: impl Iterator<Item = &'e Expression>) -> Result<Reply, &str> {
+        let (mut headers, mut body, mut json) = (false, false, false);
+        for expression in expressions {
+            headers |= expression.reads("headers");
+            body |= expression.reads("body");
+            json |= expression.reads("json");
+        }
         let mut reply = Reply { status: Value::from(self.response.status), ..Reply::default() };
-        if read("headers") {
+        if headers {
             let lossy = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
             let headers = self.response.headers.iter().map(|(name, value)| (name.clone(), lossy(value)));
             reply.headers = Value::from_object(Headers(headers.collect()));
         }
-        if read("body") {
+        if body {
             reply.body = Value::from(String::from_utf8_lossy(self.response.body));
         }
-        if read("json") {
+        if json {
             let json = self.json()?;
             reply.json = match &**json {
                 Json::Object(_) => Value::from_object(Members(Arc::clone(json))),
