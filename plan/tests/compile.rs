@@ -2,7 +2,7 @@
 
 use metrics::unit::Rate;
 use plan::flow::{Count, Stop};
-use plan::model::{Body, GroupId, Request, Step, ThresholdScope};
+use plan::model::{Body, GroupId, Request, Series, Step, ThresholdScope};
 use plan::schedule::{Schedule, Shape, Stage};
 use plan::slot::Slot;
 use plan::wait::Wait;
@@ -249,7 +249,7 @@ users:
 #[test]
 fn flow_steps_are_read_whole() {
     let plan = compile(PLATFORM, Settings::default());
-    let methods: Vec<&str> = plan.series.iter().filter(|s| s.task == "shop").map(|s| s.method()).collect();
+    let methods: Vec<&str> = plan.series.iter().filter(|s| s.task == "shop").map(Series::method).collect();
     assert_eq!(methods, ["EVAL", "GROUP", "GET", "GET", "POST"]);
     let [Step::Set(_), Step::Transaction(browse), Step::If(decision), Step::Call(refresh)] =
         &plan.classes[0].tasks[3].steps[..]

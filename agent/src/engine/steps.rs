@@ -19,8 +19,8 @@ pub(super) enum Halt {
     Iteration,
     /// `stop: user`
     User,
-    /// The user was told to stop while it paused. What is open then has no result and counts as aborted: a
-    /// transaction with its pause cut short would look faster than it is.
+    /// The user was told to stop while it paused. A transaction around it is not counted: with its pause cut
+    /// short it would look faster than it is.
     Stopped,
 }
 
@@ -70,13 +70,13 @@ impl User {
         if self.shared.now() >= self.place.stop.at() { Err(Halt::Stopped) } else { Ok(()) }
     }
 
+    /// Counted as started and ended when it ends. One that is given up has no part in the books: the request
+    /// that it waited for has, and is the only thing whose outcome is unknown.
     async fn transaction(&mut self, transaction: &Transaction) -> Result<(), Halt> {
         let shared = self.shared.clone();
         let began = Instant::now();
-        let open = shared.tally.open(began);
         let result = self.steps(&transaction.steps).await;
         let outcome = match &result {
-            // Dropping `open` counts it as aborted.
             Err(Halt::Stopped) => return result,
             Err(Halt::Failed(Failure { kind, message })) => {
                 Err(Failure::new(*kind, format!("a step failed: {message}")))
@@ -84,7 +84,7 @@ impl User {
             Ok(()) | Err(Halt::Iteration | Halt::User) => Ok(()),
         };
         let ended = Instant::now();
-        open.end(transaction.series, ended, ended - began, outcome);
+        shared.tally.open(ended).end(transaction.series, ended, ended - began, outcome);
         result
     }
 
