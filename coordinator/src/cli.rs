@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What `--help` says after the flags.
 const AFTER_HELP: &str = "\
-Every flag also has the environment variable that its description names. A flag
+Every flag but --set has the environment variable that its description names. A flag
 wins over its variable; an empty variable counts as unset. A file `.env` in the
 working directory is read.
 
@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// Base URL of the system under test; a bare `HOST:PORT` means http:// [env: LOAD_TEST_HOST]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
+    /// Value of one of the plan's `params`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
     /// Fixes every random choice [default: drawn, and told in the report] [env: LOAD_TEST_SEED]
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,

@@ -105,8 +105,12 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         say(&format!("error: {file}: {problem}"));
         ExitCode::Plan
     })?;
+    let bundle = Bundle { file, source, settings: config.settings };
+    if let Err(error) = bundle.check_params() {
+        return Err(usage(&format!("--set: {error}")));
+    }
     Ok(Job {
-        bundle: Bundle { file, source, settings: config.settings },
+        bundle,
         expect_agents: config.expect_agents,
         agents_timeout: config.agents_timeout,
         listen: config.listen,

@@ -110,6 +110,7 @@ impl RunConfig {
                 .map(Text::rate)
                 .transpose()?,
                 duration: duration(args.duration.as_deref(), env)?,
+                params: params(&args.set)?,
                 seed: seed(args.seed.as_deref(), env, drawn_seed)?,
                 env: env.clone(),
             },
@@ -136,6 +137,23 @@ fn users(typed: Option<&str>, env: &Environment) -> Result<Option<u32>, UsageErr
 
 fn duration(typed: Option<&str>, env: &Environment) -> Result<Option<Duration>, UsageError> {
     Text::find("--duration", "LOAD_TEST_DURATION", typed, env).map(Text::duration).transpose()
+}
+
+/// `NAME=VALUE` of each `--set`.
+fn params(typed: &[String]) -> Result<BTreeMap<String, String>, UsageError> {
+    let mut params = BTreeMap::new();
+    for value in typed {
+        let text = Text { source_name: "--set", value };
+        let Some((name, given)) = value.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            let problem = format!("{} is not NAME=VALUE", text.quoted());
+            return Err(text.error(problem, "write for instance `--set item=5`"));
+        };
+        if params.insert(name.to_owned(), given.to_owned()).is_some() {
+            let name = Text { value: name, ..text }.quoted();
+            return Err(text.error(format!("{name} is given twice"), "keep one of them"));
+        }
+    }
+    Ok(params)
 }
 
 fn seed(typed: Option<&str>, env: &Environment, drawn: u64) -> Result<u64, UsageError> {

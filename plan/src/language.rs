@@ -67,6 +67,8 @@ pub enum Shape {
     Sets,
     /// User-chosen variables, and where each comes from.
     Saves,
+    /// User-chosen parameters, and the default of each.
+    Params,
     /// A mapping.
     Table(&'static Table),
     /// User-chosen names, and a mapping for each.
@@ -113,6 +115,7 @@ impl Shape {
             Shape::Condition => "Condition",
             Shape::Sets => "Sets",
             Shape::Saves => "Saves",
+            Shape::Params => "Params",
             Shape::Table(_) => "Table",
             Shape::Named(_) => "Named",
             Shape::List(_) => "List",
@@ -194,6 +197,7 @@ pub static PLAN: Table = Table {
         key("version", Shape::Integer(1, 1), "version of the plan language"),
         key("name", Shape::Text, "what reports call the plan"),
         key("target", Shape::Text, "base URL of the system under test"),
+        key("params", Shape::Params, "values that --set NAME=VALUE changes, and their defaults"),
         key("load", Shape::Table(&LOAD), "how many users, and when"),
         key("profiles", Shape::Named(&PROFILE), "overlays of load and thresholds, chosen with --profile"),
         key("groups", Shape::Named(&GROUP), "API groups: requests that share thresholds"),
@@ -204,7 +208,6 @@ pub static PLAN: Table = Table {
         later("setup"),
         later("teardown"),
         later("observe"),
-        later("params"),
     ],
     also: None,
 };
@@ -259,12 +262,12 @@ pub static GROUP: Table = Table {
 pub static USER_CLASS: Table = Table {
     name: "a user class",
     keys: &[
-        key("weight", Shape::Integer(1, MAX_WEIGHT), "its share of the users"),
+        key("weight", Shape::Integer(1, MAX_WEIGHT), "its share of the users that `fixed` classes leave"),
+        key("fixed", Shape::Integer(1, MAX_USERS), "how many users, in place of a share"),
         key("group", Shape::Text, "the group of its requests that name none"),
         key("wait", Shape::Wait, "the pause between tasks"),
         key("on_start", Shape::List(&STEP), "what each user does once, first"),
         key("tasks", Shape::Named(&TASK), "what it does, weighted"),
-        later("fixed"),
         later("data"),
     ],
     also: None,

@@ -16,6 +16,7 @@ pub mod flow;
 pub mod judge;
 pub mod language;
 pub mod model;
+pub mod params;
 mod read;
 pub mod rng;
 pub mod schedule;
@@ -25,5 +26,5 @@ pub mod template;
 pub mod wait;
 mod yaml;
 
-pub use bundle::{Bundle, BundleError, Settings, sha256_hex};
+pub use bundle::{Bundle, BundleError, ParamError, Settings, sha256_hex};
 pub use model::Plan;

@@ -2,12 +2,14 @@
 
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
+use crate::params::Params;
 use crate::schedule::Schedule;
-use crate::slot::Classes;
+use crate::slot::{Classes, Share};
 use crate::template::{JsonTemplate, Template};
 use crate::wait::Wait;
 use metrics::{SeriesId, Threshold};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Index of a user class in [`Plan::classes`].
@@ -29,6 +31,8 @@ pub struct Plan {
     pub target: url::Url,
     /// Fixes every random choice of the run.
     pub seed: u64,
+    /// Values that the plan reads as `params.NAME`, those of the settings included.
+    pub params: Arc<Params>,
     /// When users exist.
     pub schedule: Schedule,
     /// How long running iterations may take to finish after the schedule's end.
@@ -128,8 +132,8 @@ pub enum SeriesKind {
 pub struct UserClass {
     /// Its name.
     pub name: String,
-    /// Its share of the users, relative to the other classes' weights.
-    pub weight: u32,
+    /// How many of the users are of it.
+    pub share: Share,
     /// The pause between iterations.
     pub wait: Wait,
     /// Steps that a user runs once before its first iteration; their saved variables stay with the user.

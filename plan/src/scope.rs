@@ -1,6 +1,7 @@
 //! The values that a running user's expressions see.
 
 use crate::model::{ClassId, Plan, UserClass};
+use crate::params::Params;
 use crate::rng::{Part, UserRng, user_rng};
 use crate::slot::Slot;
 use crate::template::{is_keyword, known_functions};
@@ -12,7 +13,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Names that hold other names: what may follow them. `env` is not among them, it holds what the plan reads.
+/// Names that hold other names: what may follow them. `env` and `params` are not among
+/// them, they hold what the plan reads and declares.
 pub const NAMESPACES: &[(&str, &[&str])] =
     &[("user", &["slot", "class", "iteration"]), ("run", &["id"]), ("agent", &["name"])];
 
@@ -56,11 +58,16 @@ impl Scope {
     /// A user's scope before its `on_start`.
     pub fn new(facts: &Arc<RunFacts>, plan: &Plan, class: ClassId, slot: Slot) -> Scope {
         let name = plan.classes.get(class.0 as usize).map_or("", |class| &class.name);
-        Scope::for_class(facts, name, slot)
+        Scope::with_params(facts, name, slot, &plan.params)
     }
 
-    /// [`new`](Scope::new) by the name of the class alone.
+    /// [`new`](Scope::new) by the name of the class alone, without parameters.
     pub fn for_class(facts: &Arc<RunFacts>, class: &str, slot: Slot) -> Scope {
+        Scope::with_params(facts, class, slot, &Arc::default())
+    }
+
+    /// [`new`](Scope::new) by the name of the class and the plan's parameters.
+    pub(crate) fn with_params(facts: &Arc<RunFacts>, class: &str, slot: Slot, params: &Arc<Params>) -> Scope {
         let live = Live {
             rng: user_rng(facts.seed, slot, Part::OnStart),
             iteration: 0,
@@ -69,8 +76,13 @@ impl Scope {
             saved: Vec::new(),
             reply: None,
         };
-        let shared =
-            Shared { facts: Arc::clone(facts), class: Value::from(class), slot, live: Mutex::new(live) };
+        let shared = Shared {
+            facts: Arc::clone(facts),
+            params: Arc::clone(params),
+            class: Value::from(class),
+            slot,
+            live: Mutex::new(live),
+        };
         Scope { shared: Arc::new(shared) }
     }
 
@@ -168,6 +180,7 @@ pub(crate) struct Reply {
 /// exists because MiniJinja wants its objects shareable.
 pub(crate) struct Shared {
     facts: Arc<RunFacts>,
+    params: Arc<Params>,
     class: Value,
     slot: Slot,
     live: Mutex<Live>,
@@ -212,6 +225,7 @@ impl Shared {
     fn member(&self, space: Space, name: &str) -> Option<Value> {
         match (space, name) {
             (Space::Env, name) => self.facts.env.get(name).map(Value::from),
+            (Space::Params, name) => self.params.get(name),
             (Space::User, "slot") => Some(Value::from(self.slot.0)),
             (Space::User, "class") => Some(self.class.clone()),
             (Space::User, "iteration") => Some(Value::from(self.live().iteration)),
@@ -258,6 +272,7 @@ impl Object for Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Space {
     Env,
+    Params,
     User,
     Run,
     Agent,
@@ -267,6 +282,7 @@ impl Space {
     fn named(name: &str) -> Option<Space> {
         match name {
             "env" => Some(Space::Env),
+            "params" => Some(Space::Params),
             "user" => Some(Space::User),
             "run" => Some(Space::Run),
             "agent" => Some(Space::Agent),

@@ -71,6 +71,16 @@ impl Wait {
         }
     }
 
+    /// The mean time from the start of an iteration that takes `spent` to the start of the next one.
+    pub fn mean_cycle(&self, spent: Duration) -> Duration {
+        match *self {
+            Wait::None => spent,
+            Wait::Constant(pause) | Wait::Exponential(pause) => spent.saturating_add(pause),
+            Wait::Uniform { min, max } => spent.saturating_add(min / 2 + max / 2),
+            Wait::Pacing(period) => spent.max(period),
+        }
+    }
+
     /// The pause after an iteration that began `spent` ago.
     pub fn pause(&self, spent: Duration, rng: &mut impl Rng) -> Duration {
         match *self {
@@ -133,6 +143,18 @@ mod tests {
         check(Wait::Pacing(5 * S), 60 * S, Duration::ZERO);
         check(Wait::Uniform { min: S, max: S }, S, S);
         check(Wait::Constant(Duration::MAX), S, Duration::MAX);
+    }
+
+    #[test]
+    fn mean_cycles_are_those_of_the_pauses() {
+        let check = |wait: Wait, seconds: u32| assert_eq!(wait.mean_cycle(3 * S), seconds * S, "{wait:?}");
+        check(Wait::None, 3);
+        check(Wait::Constant(2 * S), 5);
+        check(Wait::Exponential(2 * S), 5);
+        check(Wait::Uniform { min: S, max: 3 * S }, 5);
+        check(Wait::Pacing(2 * S), 3);
+        check(Wait::Pacing(7 * S), 7);
+        assert_eq!(Wait::Constant(Duration::MAX).mean_cycle(S), Duration::MAX);
     }
 
     #[test]

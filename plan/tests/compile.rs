@@ -4,7 +4,7 @@ use metrics::unit::Rate;
 use plan::flow::{Count, Stop};
 use plan::model::{Body, GroupId, Request, Series, Step, ThresholdScope};
 use plan::schedule::{Schedule, Shape, Stage};
-use plan::slot::Slot;
+use plan::slot::{Share, Slot};
 use plan::wait::Wait;
 use plan::{Bundle, Plan, Settings};
 use std::collections::BTreeMap;
@@ -90,8 +90,8 @@ fn the_example_of_the_design_means_what_it_says() {
         ]
     );
     let [auth, generation] = &plan.classes[..] else { panic!("two classes") };
-    assert_eq!((auth.weight, auth.wait), (3, Wait::Uniform { min: secs(1), max: secs(3) }));
-    assert_eq!((generation.weight, generation.wait), (1, Wait::Pacing(secs(2))));
+    assert_eq!((auth.share, auth.wait), (Share::Weight(3), Wait::Uniform { min: secs(1), max: secs(3) }));
+    assert_eq!((generation.share, generation.wait), (Share::Weight(1), Wait::Pacing(secs(2))));
     let tasks: Vec<(&str, u32)> = auth.tasks.iter().map(|t| (t.name.as_str(), t.weight)).collect();
     assert_eq!(tasks, [("profile", 50), ("register", 30)]);
     let of_generation = (0..8).filter(|&slot| plan.slots.of(Slot(slot)).0 == 1).count();
@@ -216,6 +216,7 @@ fn requests_are_read_whole() {
             "GenerationUser / create / HEAD /api/v1/generation/{id} (generation)",
             "GenerationUser / create / OPTIONS https://other.example.com/api (generation)",
             "GenerationUser / remove / DELETE /api/v1/generation/{user.slot} (generation)",
+            "Watcher / list / GET /api/v1/generation/list (generation)",
         ]
     );
     let logout = request(&plan, 0, 2, 0);

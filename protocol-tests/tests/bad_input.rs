@@ -94,6 +94,23 @@ fn wrong_flags_name_the_flag_and_the_remedy() {
 }
 
 #[test]
+fn values_for_parameters_that_the_plan_does_not_take_are_wrong_usage() {
+    let dir = TestDir::new("set");
+    let plan = platform("http://127.0.0.1:1", LOAD, "1s", "p95 <= 1s");
+    dir.write("loadtest.yaml", &plan.replace("groups:", "params: { item: 5 }\ngroups:"));
+    let check = |args: &[&str], expected: &[&str]| {
+        let ended = coordinate(&dir, args);
+        assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.err);
+        for text in expected {
+            assert!(ended.err.contains(text), "{args:?}: `{text}` is not in: {}", ended.err);
+        }
+    };
+    check(&["--set", "itme=5"], &["--set", "`itme`", "did you mean `item`?"]);
+    check(&["--set", "item=many"], &["--set", "`many`", "a number"]);
+    check(&["--set", "item"], &["--set", "NAME=VALUE"]);
+}
+
+#[test]
 fn an_unknown_profile_names_the_known_ones() {
     let dir = TestDir::new("profile");
     let plan = platform("http://127.0.0.1:1", LOAD, "1s", "p95 <= 1s");

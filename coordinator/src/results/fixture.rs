@@ -8,7 +8,7 @@ use plan::model::{
     ClassId, Group, GroupId, Method, ScopedThreshold, Series, SeriesKind, ThresholdScope, UserClass,
 };
 use plan::schedule::Schedule;
-use plan::slot::Classes;
+use plan::slot::{Classes, Share};
 use plan::wait::Wait;
 use proto::message::{Cumulative, HealthReport, RunId, SeriesReport, WindowReport};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
     let class = |name: &str, weight| UserClass {
         name: name.to_owned(),
-        weight,
+        share: Share::Weight(weight),
         wait: Wait::None,
         on_start: Vec::new(),
         tasks: Vec::new(),
@@ -38,6 +38,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         target: reqwest::Url::parse("http://user:secret@127.0.0.1:8000").unwrap(),
         seed: 42,
         schedule: Schedule::constant(10, None, Duration::from_secs(10)),
+        params: std::sync::Arc::default(),
         stop_timeout: Duration::ZERO,
         groups: ["auth", "generation"].map(|name| Group { name: name.to_owned() }).into(),
         thresholds: thresholds

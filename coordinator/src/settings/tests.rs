@@ -52,6 +52,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
             users: Some(7),
             spawn_rate: Some(parse_rate("2.5/s").unwrap()),
             duration: Some(Duration::from_secs(90)),
+            params: BTreeMap::new(),
             seed: 12,
             env: from_env.settings.env.clone(),
         },
@@ -66,6 +67,9 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     assert_eq!(config.settings.target.as_deref(), Some("https://api.example.com/v1"));
     assert_eq!(config.settings.spawn_rate, Some(parse_rate("10/s").unwrap()));
     assert_eq!(config.settings.duration, Some(Duration::from_mins(5)));
+    let set = resolve("--set item=5 --set query=a=b --set empty=", &[]).unwrap().settings.params;
+    let expected = [("empty", ""), ("item", "5"), ("query", "a=b")];
+    assert!(set.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
     let empty: Vec<(&str, &str)> = env.iter().map(|&(name, _)| (name, "")).collect();
     let mut unset = resolve("", &empty).unwrap();
     unset.settings.env.clear();
@@ -89,6 +93,9 @@ fn wrong_values_name_flag_value_and_remedy() {
         &[("LOAD_TEST_USERS", "many")],
         "LOAD_TEST_USERS: `many` is not a whole number; write a whole number from 1 to 1000000",
     );
+    check("--set item", &[], "--set: `item` is not NAME=VALUE; write for instance `--set item=5`");
+    check("--set =5", &[], "--set: `=5` is not NAME=VALUE; write for instance `--set item=5`");
+    check("--set a=1 --set a=2", &[], "--set: `a` is given twice; keep one of them");
     check("--duration 25", &[], "--duration: `25` has no unit; write `25ms` or `25s`");
     check("--duration 0s", &[], "--duration: `0s` is no time at all; write a time above zero, such as `30s`");
     check(

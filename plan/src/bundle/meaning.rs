@@ -4,7 +4,7 @@ use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
 use crate::model::{Body, Plan, Request, Step, ThresholdScope};
 use crate::schedule::Schedule;
-use crate::slot::Slot;
+use crate::slot::{Share, Slot};
 use crate::template::{JsonTemplate, Template};
 use crate::wait::Wait;
 use std::fmt::Write as _;
@@ -34,6 +34,9 @@ pub(super) fn describe(plan: &Plan) -> String {
     facts.text("plan", &plan.name);
     facts.text("target", plan.target.as_str());
     facts.add("seed", plan.seed);
+    for (name, value) in plan.params.iter() {
+        facts.add("param", format_args!("{name} {value}"));
+    }
     facts.add("stop_timeout", plan.stop_timeout.as_nanos());
     schedule(&mut facts, &plan.schedule);
     for group in &plan.groups {
@@ -57,7 +60,10 @@ pub(super) fn describe(plan: &Plan) -> String {
     facts.add("slots", order.join(","));
     for class in &plan.classes {
         facts.text("class", &class.name);
-        facts.add("weight", class.weight);
+        match class.share {
+            Share::Weight(weight) => facts.add("weight", weight),
+            Share::Fixed(users) => facts.add("fixed", users),
+        }
         facts.add("wait", wait(&class.wait));
         steps(&mut facts, &class.on_start);
         for task in &class.tasks {

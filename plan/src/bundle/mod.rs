@@ -36,6 +36,8 @@ pub struct Settings {
     pub spawn_rate: Option<Rate>,
     /// `--duration`
     pub duration: Option<Duration>,
+    /// `--set NAME=VALUE`: values for the plan's `params`, as they were typed.
+    pub params: BTreeMap<String, String>,
     /// `--seed`, or drawn once by the coordinator.
     pub seed: u64,
     /// Environment variables that the plan may read as `env.NAME`.
@@ -47,6 +49,16 @@ pub struct Settings {
 #[error("not a plan bundle: {0}")]
 pub struct BundleError(pub String);
 
+/// A parameter of the settings (`--set NAME=VALUE`) that the plan does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {remedy}")]
+pub struct ParamError {
+    /// What is wrong, the name included.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
 impl Bundle {
     /// Largest accepted encoding in bytes.
     pub const MAX_BYTES: usize = 4 << 20;
@@ -54,6 +66,12 @@ impl Bundle {
     /// Compiles to the validated plan, or says everything that is wrong.
     pub fn compile(&self) -> Result<Plan, Diagnostics> {
         crate::read::compile(self)
+    }
+
+    /// Whether the plan declares every parameter of the settings and takes its value. A text that is no plan
+    /// at all passes: [`compile`](Bundle::compile) says what is wrong with it.
+    pub fn check_params(&self) -> Result<(), ParamError> {
+        crate::read::check_params(self)
     }
 
     /// Keeps only the environment variables that the plan reads, so that nothing else leaves this machine.

@@ -25,7 +25,7 @@ fn the_encoding_stays_as_it_is() {
     let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
     assert_eq!(
         String::from_utf8(bundle.to_bytes()).unwrap(),
-        r#"{"format":1,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"seed":0,"env":{}}"#
+        r#"{"format":1,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"params":{},"seed":0,"env":{}}"#
     );
 }
 
@@ -75,6 +75,8 @@ fn comments_mean_nothing_and_everything_else_does() {
         ("p99 <= 2s", "p99 <= 3s"),
         ("spawn_rate: 10/s", "spawn_rate: 11/s"),
         ("name: log out", "name: log off"),
+        ("greeting: hello", "greeting: hallo"),
+        ("fixed: 2", "fixed: 3"),
         ("seed ${rand(1, 10)}", "seed ${rand(1, 11)}"),
     ];
     for (from, to) in changes {
@@ -83,6 +85,8 @@ fn comments_mean_nothing_and_everything_else_does() {
     }
     assert_ne!(same, meaning(|b| b.settings.seed = 1));
     assert_ne!(same, meaning(|b| b.settings.users = Some(999)));
+    let set = |b: &mut Bundle| b.settings.params = [("greeting".into(), "hi".into())].into();
+    assert_ne!(same, meaning(set));
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -92,13 +96,15 @@ fn settings() -> impl Strategy<Value = Settings> {
         (any::<Option<String>>(), any::<Option<String>>(), any::<Option<u32>>()),
         (prop::option::of(rate), prop::option::of(duration), any::<u64>()),
         prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
+        prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
     )
-        .prop_map(|((profile, target, users), (spawn_rate, duration, seed), env)| Settings {
+        .prop_map(|((profile, target, users), (spawn_rate, duration, seed), params, env)| Settings {
             profile,
             target,
             users,
             spawn_rate,
             duration,
+            params,
             seed,
             env,
         })

@@ -11,6 +11,7 @@ mod groups;
 mod list;
 mod load;
 mod poll;
+mod params;
 mod root;
 mod steps;
 mod suggest;
@@ -29,6 +30,8 @@ use crate::slot::Slot;
 use crate::yaml;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub(crate) use params::check_params;
 
 /// Compiles a bundle to the validated plan.
 pub(crate) fn compile(bundle: &Bundle) -> Result<Plan, Diagnostics> {
@@ -52,23 +55,27 @@ pub(crate) fn compile(bundle: &Bundle) -> Result<Plan, Diagnostics> {
 /// What all of reading shares.
 struct Reader<'a> {
     settings: &'a Settings,
+    facts: Arc<RunFacts>,
     /// Evaluates what is constant for the run.
     constants: Scope,
     problems: Problems,
     env_used: BTreeSet<String>,
     flows: Vec<calls::Flow>,
+    /// The names of the plan's `params`, also of those that are wrong.
+    params: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
     fn new(settings: &'a Settings, problems: Problems) -> Reader<'a> {
-        let facts = RunFacts {
+        let facts = Arc::new(RunFacts {
             run_id: String::new(),
             agent_name: String::new(),
             env: settings.env.clone(),
             seed: settings.seed,
-        };
-        let constants = Scope::for_class(&Arc::new(facts), "", Slot(0));
-        Reader { settings, constants, problems, env_used: BTreeSet::new(), flows: Vec::new() }
+        });
+        let constants = Scope::for_class(&facts, "", Slot(0));
+        let (env_used, params) = (BTreeSet::new(), BTreeSet::new());
+        Reader { settings, facts, constants, problems, env_used, flows: Vec::new(), params }
     }
 
     fn report(&mut self, problem: Problem) {

@@ -10,7 +10,7 @@ use super::variables::saved_names;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language;
 use crate::model::{Plan, ThresholdScope};
-use crate::slot::Classes;
+use crate::slot::{Classes, Share};
 use crate::yaml::{Entry, Kind, Node};
 
 /// Most thresholds of a plan.
@@ -26,6 +26,7 @@ impl<'s> Reader<'s> {
             let expected = Expected { what: "text", remedy: "write the name in quotes" };
             self.name(&entry.value, expected)
         });
+        let params = self.params(fields.get("params"), fields.place);
         let target = self.target(&fields);
         let mut groups = self.groups(fields.get("groups"));
         let plan_thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();
@@ -50,11 +51,13 @@ impl<'s> Reader<'s> {
         thresholds.extend(workload.thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
         let (schedule, stop_timeout) = load?;
+        self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         Some(Plan {
             name: name?,
             profile: self.settings.profile.clone(),
             target: target?,
             seed: self.settings.seed,
+            params,
             schedule,
             stop_timeout,
             groups: groups.into_model(),
@@ -119,6 +122,15 @@ impl<'s> Reader<'s> {
         None
     }
 
+    /// Reports users that no class is left for.
+    fn enough_classes(&mut self, fields: &Fields<'_>, slots: &Classes, users: u32) -> Option<()> {
+        let Some(limit) = slots.limit().filter(|&limit| users > limit) else { return Some(()) };
+        let problem = format!("the load has {users} users, and the user classes, all `fixed`, only {limit}");
+        let remedy = "give one of them a `weight`, to take the rest, or ask for fewer users";
+        self.report(Problem::new(fields.get("users")?.key_span, problem, remedy));
+        None
+    }
+
     fn workload(&mut self, fields: &Fields<'_>, groups: &mut Groups) -> Option<Workload> {
         let example = "users: { Visitor: { tasks: { home: { get: / } } } }";
         let entry = self.required(fields, "users", example)?;
@@ -127,16 +139,17 @@ impl<'s> Reader<'s> {
         let workload = self.users(entry, groups, &saves);
         self.unused_flows();
         let mut workload = workload?;
-        let weights: Vec<u32> = workload.classes.iter().map(|c| c.weight).collect();
-        let Some(slots) = Classes::new(&weights) else {
+        let shares: Vec<Share> = workload.classes.iter().map(|c| c.share).collect();
+        let Some(slots) = Classes::shared(&shares) else {
             if !self.problems.is_empty() {
                 return None;
             }
             let problem = format!(
-                "the weights of the user classes share so little that their order repeats only after more than {} users",
+                "the weights (or the fixed numbers) of the user classes share so little that their order repeats \
+                 only after more than {} users",
                 Classes::MAX_PERIOD
             );
-            self.report(Problem::new(entry.key_span, problem, "use smaller or rounder weights"));
+            self.report(Problem::new(entry.key_span, problem, "use smaller or rounder numbers"));
             return None;
         };
         workload.slots = slots;

@@ -179,6 +179,9 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
             "{ 1x: $.a }",
             "{ env: $.a }",
         ],
+        Shape::Params => {
+            &["7", "abc", "[a]", "~", "{ a: [1] }", "{ 1a: 1 }", "{ a: .inf }", "{ a: \"${zz_q}\" }"]
+        }
         Shape::JsonChecks => &["7", "abc", "[a]", "~", "{ nope: 1 }", "{ $.a: \"${zz_q}\" }"],
         Shape::Table(_) | Shape::Named(_) => &["7", "abc", "[1]", "~"],
         Shape::List(_) => &["7", "abc", "{a: b}", "~", "[7]", "[~]"],

@@ -7,9 +7,9 @@ use super::steps::StepPlace;
 use super::value::Expected;
 use super::variables::{ON_START, SavedName, Visible};
 use crate::diagnostic::{Problem, Span, shown};
-use crate::language::{self, MAX_WEIGHT, METHODS};
+use crate::language::{self, MAX_USERS, MAX_WEIGHT, METHODS};
 use crate::model::{ClassId, GroupId, Method, Series, Task, ThresholdScope, UserClass};
-use crate::slot::Classes;
+use crate::slot::{Classes, Share};
 use crate::wait::Wait;
 use crate::yaml::{Entry, Node};
 use metrics::unit::UnitError;
@@ -102,7 +102,7 @@ impl Reader<'_> {
         workload: &mut Workload,
     ) -> Option<UserClass> {
         let fields = Fields::new(self, &entry.value, entry.key_span, &language::USER_CLASS)?;
-        let weight = self.weight(&fields);
+        let share = self.share(&fields);
         let group = fields.get("group").and_then(|e| self.group(&e.value, groups));
         let wait = match fields.get("wait") {
             Some(entry) => self.wait(&entry.value, WAIT, Wait::parse),
@@ -119,11 +119,26 @@ impl Reader<'_> {
         let tasks = self.tasks(tasks, &around, &visible, groups, workload);
         Some(UserClass {
             name: entry.key.clone(),
-            weight: weight?,
+            share: share?,
             wait: wait?,
             on_start: on_start?,
             tasks: tasks?,
         })
+    }
+
+    /// `weight` or `fixed`.
+    fn share(&mut self, fields: &Fields<'_>) -> Option<Share> {
+        let weight = self.weight(fields).map(Share::Weight);
+        let Some(fixed) = fields.get("fixed") else { return weight };
+        if let Some(other) = fields.get("weight") {
+            let problem = "`fixed` beside `weight`: a class has so many users, or a share of the rest";
+            self.report(
+                Problem::new(fixed.key_span, problem, "keep one of them")
+                    .related(other.key_span, "the weight"),
+            );
+            return None;
+        }
+        self.integer(&fixed.value, 1, MAX_USERS).map(Share::Fixed)
     }
 
     fn weight(&mut self, fields: &Fields<'_>) -> Option<u32> {

@@ -44,7 +44,7 @@ impl Reader<'_> {
         self.report(Problem::new(node.span, error.problem, error.remedy));
     }
 
-    /// A scalar that is the same for the whole run: `${…}` in it may read `env` only, and what comes out is
+    /// A scalar that is the same for the whole run: `${…}` in it may read `env` and `params` only, and what comes out is
     /// read like a plain scalar.
     pub(super) fn constant(&mut self, node: &Node, expected: Expected) -> Option<Constant> {
         let Some(scalar) = node.scalar() else {
@@ -66,7 +66,7 @@ impl Reader<'_> {
         }
         let mut text = String::new();
         if let Err(error) = template.render(&self.constants, &mut text) {
-            let remedy = "only `env` has values here; write `${env.NAME or 'default'}`";
+            let remedy = "only `env` and `params` have values here; write `${env.NAME or 'default'}`";
             self.report(Problem::new(node.span, format!("this template has no value: {error}"), remedy));
             return None;
         }

@@ -9,7 +9,7 @@ use crate::yaml::{Node, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the language that this version has no values for.
-const LATER_NAMES: &[&str] = &["row", "setup", "params", "secret", "message"];
+const LATER_NAMES: &[&str] = &["row", "setup", "secret", "message"];
 
 /// Words of the expression language.
 const KEYWORDS: &[&str] = &[
@@ -144,6 +144,7 @@ impl Reader<'_> {
         for variable in expression.variables() {
             let checked = match variable.path[0].as_str() {
                 "env" => self.check_env(&variable, expression),
+                "params" => self.check_param(&variable),
                 _ => check(&variable, visible, names),
             };
             if let Err((problem, remedy)) = checked {
@@ -182,9 +183,9 @@ impl Reader<'_> {
 }
 
 /// A problem and its remedy.
-type Wrong = (String, String);
+pub(super) type Wrong = (String, String);
 
-fn wrong<T>(problem: impl Into<String>, remedy: impl Into<String>) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(problem: impl Into<String>, remedy: impl Into<String>) -> Result<T, Wrong> {
     Err((problem.into(), remedy.into()))
 }
 
@@ -193,7 +194,7 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
     if let Place::Constant = visible.place {
         return wrong(
             format!("{} has no value here: this is read once, before the run", shown(name)),
-            "only `env` is known here: `${env.NAME or 'default'}`",
+            "only `env` and `params` are known here: `${env.NAME or 'default'}`",
         );
     }
     let calls_name = variable.called && variable.path.len() == 1;
@@ -229,7 +230,7 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
     if visible.open_ended { Ok(()) } else { undefined(name, calls_name, visible, names) }
 }
 
-fn not_a_function(name: &str) -> Result<(), Wrong> {
+pub(super) fn not_a_function(name: &str) -> Result<(), Wrong> {
     wrong(format!("{} is not a function", shown(name)), format!("write {} without `()`", shown(name)))
 }
 
@@ -301,7 +302,7 @@ fn undefined(name: &str, called: bool, visible: &Visible<'_>, names: Names) -> R
     let response = if names == Names::Response { RESPONSE_NAMES } else { &[] };
     let known = visible.saved.iter().map(String::as_str).chain(response.iter().copied());
     let known = known
-        .chain(["env", "fake"])
+        .chain(["env", "params", "fake"])
         .chain(NAMESPACES.iter().map(|(namespace, _)| *namespace))
         .chain(known_functions().iter().copied());
     let close = closest(name, known);
@@ -362,6 +363,7 @@ pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
         return Some((problem, "use letters, digits and `_`, and begin with a letter".into()));
     }
     let taken = name == "env"
+        || name == "params"
         || name == "fake"
         || NAMESPACES.iter().any(|(namespace, _)| *namespace == name)
         || RESPONSE_NAMES.contains(&name)

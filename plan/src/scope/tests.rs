@@ -24,7 +24,7 @@ fn shop() -> UserClass {
     let task = |name: &str, weight| Task { name: name.into(), weight, steps: Vec::new() };
     UserClass {
         name: "Shop".into(),
-        weight: 1,
+        share: crate::slot::Share::Weight(1),
         wait: Wait::None,
         on_start: Vec::new(),
         tasks: vec![task("browse", 70), task("search", 25), task("buy", 5)],

@@ -143,6 +143,7 @@ impl Expression {
                     "the environment variable {variable} is not set; set it, or write `{name} or 'default'`"
                 )
             }
+            [params, _] if params == "params" => format!("the plan has no parameter `{name}`"),
             [root, ..] if crate::scope::RESPONSE_NAMES.contains(&root.as_str()) => {
                 format!("the response has no `{name}`")
             }
