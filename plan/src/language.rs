@@ -190,6 +190,10 @@ pub const LATER_VERBS: &[&str] = &["websocket"];
 pub static TABLES: &[&Table] =
     &[&PLAN, &LOAD, &STAGE, &PROFILE, &GROUP, &USER_CLASS, &FLOW, &TASK, &STEP, &EXPECT, &SAVE];
 
+/// Keys that a mapping cannot do without, whatever the command line says.
+pub static REQUIRED: &[(&Table, &str)] =
+    &[(&PLAN, "version"), (&PLAN, "name"), (&PLAN, "users"), (&STAGE, "users"), (&USER_CLASS, "tasks")];
+
 /// The whole plan.
 pub static PLAN: Table = Table {
     name: "a plan",

@@ -20,6 +20,7 @@ pub mod params;
 mod read;
 pub mod rng;
 pub mod schedule;
+pub mod schema;
 pub mod scope;
 pub mod slot;
 pub mod template;
