@@ -16,6 +16,8 @@ Examples:
   coordinator api.yaml --users 200 --spawn-rate 20/s --duration 5m
   coordinator api.yaml --expect-agents 4 --listen 0.0.0.0:5557
   coordinator demo                             run the demo against a target of its own
+  coordinator check api.yaml --users 200       explain the plan, run nothing
+  coordinator schema                           print the JSON Schema of plans
 
 Exit codes:
   0 pass (also warn)      1 internal error      2 usage      3 plan or data invalid
@@ -39,6 +41,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the demo plan against a target of its own
     Demo(DemoArgs),
+    /// Explain what a plan would do, and run nothing
+    Check(CheckArgs),
+    /// Print the JSON Schema of the plan language
+    Schema,
 }
 
 /// How to run a plan.
@@ -82,6 +88,56 @@ pub struct RunArgs {
     /// Where `RUN-ID/report.json` goes [default: reports] [env: LOAD_TEST_REPORT_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub report_dir: Option<PathBuf>,
+}
+
+/// What to explain.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CheckArgs {
+    /// The plan file [default: ./loadtest.yaml] [env: LOAD_TEST_PLAN]
+    pub plan: Option<PathBuf>,
+    /// Agents that would share the users [default: 1] [env: LOAD_TEST_EXPECT_AGENTS]
+    #[arg(long, value_name = "N")]
+    pub expect_agents: Option<String>,
+    /// Users at the peak [env: LOAD_TEST_USERS]
+    #[arg(long, value_name = "N")]
+    pub users: Option<String>,
+    /// Users to start per time: `10/s`; a bare `10` means that [env: LOAD_TEST_SPAWN_RATE]
+    #[arg(long, value_name = "RATE")]
+    pub spawn_rate: Option<String>,
+    /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
+    #[arg(long, value_name = "DURATION")]
+    pub duration: Option<String>,
+    /// Profile of the plan to lay over its load and thresholds [env: LOAD_TEST_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Base URL of the system under test; a bare `HOST:PORT` means http:// [env: LOAD_TEST_HOST]
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Value of one of the plan's `params`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Fixes every random choice [env: LOAD_TEST_SEED]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+}
+
+impl From<CheckArgs> for RunArgs {
+    /// The run that is explained.
+    fn from(args: CheckArgs) -> RunArgs {
+        let CheckArgs { plan, expect_agents, users, spawn_rate, duration, profile, target, set, seed } = args;
+        RunArgs {
+            plan,
+            expect_agents,
+            users,
+            spawn_rate,
+            duration,
+            profile,
+            target,
+            set,
+            seed,
+            ..RunArgs::default()
+        }
+    }
 }
 
 /// How to run the demo.

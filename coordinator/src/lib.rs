@@ -3,8 +3,10 @@
 //! Reading order: [`cli`] (what was typed) and [`settings`] (what it means), [`fleet`] (who does what) and
 //! [`grpc`] (how they are told), [`results`] (what was measured, and the verdict), [`report`] (how it is told),
 //! [`terminal`] (progress), [`exit`] (what scripts get); [`run`] puts them together, with the [`embedded`] agent
-//! when none is expected, and [`demo`] gives it a target of its own.
+//! when none is expected, and [`demo`] gives it a target of its own. [`check`] explains a
+//! plan without running it.
 
+pub mod check;
 pub mod cli;
 pub mod demo;
 pub mod embedded;

@@ -1,11 +1,12 @@
 //! The coordinator's program.
 
-use coordinator::cli::{Cli, Command};
+use coordinator::check::{explain, render};
+use coordinator::cli::{Cli, Command, RunArgs};
 use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::report::Style;
-use coordinator::run::{Job, run};
+use coordinator::run::{Job, run, tell};
 use coordinator::settings::{DemoConfig, Environment, RunConfig};
 use coordinator::terminal::say;
 use plan::Bundle;
@@ -75,21 +76,44 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let style = if colour { Style::Colour } else { Style::Plain };
     let drawn_seed = rand::random();
+    let run_args = match &cli.command {
+        Some(Command::Schema) => {
+            tell(&plan::schema::schema_text());
+            return Ok(ExitCode::Passed);
+        }
+        Some(Command::Check(args)) => &RunArgs::from(args.clone()),
+        Some(Command::Demo(_)) | None => &cli.run,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &cli.command {
         Some(Command::Demo(args)) => match DemoConfig::resolve(args, &env, drawn_seed) {
             Ok(config) => runtime.block_on(async { demo(config, style, stop_signals()?).await }),
             Err(error) => Ok(usage(&error)),
         },
-        None => match RunConfig::resolve(&cli.run, &env, drawn_seed) {
+        command => match RunConfig::resolve(run_args, &env, drawn_seed) {
             Ok(config) => runtime.block_on(async {
                 match job(config, style) {
+                    Ok(job) if command.is_some() => Ok(check(&job)),
                     Ok(job) => run(job, stop_signals()?).await,
                     Err(code) => Ok(code),
                 }
             }),
             Err(error) => Ok(usage(&error)),
         },
+    }
+}
+
+/// Explains the plan on standard output.
+fn check(job: &Job) -> ExitCode {
+    match job.bundle.compile() {
+        Ok(plan) => {
+            tell(&render(&explain(&plan, &job.bundle.settings, job.expect_agents), job.style));
+            ExitCode::Passed
+        }
+        Err(diagnostics) => {
+            say(diagnostics.to_string().trim_end());
+            ExitCode::Plan
+        }
     }
 }
 

@@ -119,7 +119,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
 }
 
 /// Writes to standard output; nobody reading it is no fault of the run.
-pub(crate) fn tell(text: &str) {
+pub fn tell(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -111,6 +111,26 @@ fn values_for_parameters_that_the_plan_does_not_take_are_wrong_usage() {
 }
 
 #[test]
+fn a_check_explains_or_refuses_and_runs_nothing() {
+    let dir = TestDir::new("check");
+    dir.write("good.yaml", &platform("http://127.0.0.1:1", LOAD, "1s", "p95 <= 1s"));
+    let check = |args: &[&str]| Process::start("coordinator", dir.path(), args.iter().copied()).wait();
+    let good = check(&["check", "good.yaml", "--users", "8", "--expect-agents", "2"]);
+    assert_eq!(good.code, Some(0), "{}", good.err);
+    assert!(good.out.contains("USER CLASS") && good.out.contains("on 2 agents"), "{}", good.out);
+    assert!(!dir.path().join("reports").exists());
+    dir.write("bad.yaml", "version: 1\n");
+    let bad = check(&["check", "bad.yaml"]);
+    assert_eq!((bad.code, bad.out.as_str()), (Some(3), ""), "{}", bad.err);
+    assert!(bad.err.contains("bad.yaml:1:1"), "{}", bad.err);
+    let wrong = check(&["check", "good.yaml", "--set", "x=1"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+    let schema = check(&["schema"]);
+    assert_eq!(schema.code, Some(0), "{}", schema.err);
+    assert!(schema.out.starts_with('{') && schema.out.contains("draft/2020-12"), "{}", schema.out);
+}
+
+#[test]
 fn an_unknown_profile_names_the_known_ones() {
     let dir = TestDir::new("profile");
     let plan = platform("http://127.0.0.1:1", LOAD, "1s", "p95 <= 1s");

@@ -18,6 +18,12 @@ fn flags_and_subcommands() {
         panic!("a subcommand wins over a plan of its name");
     };
     assert_eq!((demo.users.as_deref(), demo.duration.as_deref()), (Some("5"), Some("10s")));
+    let Some(Command::Check(check)) = read("check api.yaml --set a=1 --set b=2").unwrap().command else {
+        panic!("a subcommand was typed");
+    };
+    let run = RunArgs::from(check);
+    assert_eq!((run.plan, run.set), (Some("api.yaml".into()), vec!["a=1".to_owned(), "b=2".to_owned()]));
+    assert!(matches!(read("schema").unwrap().command, Some(Command::Schema)));
     assert_eq!(read("./demo").unwrap().run.plan, Some("./demo".into()));
 }
 
@@ -30,6 +36,8 @@ fn wrong_usage_names_the_flag_and_exits_with_2() {
     check("--user 5", "unexpected argument '--user'");
     check("--users", "a value is required for '--users <N>'");
     check("--users 5 demo", "--users stands before `demo`, which does not use it");
+    check("--set a=1 check", "--set stands before `check`");
+    check("check --no-ui", "unexpected argument '--no-ui'");
     check("--no-ui demo", "--no-ui stands before `demo`");
     check("plan.yaml demo", "a plan stands before `demo`");
     check("a.yaml b.yaml", "unexpected argument 'b.yaml'");

@@ -2,7 +2,7 @@
 
 /// `text` in at most `width` columns: what cannot be printed (control characters, escape sequences, marks that
 /// turn the direction of text) is shown as an escape, and what does not fit is replaced by `…`.
-pub(super) fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     let escaped = escape(text);
     if columns(&escaped) <= width {
         return escaped;
@@ -31,7 +31,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Columns that escaped text takes.
-pub(super) fn columns(escaped: &str) -> usize {
+pub(crate) fn columns(escaped: &str) -> usize {
     escaped.chars().map(column_width).sum()
 }
 

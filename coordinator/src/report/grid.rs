@@ -5,7 +5,7 @@ use super::text::Style;
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 /// Columns of a terminal that every report fits.
-pub(super) const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 
 /// Columns between columns.
 const GAP: usize = 2;
@@ -14,21 +14,21 @@ const GAP: usize = 2;
 const NARROWEST: usize = 12;
 
 /// A table whose cells hold text from outside: it is escaped, and cut where it does not fit.
-pub(super) struct Grid {
+pub(crate) struct Grid {
     columns: Vec<Column>,
     rows: Vec<Row>,
 }
 
 /// One column.
 #[derive(Clone, Copy)]
-pub(super) struct Column {
-    pub(super) title: &'static str,
-    pub(super) fill: Fill,
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    pub(crate) fill: Fill,
 }
 
 /// How a column takes its room.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fill {
+pub(crate) enum Fill {
     /// A number, on the right.
     Number,
     /// Text of at most so many columns.
@@ -38,14 +38,14 @@ pub(super) enum Fill {
 }
 
 /// One row: its cells and how it stands out.
-pub(super) struct Row {
-    pub(super) cells: Vec<String>,
-    pub(super) tone: Tone,
+pub(crate) struct Row {
+    pub(crate) cells: Vec<String>,
+    pub(crate) tone: Tone,
 }
 
 /// How a row stands out where there is colour.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Heading,
     Good,
@@ -66,17 +66,17 @@ impl Tone {
 }
 
 impl Grid {
-    pub(super) fn new(columns: &[(&'static str, Fill)]) -> Grid {
+    pub(crate) fn new(columns: &[(&'static str, Fill)]) -> Grid {
         let columns = columns.iter().map(|&(title, fill)| Column { title, fill }).collect();
         Grid { columns, rows: Vec::new() }
     }
 
-    pub(super) fn row(&mut self, tone: Tone, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, tone: Tone, cells: Vec<String>) {
         self.rows.push(Row { cells, tone });
     }
 
     /// The table as lines, each ended.
-    pub(super) fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         let limits = self.limits();
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);

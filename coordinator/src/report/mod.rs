@@ -4,8 +4,8 @@
 //! here numbers get their units, and text from outside is made harmless where it is shown.
 
 mod build;
-mod escape;
-mod grid;
+pub(crate) mod escape;
+pub(crate) mod grid;
 mod json;
 mod model;
 #[cfg(test)]

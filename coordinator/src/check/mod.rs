@@ -1,0 +1,223 @@
+//! What a plan would do, without doing it: who the users are, how many requests they make, what judges them,
+//! and where values come from.
+//!
+//! **Invariant:** explaining is pure; [`render`] turns the explanation into text.
+
+mod rates;
+#[cfg(test)]
+mod tests;
+mod text;
+mod variables;
+
+pub use rates::{ASSUMED_RESPONSE, Rates};
+pub use text::render;
+pub use variables::{SavedVariable, saved_variables};
+
+use crate::fleet::deal;
+use plan::model::{Series, ThresholdScope};
+use plan::slot::{Share, Slot};
+use plan::{Plan, Settings};
+use std::time::Duration;
+
+/// Users times agents up to which the deal of a run is made in full; beyond, only averages are told.
+const MAX_DEALT: u64 = 100_000_000;
+
+/// A plan, explained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// The plan's name, and its profile in parentheses.
+    pub title: String,
+    /// The system under test.
+    pub target: String,
+    /// The most users at once.
+    pub users: u32,
+    /// When they are all there, from the first start.
+    pub full_at: Duration,
+    /// When the run ends, from the first start.
+    pub end: Duration,
+    /// How long running iterations may take to finish after that.
+    pub stop_timeout: Duration,
+    /// Agents that share the users.
+    pub agents: u32,
+    /// The user classes in plan order.
+    pub classes: Vec<ClassRow>,
+    /// The API groups in plan order, and last the requests without one.
+    pub groups: Vec<GroupRow>,
+    /// What judges what; those of one scope together.
+    pub thresholds: Vec<ScopeRow>,
+    /// What steps save and who uses it.
+    pub variables: Vec<SavedVariable>,
+    /// Name, value, and whether the settings gave it.
+    pub params: Vec<(String, String, bool)>,
+    /// The environment variables that the plan reads, and whether they are set.
+    pub environment: Vec<(String, bool)>,
+}
+
+/// One user class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassRow {
+    /// Its name.
+    pub name: String,
+    /// `weight 3` or `fixed 2`.
+    pub share: String,
+    /// Its users at full load.
+    pub users: u32,
+    /// The fewest and the most of them that one agent has; `None` for fleets too large to deal here.
+    pub per_agent: Option<(u32, u32)>,
+    /// Iterations per second of all of them at full load.
+    pub iterations: f64,
+    /// Requests per second of all of them at full load.
+    pub requests: f64,
+}
+
+/// One API group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRow {
+    /// `None` for the requests without a group.
+    pub name: Option<String>,
+    /// Requests per second at full load.
+    pub rate: f64,
+    /// Its series.
+    pub series: Vec<SeriesRow>,
+}
+
+/// One series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesRow {
+    /// The request's name.
+    pub name: String,
+    /// Its user class.
+    pub class: String,
+    /// Its task.
+    pub task: String,
+    /// Requests per second at full load; `None` for what each user does once.
+    pub rate: Option<f64>,
+}
+
+/// The thresholds of one scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScopeRow {
+    /// `plan`, `group:NAME` or `request:NAME`.
+    pub scope: String,
+    /// The sentences.
+    pub sentences: Vec<String>,
+    /// The names of the series that they judge together; none for all.
+    pub series: Vec<String>,
+}
+
+/// Explains `plan`, which was compiled with `settings`, for so many agents (at least 1).
+pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
+    let agents = agents.max(1);
+    let rates = Rates::at_full_load(plan);
+    let profile = plan.profile.as_ref().map_or(String::new(), |profile| format!(" ({profile})"));
+    let set = |name: &str| settings.params.contains_key(name);
+    Explanation {
+        title: format!("{}{profile}", plan.name),
+        target: plan.target.to_string(),
+        users: plan.schedule.max_users(),
+        full_at: plan.schedule.full_at(),
+        end: plan.schedule.end(),
+        stop_timeout: plan.stop_timeout,
+        agents,
+        classes: classes(plan, &rates, agents),
+        groups: groups(plan, &rates),
+        thresholds: thresholds(plan),
+        variables: saved_variables(plan),
+        params: plan
+            .params
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_string(), set(name)))
+            .collect(),
+        environment: plan
+            .env_used
+            .iter()
+            .map(|name| (name.clone(), settings.env.contains_key(name)))
+            .collect(),
+    }
+}
+
+fn classes(plan: &Plan, rates: &Rates, agents: u32) -> Vec<ClassRow> {
+    let per_agent = per_agent(plan, agents);
+    let row = |(at, class): (usize, &plan::model::UserClass)| ClassRow {
+        name: class.name.clone(),
+        share: match class.share {
+            Share::Weight(weight) => format!("weight {weight}"),
+            Share::Fixed(users) => format!("fixed {users}"),
+        },
+        users: rates.users[at],
+        per_agent: per_agent.as_ref().map(|dealt| dealt[at]),
+        iterations: rates.iterations[at],
+        requests: rates.requests[at],
+    };
+    plan.classes.iter().enumerate().map(row).collect()
+}
+
+/// The fewest and the most users of each class that one agent has, by the very deal of a run.
+fn per_agent(plan: &Plan, agents: u32) -> Option<Vec<(u32, u32)>> {
+    let users = plan.schedule.max_users();
+    if u64::from(users) * u64::from(agents) > MAX_DEALT {
+        return None;
+    }
+    let hands = deal(users, &plan.slots, &vec![u32::MAX; agents as usize])?;
+    let count = |hand: &[Slot]| {
+        let mut counts = vec![0_u32; plan.classes.len()];
+        for slot in hand {
+            counts[plan.slots.of(*slot).0 as usize] += 1;
+        }
+        counts
+    };
+    let mut bounds = vec![(u32::MAX, 0); plan.classes.len()];
+    for counts in hands.iter().map(|hand| count(hand)) {
+        for ((fewest, most), count) in bounds.iter_mut().zip(counts) {
+            *fewest = count.min(*fewest);
+            *most = count.max(*most);
+        }
+    }
+    Some(bounds)
+}
+
+fn groups(plan: &Plan, rates: &Rates) -> Vec<GroupRow> {
+    let row = |series: &Series| SeriesRow {
+        name: series.name.clone(),
+        class: plan.classes[series.class.0 as usize].name.clone(),
+        task: series.task.clone(),
+        rate: rates.series[series.id.0 as usize],
+    };
+    let ids = (0..plan.groups.len() as u32).map(|id| Some(plan::model::GroupId(id)));
+    ids.chain([None])
+        .map(|id| {
+            let series: Vec<SeriesRow> = plan.series.iter().filter(|s| s.group == id).map(row).collect();
+            GroupRow {
+                name: id.map(|id| plan.groups[id.0 as usize].name.clone()),
+                rate: series.iter().filter_map(|s| s.rate).sum(),
+                series,
+            }
+        })
+        .filter(|group| !group.series.is_empty())
+        .collect()
+}
+
+fn thresholds(plan: &Plan) -> Vec<ScopeRow> {
+    let mut rows: Vec<(ThresholdScope, ScopeRow)> = Vec::new();
+    for scoped in &plan.thresholds {
+        let sentence = scoped.threshold.expression.clone();
+        if let Some((_, row)) = rows.iter_mut().find(|(scope, _)| *scope == scoped.scope) {
+            row.sentences.push(sentence);
+            continue;
+        }
+        let (scope, covers): (String, Vec<&Series>) = match scoped.scope {
+            ThresholdScope::Plan => ("plan".to_owned(), Vec::new()),
+            ThresholdScope::Group(id) => (
+                format!("group:{}", plan.groups[id.0 as usize].name),
+                plan.series.iter().filter(|s| s.group == Some(id)).collect(),
+            ),
+            ThresholdScope::Request(id) => {
+                let series = &plan.series[id.0 as usize];
+                (format!("request:{}", series.name), vec![series])
+            }
+        };
+        let series = covers.iter().map(|s| s.name.clone()).collect();
+        rows.push((scoped.scope, ScopeRow { scope, sentences: vec![sentence], series }));
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}

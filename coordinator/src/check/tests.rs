@@ -1,0 +1,76 @@
+use super::*;
+use crate::report::Style;
+use plan::Bundle;
+
+const PLAN: &str = "\
+version: 1
+name: Shop
+target: http://${params.host}
+params: { host: localhost, burst: 3 }
+load: { users: 100, spawn_rate: 10/s, hold: 1m }
+thresholds: [ \"error_rate <= 5%\" ]
+groups: { api: { thresholds: [ \"p95 <= 200ms\", \"rate >= ${env.RATE or 10}/s\" ] } }
+users:
+  Shopper:
+    weight: 3
+    group: api
+    wait: 1s..2s
+    on_start: [ { post: /login, save: { token: $.token, unused: $.id } } ]
+    tasks:
+      browse: { weight: 3, get: /items, headers: { authorization: \"Bearer ${token}\" } }
+      order:
+        steps:
+          - { post: /orders, json: { by: \"${token}\" }, save: { id: $.id } }
+          - { get: \"/orders/${id}\", thresholds: [ \"max <= 1s\" ], expect: { that: \"json.id == id\" } }
+  Writer: { weight: 1, wait: pacing 5s, tasks: { write: { post: /text } } }
+  Watcher: { fixed: 4, tasks: { watch: { get: /watch } } }
+";
+
+fn explained(agents: u32) -> Explanation {
+    let settings = Settings {
+        params: [("host".to_owned(), "shop.example".to_owned())].into(),
+        env: [("RATE".to_owned(), "20".to_owned())].into(),
+        seed: 5,
+        ..Settings::default()
+    };
+    let bundle = Bundle { file: "shop.yaml".into(), source: PLAN.into(), settings: settings.clone() };
+    explain(&bundle.compile().unwrap_or_else(|e| panic!("{e}")), &settings, agents)
+}
+
+#[test]
+fn rates_follow_from_waits_weights_and_steps() {
+    let explanation = explained(3);
+    let rows: Vec<String> = explanation
+        .classes
+        .iter()
+        .map(|c| format!("{} {} {:?} {:.3} {:.3}", c.name, c.users, c.per_agent, c.iterations, c.requests))
+        .collect();
+    // Shopper: 72 users, a cycle of (3 * 1.6 + 1 * 1.7) / 4 = 1.625 s, 5 requests in 4 iterations.
+    // Writer: 24 users, one in 5 s. Watcher: 4 users without a pause, 10/s each.
+    assert_eq!(
+        rows,
+        [
+            "Shopper 72 Some((24, 24)) 44.308 55.385",
+            "Writer 24 Some((8, 8)) 4.800 4.800",
+            "Watcher 4 Some((1, 2)) 40.000 40.000",
+        ]
+    );
+    let total: f64 = explanation.classes.iter().map(|c| c.requests).sum();
+    let of_groups: f64 = explanation.groups.iter().map(|g| g.rate).sum();
+    assert!((total - of_groups).abs() < 1e-9, "{total} {of_groups}");
+}
+
+#[test]
+fn fleets_too_large_to_deal_get_averages() {
+    let explanation = explained(2_000_000);
+    assert_eq!(explanation.classes[0].per_agent, None);
+    assert!(render(&explanation, Style::Plain).contains("about 0.0"));
+}
+
+#[test]
+fn the_explanation_is_told_as_written_down() {
+    let text = render(&explained(3), Style::Plain);
+    let expected = include_str!("../../tests/data/check.txt");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert_eq!(text, expected, "\n{text}");
+}
