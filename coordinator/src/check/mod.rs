@@ -14,7 +14,7 @@ pub use text::render;
 pub use variables::{SavedVariable, saved_variables};
 
 use crate::fleet::deal;
-use plan::model::{Series, ThresholdScope};
+use plan::model::{Series, SeriesKind, ThresholdScope};
 use plan::slot::{Share, Slot};
 use plan::{Plan, Settings};
 use std::time::Duration;
@@ -84,13 +84,15 @@ pub struct GroupRow {
 /// One series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesRow {
+    /// Its method: `GET`, `POLL`, ...
+    pub method: &'static str,
     /// The request's name.
     pub name: String,
     /// Its user class.
     pub class: String,
     /// Its task.
     pub task: String,
-    /// Requests per second at full load; `None` for what each user does once.
+    /// Per second at full load; `None` for what each user does once.
     pub rate: Option<f64>,
 }
 
@@ -178,6 +180,7 @@ fn per_agent(plan: &Plan, agents: u32) -> Option<Vec<(u32, u32)>> {
 
 fn groups(plan: &Plan, rates: &Rates) -> Vec<GroupRow> {
     let row = |series: &Series| SeriesRow {
+        method: series.method(),
         name: series.name.clone(),
         class: plan.classes[series.class.0 as usize].name.clone(),
         task: series.task.clone(),
@@ -186,10 +189,13 @@ fn groups(plan: &Plan, rates: &Rates) -> Vec<GroupRow> {
     let ids = (0..plan.groups.len() as u32).map(|id| Some(plan::model::GroupId(id)));
     ids.chain([None])
         .map(|id| {
-            let series: Vec<SeriesRow> = plan.series.iter().filter(|s| s.group == id).map(row).collect();
+            // What could not be evaluated is expected never to be counted.
+            let told = |s: &&Series| s.group == id && s.kind != SeriesKind::Evaluation;
+            let series: Vec<SeriesRow> = plan.series.iter().filter(told).map(row).collect();
+            let requests = plan.series.iter().filter(|s| told(s) && s.is_request());
             GroupRow {
                 name: id.map(|id| plan.groups[id.0 as usize].name.clone()),
-                rate: series.iter().filter_map(|s| s.rate).sum(),
+                rate: requests.filter_map(|s| rates.series[s.id.0 as usize]).sum(),
                 series,
             }
         })
@@ -209,7 +215,7 @@ fn thresholds(plan: &Plan) -> Vec<ScopeRow> {
             ThresholdScope::Plan => ("plan".to_owned(), Vec::new()),
             ThresholdScope::Group(id) => (
                 format!("group:{}", plan.groups[id.0 as usize].name),
-                plan.series.iter().filter(|s| s.group == Some(id)).collect(),
+                plan.series.iter().filter(|s| s.group == Some(id) && s.is_request()).collect(),
             ),
             ThresholdScope::Request(id) => {
                 let series = &plan.series[id.0 as usize];

@@ -1,6 +1,8 @@
 //! How many requests the users of a plan would make per second.
 
+use metrics::SeriesId;
 use plan::Plan;
+use plan::flow::Count;
 use plan::model::{Step, UserClass};
 use plan::slot::Slot;
 use std::time::Duration;
@@ -17,7 +19,7 @@ pub struct Rates {
     pub iterations: Vec<f64>,
     /// Requests per second of each class.
     pub requests: Vec<f64>,
-    /// Requests per second of each series; `None` for those that each user feeds only once.
+    /// Per second of each series; `None` for those that each user feeds only once.
     pub series: Vec<Option<f64>>,
 }
 
@@ -39,12 +41,12 @@ impl Rates {
             let iterations = f64::from(rates.users[at]) / mean_cycle(class);
             for task in &class.tasks {
                 let rate = iterations * f64::from(task.weight) / total;
-                for step in &task.steps {
-                    if let Step::Request(request) = step {
-                        *rates.series[request.series.0 as usize].get_or_insert(0.0) += rate;
+                visit(&task.steps, rate, &mut |series, rate| {
+                    *rates.series[series.0 as usize].get_or_insert(0.0) += rate;
+                    if plan.series[series.0 as usize].is_request() {
                         rates.requests[at] += rate;
                     }
-                }
+                });
             }
             rates.iterations.push(iterations);
         }
@@ -56,9 +58,55 @@ impl Rates {
 fn mean_cycle(class: &UserClass) -> f64 {
     let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
     let weighted = |task: &plan::model::Task| {
-        let requests = task.steps.iter().filter(|step| matches!(step, Step::Request(_))).count();
-        let spent = ASSUMED_RESPONSE * u32::try_from(requests).unwrap_or(u32::MAX);
+        let spent = Duration::try_from_secs_f64(mean_length(&task.steps)).unwrap_or(Duration::MAX);
         class.wait.mean_cycle(spent).as_secs_f64() * f64::from(task.weight)
     };
     class.tasks.iter().map(weighted).sum::<f64>() / total
+}
+
+/// Tells `seen` every series that `steps` feed, and how often, if they begin `times` times. Assumes that an
+/// `if` goes either way equally often, that a `repeat` of unknown length runs once, and that the first poll is
+/// the last.
+fn visit(steps: &[Step], times: f64, seen: &mut impl FnMut(SeriesId, f64)) {
+    for step in steps {
+        match step {
+            Step::Request(request) => seen(request.series, times),
+            Step::Poll(poll) => {
+                seen(poll.request.series, times);
+                seen(poll.completion, times);
+            }
+            Step::If(branches) => {
+                visit(&branches.then, times / 2.0, seen);
+                visit(&branches.otherwise, times / 2.0, seen);
+            }
+            Step::Repeat(repeat) => visit(&repeat.steps, times * rounds(&repeat.count), seen),
+            Step::Transaction(transaction) => {
+                seen(transaction.series, times);
+                visit(&transaction.steps, times, seen);
+            }
+            Step::Call(steps) => visit(steps, times, seen),
+            _ => {}
+        }
+    }
+}
+
+/// How many seconds `steps` take on average, under the assumptions of [`visit`].
+fn mean_length(steps: &[Step]) -> f64 {
+    let of_step = |step: &Step| match step {
+        Step::Request(_) | Step::Poll(_) => ASSUMED_RESPONSE.as_secs_f64(),
+        Step::Think(think) => think.wait.mean_cycle(Duration::ZERO).as_secs_f64(),
+        Step::If(branches) => f64::midpoint(mean_length(&branches.then), mean_length(&branches.otherwise)),
+        Step::Repeat(repeat) => rounds(&repeat.count) * mean_length(&repeat.steps),
+        Step::Transaction(transaction) => mean_length(&transaction.steps),
+        Step::Call(steps) => mean_length(steps),
+        _ => 0.0,
+    };
+    steps.iter().map(of_step).sum()
+}
+
+fn rounds(count: &Count) -> f64 {
+    match count {
+        Count::Fixed(rounds) => f64::from(*rounds),
+        Count::Computed(_) => 1.0,
+    }
 }

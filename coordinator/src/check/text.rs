@@ -4,6 +4,7 @@ use super::{ASSUMED_RESPONSE, ClassRow, Explanation};
 use crate::report::Style;
 use crate::report::escape;
 use crate::report::grid::{Fill, Grid, Tone, WIDTH};
+use crate::report::text::with_method;
 use crate::results::quantity;
 use metrics::unit::format_duration;
 
@@ -60,7 +61,8 @@ fn classes(explanation: &Explanation, style: Style) -> String {
         if agents == 1 { "1 agent".to_owned() } else { format!("{} agents", quantity::count(agents.into())) };
     let assumed = quantity::latency(ASSUMED_RESPONSE);
     format!(
-        "{}at full load on {fleet}; rates are what to expect if every response takes {assumed}\n",
+        "{}at full load on {fleet}; rates are what to expect if every response takes {assumed},\n\
+         half of the `if`s are true, and a `poll` or a `repeat` of unknown length goes round once\n",
         grid.render(style)
     )
 }
@@ -93,8 +95,8 @@ fn requests(explanation: &Explanation, style: Style) -> String {
             let indent = if grouped { "  " } else { "" };
             let rate =
                 series.rate.map_or_else(|| "once per user".to_owned(), |rate| quantity::decimal(rate, 1));
-            let cells =
-                vec![format!("{indent}{}", series.name), series.class.clone(), series.task.clone(), rate];
+            let name = format!("{indent}{}", with_method(series.method, &series.name));
+            let cells = vec![name, series.class.clone(), series.task.clone(), rate];
             grid.row(Tone::Plain, cells);
         }
     }

@@ -1,65 +1,150 @@
-//! Where saved variables come from and who uses them.
+//! Where variables come from and who uses them.
 
 use plan::Plan;
+use plan::flow::Count;
 use plan::model::{Body, Request, Step, UserClass};
 use plan::template::{Expression, Template};
 use std::collections::BTreeMap;
 
-/// One `save` of a plan.
+/// One variable that a `save` or `set` of a plan gives a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedVariable {
     /// The variable.
     pub name: String,
     /// The user class whose users have it.
     pub class: String,
-    /// The step that saves it: task, number from 1, request.
+    /// The step that saves it: task, number from 1 (`2.1` is the first within the second), request.
     pub saved_by: String,
     /// The steps that use this very value.
     pub used_by: Vec<String>,
 }
 
-/// Every `save` in plan order.
+/// Every `save` and `set` in plan order.
 pub fn saved_variables(plan: &Plan) -> Vec<SavedVariable> {
     let mut found = Vec::new();
     for class in &plan.classes {
-        let mut of_user = BTreeMap::new();
-        follow(plan, class, "on_start", &class.on_start, &mut of_user, &mut found);
+        let mut trace = Trace { plan, class, task: "on_start", found: &mut found };
+        let mut of_user = Savers::new();
+        trace.steps("", &class.on_start, &mut of_user);
         for task in &class.tasks {
+            trace.task = &task.name;
             // What a task saves ends with its iteration.
-            follow(plan, class, &task.name, &task.steps, &mut of_user.clone(), &mut found);
+            trace.steps("", &task.steps, &mut of_user.clone());
         }
     }
     found
 }
 
-/// Follows the steps of one task; `visible` says who saved what last.
-fn follow<'p>(
+/// Who may have saved the present value of each variable, as indices of what was found.
+type Savers<'p> = BTreeMap<&'p str, Vec<usize>>;
+
+/// Follows the steps of one task.
+struct Trace<'p, 'f> {
     plan: &'p Plan,
-    class: &UserClass,
-    task: &str,
-    steps: &'p [Step],
-    visible: &mut BTreeMap<&'p str, usize>,
-    found: &mut Vec<SavedVariable>,
-) {
-    for (number, step) in (1..).zip(steps) {
-        let Step::Request(request) = step else { continue };
-        let place = format!("{task} {number}: {}", plan.series[request.series.0 as usize].name);
-        let variables = expressions(request).into_iter().flat_map(Expression::variables);
-        for variable in variables {
-            if let Some(&saver) = visible.get(variable.path[0].as_str())
-                && !found[saver].used_by.contains(&place)
-            {
-                found[saver].used_by.push(place.clone());
+    class: &'p UserClass,
+    task: &'p str,
+    found: &'f mut Vec<SavedVariable>,
+}
+
+impl<'p> Trace<'p, '_> {
+    /// `parent` is the number of the step around them, with a dot.
+    fn steps(&mut self, parent: &str, steps: &'p [Step], visible: &mut Savers<'p>) {
+        for (number, step) in (1..).zip(steps) {
+            self.step(&format!("{parent}{number}"), step, visible);
+        }
+    }
+
+    fn step(&mut self, number: &str, step: &'p Step, visible: &mut Savers<'p>) {
+        let inner = format!("{number}.");
+        match step {
+            Step::Request(request) => {
+                let place = self.place(number, &self.plan.series[request.series.0 as usize].name);
+                self.uses(&place, expressions(request), visible);
+                self.saves(&place, request.save.iter().map(|save| save.name.as_str()), visible);
+            }
+            Step::Poll(poll) => {
+                let place = self.place(number, &self.plan.series[poll.request.series.0 as usize].name);
+                let mut read = expressions(&poll.request);
+                read.push(&poll.until);
+                read.extend(&poll.fail_if);
+                self.uses(&place, read, visible);
+                self.saves(&place, poll.save.iter().map(|save| save.name.as_str()), visible);
+            }
+            Step::Set(set) => {
+                let place = self.place(number, "set");
+                let read = set.variables.iter().flat_map(|(_, value)| value.expressions()).collect();
+                self.uses(&place, read, visible);
+                self.saves(&place, set.variables.iter().map(|(name, _)| name.as_str()), visible);
+            }
+            Step::If(branches) => {
+                self.uses(&self.place(number, "if"), vec![&branches.condition], visible);
+                let mut otherwise = visible.clone();
+                self.steps(&inner, &branches.then, visible);
+                self.steps(&format!("{number}.else."), &branches.otherwise, &mut otherwise);
+                join(visible, otherwise);
+            }
+            Step::Repeat(repeat) => {
+                let before = match &repeat.count {
+                    Count::Fixed(_) => None,
+                    Count::Computed(count) => {
+                        self.uses(&self.place(number, "repeat"), vec![count], visible);
+                        Some(visible.clone())
+                    }
+                };
+                self.steps(&inner, &repeat.steps, visible);
+                // A later round sees what an earlier one saved.
+                self.steps(&inner, &repeat.steps, &mut visible.clone());
+                join(visible, before.unwrap_or_default());
+            }
+            Step::Transaction(transaction) => self.steps(&inner, &transaction.steps, visible),
+            Step::Call(steps) => self.steps(&inner, steps, visible),
+            _ => {}
+        }
+    }
+
+    fn place(&self, number: &str, what: &str) -> String {
+        format!("{} {number}: {what}", self.task)
+    }
+
+    /// Takes note that the step at `place` reads what `expressions` name.
+    fn uses(&mut self, place: &str, expressions: Vec<&Expression>, visible: &Savers<'_>) {
+        for variable in expressions.into_iter().flat_map(Expression::variables) {
+            for &saver in visible.get(variable.path[0].as_str()).into_iter().flatten() {
+                let used_by = &mut self.found[saver].used_by;
+                if !used_by.iter().any(|known| known == place) {
+                    used_by.push(place.to_owned());
+                }
             }
         }
-        for save in &request.save {
-            visible.insert(&save.name, found.len());
-            found.push(SavedVariable {
-                name: save.name.clone(),
-                class: class.name.clone(),
-                saved_by: place.clone(),
-                used_by: Vec::new(),
+    }
+
+    /// Takes note that the step at `place` saves `names`.
+    fn saves(&mut self, place: &str, names: impl Iterator<Item = &'p str>, visible: &mut Savers<'p>) {
+        for name in names {
+            let same =
+                |v: &SavedVariable| v.name == name && v.saved_by == place && v.class == self.class.name;
+            let saver = self.found.iter().position(same).unwrap_or_else(|| {
+                self.found.push(SavedVariable {
+                    name: name.to_owned(),
+                    class: self.class.name.clone(),
+                    saved_by: place.to_owned(),
+                    used_by: Vec::new(),
+                });
+                self.found.len() - 1
             });
+            visible.insert(name, vec![saver]);
+        }
+    }
+}
+
+/// Lets `visible` come from either of two ways.
+fn join<'p>(visible: &mut Savers<'p>, other: Savers<'p>) {
+    for (name, savers) in other {
+        let known = visible.entry(name).or_default();
+        for saver in savers {
+            if !known.contains(&saver) {
+                known.push(saver);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ mod json;
 mod model;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 pub use escape::escape;
 pub use json::{ReportError, write_json};

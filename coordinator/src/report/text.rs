@@ -134,16 +134,18 @@ fn requests(report: &Report, style: Style) -> String {
         }
         for row in rows {
             let tone = if row.totals.failures > 0 { Tone::Doubtful } else { Tone::Plain };
-            let name = if row.name.starts_with(row.method) {
-                row.name.clone()
-            } else {
-                format!("{} {}", row.method, row.name)
-            };
+            let name = with_method(row.method, &row.name);
             grid.row(tone, cells(&format!("{indent}{name}"), &row.totals));
         }
     }
     grid.row(Tone::Heading, cells("all requests", &report.totals));
     grid.render(style)
+}
+
+/// The name of a series with its method before it, unless it begins with that by itself.
+pub(crate) fn with_method(method: &str, name: &str) -> String {
+    let own = name.strip_prefix(method).is_some_and(|rest| rest.starts_with(' '));
+    if own { name.to_owned() } else { format!("{method} {name}") }
 }
 
 fn cells(name: &str, totals: &Totals) -> Vec<String> {
