@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
+    /// What of it, at the start, thresholds and totals leave out: `30s`, `0s` for none [env: LOAD_TEST_WARMUP]
+    #[arg(long, value_name = "DURATION")]
+    pub warmup: Option<String>,
     /// Profile of the plan to lay over its load and thresholds [env: LOAD_TEST_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -107,6 +110,9 @@ pub struct CheckArgs {
     /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
+    /// What of it, at the start, thresholds and totals leave out: `30s`, `0s` for none [env: LOAD_TEST_WARMUP]
+    #[arg(long, value_name = "DURATION")]
+    pub warmup: Option<String>,
     /// Profile of the plan to lay over its load and thresholds [env: LOAD_TEST_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -124,13 +130,25 @@ pub struct CheckArgs {
 impl From<CheckArgs> for RunArgs {
     /// The run that is explained.
     fn from(args: CheckArgs) -> RunArgs {
-        let CheckArgs { plan, expect_agents, users, spawn_rate, duration, profile, target, set, seed } = args;
+        let CheckArgs {
+            plan,
+            expect_agents,
+            users,
+            spawn_rate,
+            duration,
+            warmup,
+            profile,
+            target,
+            set,
+            seed,
+        } = args;
         RunArgs {
             plan,
             expect_agents,
             users,
             spawn_rate,
             duration,
+            warmup,
             profile,
             target,
             set,

@@ -32,6 +32,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         users: config.users,
         spawn_rate: None,
         duration: config.duration,
+        warmup: None,
         params: BTreeMap::new(),
         seed: config.seed,
         env: BTreeMap::new(),

@@ -163,10 +163,15 @@ async fn listen(job: &Job, note: &impl Fn(&str)) -> anyhow::Result<Option<TcpLis
 async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     let profile = plan.profile.as_ref().map_or(String::new(), |profile| format!(", profile {profile}"));
     note(&format!(
-        "{}{profile}: {} users for {} s, seed {}",
+        "{}{profile}: {} users for {} s{}, seed {}",
         plan.name,
         plan.schedule.max_users(),
         plan.schedule.end().as_secs_f64(),
+        if plan.warmup.is_zero() {
+            String::new()
+        } else {
+            format!(", the first {} s of it as warm-up", plan.warmup.as_secs())
+        },
         job.bundle.settings.seed
     ));
     let (asked, most) = (plan.schedule.asked_users(), plan.schedule.max_users());

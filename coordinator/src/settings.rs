@@ -110,6 +110,9 @@ impl RunConfig {
                 .map(Text::rate)
                 .transpose()?,
                 duration: duration(args.duration.as_deref(), env)?,
+                warmup: Text::find("--warmup", "LOAD_TEST_WARMUP", args.warmup.as_deref(), env)
+                    .map(Text::warmup)
+                    .transpose()?,
                 params: params(&args.set)?,
                 seed: seed(args.seed.as_deref(), env, drawn_seed)?,
                 env: env.clone(),
@@ -223,6 +226,21 @@ impl<'a> Text<'a> {
                 "write a shorter time, such as `24h`",
             )),
             duration => Ok(duration),
+        }
+    }
+
+    /// Whole seconds, or none.
+    fn warmup(self) -> Result<Duration, UsageError> {
+        match parse_duration(self.value).map_err(|error| self.unit_error(error))? {
+            warmup if warmup.subsec_nanos() > 0 => Err(self.error(
+                format!("{} is not a whole number of seconds", self.quoted()),
+                "write for instance `30s`: statistics are kept by the second",
+            )),
+            warmup if warmup > Schedule::MAX_LENGTH => Err(self.error(
+                format!("{} is longer than 400 days", self.quoted()),
+                "write a shorter time, such as `30s`",
+            )),
+            warmup => Ok(warmup),
         }
     }
 

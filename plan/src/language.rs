@@ -226,7 +226,7 @@ pub static LOAD: Table = Table {
         key("hold", Shape::Duration, "from the end of the ramp to the end"),
         key("stages", Shape::List(&STAGE), "a course of user numbers, in place of users and duration"),
         key("stop_timeout", Shape::Duration, "how long iterations may take to finish at the end"),
-        later("warmup"),
+        key("warmup", Shape::Duration, "whole seconds at the start that thresholds and totals leave out"),
         later("arrivals"),
         later("max_users"),
         later("iterations"),

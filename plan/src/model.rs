@@ -37,6 +37,8 @@ pub struct Plan {
     pub schedule: Schedule,
     /// How long running iterations may take to finish after the schedule's end.
     pub stop_timeout: Duration,
+    /// What ends in these first whole seconds is left out of thresholds and totals.
+    pub warmup: Duration,
     /// API groups in plan order.
     pub groups: Vec<Group>,
     /// Every threshold of the plan in plan order: first the plan's own, then the groups', then the requests'.

@@ -35,6 +35,8 @@ pub struct Explanation {
     pub full_at: Duration,
     /// When the run ends, from the first start.
     pub end: Duration,
+    /// What of it, from the first start, thresholds and totals leave out.
+    pub warmup: Duration,
     /// How long running iterations may take to finish after that.
     pub stop_timeout: Duration,
     /// Agents that share the users.
@@ -119,6 +121,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         users: plan.schedule.max_users(),
         full_at: plan.schedule.full_at(),
         end: plan.schedule.end(),
+        warmup: plan.warmup,
         stop_timeout: plan.stop_timeout,
         agents,
         classes: classes(plan, &rates, agents),

@@ -7,7 +7,7 @@ version: 1
 name: Shop
 target: http://${params.host}
 params: { host: localhost, burst: 3 }
-load: { users: 100, spawn_rate: 10/s, hold: 1m }
+load: { users: 100, spawn_rate: 10/s, hold: 1m, warmup: 15s }
 thresholds: [ \"error_rate <= 5%\" ]
 groups: { api: { thresholds: [ \"p95 <= 200ms\", \"rate >= ${env.RATE or 10}/s\" ] } }
 users:

@@ -27,6 +27,10 @@ fn load(explanation: &Explanation, style: Style) -> String {
     let mut row = |what: &str, text: String| grid.row(Tone::Plain, vec![what.to_owned(), text]);
     row("users", quantity::count(explanation.users.into()));
     row("all there", format!("{} after the first start", format_duration(explanation.full_at)));
+    if !explanation.warmup.is_zero() {
+        let warmup = format_duration(explanation.warmup);
+        row("warm-up", format!("the first {warmup}, which thresholds and totals leave out"));
+    }
     row("end", format!("{} after the first start", format_duration(explanation.end)));
     row("then", format!("{} for running iterations to finish", format_duration(explanation.stop_timeout)));
     let title = escape::fit(&format!("{}: {}", explanation.title, explanation.target), WIDTH);

@@ -16,7 +16,7 @@ use std::time::Duration;
 impl Report {
     /// The report of a finished run.
     pub fn new(record: &Record) -> Report {
-        let totals = |scope| Totals::new(&record.stats(scope), record.facts.measured);
+        let totals = |scope| Totals::new(&record.stats(scope), record.measured);
         let groups = record.plan.groups.iter().zip(0..);
         Report {
             schema_version: SCHEMA_VERSION,
@@ -66,7 +66,8 @@ impl Run {
             started_at: facts.started_at.to_string(),
             ended_at: facts.ended_at.to_string(),
             duration_s: facts.measured.as_secs_f64(),
-            warmup_s: 0.0,
+            warmup_s: plan.warmup.min(facts.measured).as_secs_f64(),
+            warmup_requests: record.left_out,
         }
     }
 }
@@ -134,7 +135,7 @@ fn requests(record: &Record) -> Vec<RequestRow> {
         user_class: plan.classes[series.class.0 as usize].name.clone(),
         task: series.task.clone(),
         method: series.method(),
-        totals: Totals::new(stats, record.facts.measured),
+        totals: Totals::new(stats, record.measured),
         phases_ms: phases(&stats.phases),
     };
     // Evaluations are counted only where they failed; most tasks have none to show.

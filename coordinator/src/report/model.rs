@@ -65,10 +65,13 @@ pub struct Run {
     pub started_at: String,
     /// When the last agent had finished, RFC 3339 in UTC.
     pub ended_at: String,
-    /// Seconds that were measured; rates are per these.
+    /// Seconds from T0 to the schedule's end, or to the interruption. Rates are per `duration_s - warmup_s`.
     pub duration_s: f64,
-    /// Seconds at the start that thresholds leave out.
+    /// Seconds of them at the start that thresholds and totals leave out: the rows of `timeline` with a smaller
+    /// `t_s`.
     pub warmup_s: f64,
+    /// Requests that ended in these seconds; `accounting` has them, everything else leaves them out.
+    pub warmup_requests: u64,
 }
 
 /// One threshold.

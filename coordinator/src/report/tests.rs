@@ -48,7 +48,11 @@ fn the_keys_of_report_json_are_a_contract() {
             "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
               generator users timeline observed",
         ),
-        ("run.", "id name profile seed plan_sha256 target started_at ended_at duration_s warmup_s"),
+        (
+            "run.",
+            "id name profile seed plan_sha256 target started_at ended_at duration_s warmup_s \
+              warmup_requests",
+        ),
         ("thresholds[].", "scope metric expression observed unit level status samples"),
         ("totals.", TOTALS),
         ("groups[].", "name"),
@@ -156,6 +160,38 @@ fn golden(name: &str, text: &str) {
 fn the_text_of_a_failed_run() {
     let text = render_text(&Report::new(&record(THRESHOLDS, REQUESTS, |_, _| {})), Style::Plain);
     golden("failed.txt", &text);
+}
+
+#[test]
+fn a_report_says_what_the_warm_up_left_out() {
+    let mut plan = plan(&[]);
+    plan.warmup = Duration::from_secs(4);
+    let mut results = Results::new(Arc::new(plan));
+    let mut agent = Scripted::new(0, "a");
+    for second in 0..9 {
+        results.apply(AgentId(0), &agent.window(second, 10, REQUESTS)).unwrap();
+    }
+    results.apply(AgentId(0), &agent.last(9, 0, REQUESTS)).unwrap();
+    let report = Report::new(&results.finish(&facts(&[&agent])));
+    let json = serde_json::to_value(&report).unwrap();
+    for (pointer, expected) in [
+        ("/run/duration_s", Value::from(10.0)),
+        ("/run/warmup_s", 4.0.into()),
+        ("/run/warmup_requests", 400.into()),
+        ("/totals/requests", 600.into()),
+        ("/totals/rps", 100.0.into()),
+        ("/accounting/merged", 1000.into()),
+    ] {
+        assert_eq!(json.pointer(pointer), Some(&expected), "{pointer}");
+    }
+    let text = render_text(&report, Style::Plain);
+    for expected in [
+        ", measured 6.0 s after 4 s of warm-up, seed 42\n",
+        "accounting: exact (1,000 started = 1,000 merged + 0 aborted)\n",
+        "\nwarm-up: 400 requests of the first 4 s are in the accounting alone\n",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[test]

@@ -61,8 +61,13 @@ fn verdict(report: &Report, style: Style) -> String {
     if let Some(more) = report.reasons.len().checked_sub(SHOWN_REASONS).filter(|&more| more > 0) {
         let _ = writeln!(text, "  ... and {more} more reasons in report.json");
     }
-    let seconds = quantity::decimal(run.duration_s, 1);
-    let facts = format!("run {}, {seconds} s measured, seed {}", run.id, run.seed);
+    let measured = quantity::decimal(run.duration_s - run.warmup_s, 1);
+    let measured = if run.warmup_s > 0.0 {
+        format!("measured {measured} s after {} s of warm-up", quantity::decimal(run.warmup_s, 0))
+    } else {
+        format!("{measured} s measured")
+    };
+    let facts = format!("run {}, {measured}, seed {}", run.id, run.seed);
     let _ = writeln!(text, "  {}", escape::fit(&facts, WIDTH - 2));
     text
 }
@@ -207,6 +212,13 @@ fn accounting(report: &Report) -> String {
         seconds(users.missing_user_seconds),
     );
     text.push_str(&generator(report));
+    if report.run.warmup_s > 0.0 {
+        let (left_out, seconds) = (n(report.run.warmup_requests), quantity::decimal(report.run.warmup_s, 0));
+        let _ = writeln!(
+            text,
+            "warm-up: {left_out} requests of the first {seconds} s are in the accounting alone"
+        );
+    }
     if report.late > 0 {
         let late = n(report.late);
         let _ = writeln!(text, "{late} requests came too late for the timeline; the totals have them");

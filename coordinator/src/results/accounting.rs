@@ -27,6 +27,10 @@ pub struct Accounting {
     /// At most so many requests are in none of these numbers; 0 when the accounting is exact, `None` when there
     /// is no bound.
     pub lost_at_most: Option<u64>,
+    /// At most so many requests that would have counted after the warm-up have an outcome that nobody knows:
+    /// lost with an agent, or given up because they did not end in time. A target that never answers must not
+    /// look better than one that answers badly. `None` when there is no bound.
+    pub unknown: Option<u64>,
     /// Each agent's part.
     pub agents: Vec<Account>,
 }
@@ -78,14 +82,16 @@ impl AccountStatus {
 }
 
 impl Accounting {
-    /// Balances the books; no request starts from `last_start` on.
+    /// Balances the books; no request starts from `last_start` on, and what ended before `warmup` was left out.
     pub(super) fn new(
         facts: &RunFacts,
         totals: &BTreeMap<AgentId, AgentTotals>,
         last_start: Duration,
+        warmup: Duration,
     ) -> Accounting {
         let none = AgentTotals::default();
         let fastest = |users| totals.values().filter_map(|agent| agent.peak_rate(users)).max();
+        let mut unknown = Some(totals.values().map(|agent| agent.aborted_measured).sum::<u64>());
         let agents: Vec<Account> = facts
             .agents
             .iter()
@@ -95,14 +101,16 @@ impl Accounting {
                 let rate = measured.peak_rate(users).or_else(|| fastest(users));
                 let noticed =
                     agent.lost.as_ref().map(|lost| lost.at).or(facts.interrupted).unwrap_or(facts.measured);
-                if facts.not_started.is_some() {
-                    return account(agent, measured, &Unseen { rate: None, until: Duration::ZERO });
+                let unseen = match facts.not_started {
+                    Some(_) => Unseen { rate: None, until: Duration::ZERO },
+                    None => Unseen { rate, until: noticed.saturating_add(LEASE).min(last_start) },
+                };
+                let account = account(agent, measured, &unseen);
+                // Whatever an agent did that was over within the warm-up would have been left out.
+                if unseen.until > warmup || account.status == AccountStatus::Mismatch {
+                    unknown = unknown.zip(account.lost_at_most).map(|(all, lost)| all.saturating_add(lost));
                 }
-                account(
-                    agent,
-                    measured,
-                    &Unseen { rate, until: noticed.saturating_add(LEASE).min(last_start) },
-                )
+                account
             })
             .collect();
         let sum = |part: fn(&Cumulative) -> u64| totals.values().map(|agent| part(&agent.applied)).sum();
@@ -113,14 +121,9 @@ impl Accounting {
             lost_at_most: agents
                 .iter()
                 .try_fold(0_u64, |all, agent| agent.lost_at_most.map(|lost| all.saturating_add(lost))),
+            unknown,
             agents,
         }
-    }
-
-    /// At most so many requests were started whose outcome nobody knows: lost with an agent, or given up because
-    /// they did not end in time. A target that never answers must not look better than one that answers badly.
-    pub fn unknown(&self) -> Option<u64> {
-        self.lost_at_most.map(|lost| lost.saturating_add(self.aborted))
     }
 
     /// Whether nothing is missing and nothing is counted twice.

@@ -1,5 +1,6 @@
 //! What one agent's windows add up to.
 
+use super::warmup::Part;
 use metrics::Histogram;
 use proto::message::{Cumulative, WindowReport};
 use std::collections::VecDeque;
@@ -22,6 +23,10 @@ pub(super) struct AgentTotals {
     pub(super) in_flight: u64,
     /// Requests started, and users, in the last windows.
     recent: VecDeque<(u64, u32)>,
+    /// Windows after the warm-up, by which the generator is judged.
+    measured: u64,
+    /// Requests given up after the warm-up.
+    pub(super) aborted_measured: u64,
     cpu_permille_sum: u64,
     /// Of the last windows.
     cpu_recent: VecDeque<u32>,
@@ -36,8 +41,8 @@ pub(super) struct AgentTotals {
 }
 
 impl AgentTotals {
-    /// Adds a window whose lag is `lag`.
-    pub(super) fn add(&mut self, window: &WindowReport, lag: &Histogram) {
+    /// Adds a window of `part` whose lag is `lag`.
+    pub(super) fn add(&mut self, window: &WindowReport, lag: &Histogram, part: Part) {
         self.windows += 1;
         let applied = &mut self.applied;
         applied.started = applied.started.saturating_add(window.started);
@@ -51,6 +56,14 @@ impl AgentTotals {
             self.recent.pop_front();
         }
         self.recent.push_back((window.started, window.users));
+        if part == Part::Measured {
+            self.aborted_measured = self.aborted_measured.saturating_add(window.aborted);
+            self.add_health(window, lag);
+        }
+    }
+
+    fn add_health(&mut self, window: &WindowReport, lag: &Histogram) {
+        self.measured += 1;
         self.cpu_permille_sum += u64::from(window.health.cpu_permille);
         if self.cpu_recent.len() == RECENT {
             self.cpu_recent.pop_front();
@@ -66,12 +79,12 @@ impl AgentTotals {
 
     /// Share of its cores that it used on average, in thousandths.
     pub(super) fn cpu_permille_mean(&self) -> Option<u32> {
-        self.cpu_permille_sum.checked_div(self.windows).map(|mean| mean as u32)
+        self.cpu_permille_sum.checked_div(self.measured).map(|mean| mean as u32)
     }
 
     /// The same over the busiest stretch of [`RECENT`] windows; of fewer windows, over all of them.
     pub(super) fn cpu_permille_worst(&self) -> Option<u32> {
-        if self.windows < RECENT as u64 {
+        if self.measured < RECENT as u64 {
             return self.cpu_permille_mean();
         }
         Some(self.cpu_recent_max / RECENT as u32)

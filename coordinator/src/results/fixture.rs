@@ -40,6 +40,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         schedule: Schedule::constant(10, None, Duration::from_secs(10)),
         params: std::sync::Arc::default(),
         stop_timeout: Duration::ZERO,
+        warmup: Duration::ZERO,
         groups: ["auth", "generation"].map(|name| Group { name: name.to_owned() }).into(),
         thresholds: thresholds
             .iter()

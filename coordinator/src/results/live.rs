@@ -13,7 +13,9 @@ pub struct Live {
     pub target_users: u32,
     /// Requests that ended in the last closed second.
     pub rps: u64,
-    /// Requests since T0.
+    /// Whether the newest reported second belongs to the warm-up.
+    pub warmup: bool,
+    /// Requests since the end of the warm-up; while it lasts, since T0.
     pub requests: u64,
     /// Those that failed.
     pub failures: u64,

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** this module is pure: no clock, no runtime, no I/O. It is driven by the fleet, which fences
 //! windows (right session, next sequence number) before they come here, and each window is added whole or not
-//! at all. Histograms are merged as they travelled; a percentile is only ever taken from merged histograms.
+//! at all. What ends in the warm-up counts in the accounting and the timeline alone. Histograms are merged as
+//! they travelled; a percentile is only ever taken from merged histograms.
 //!
 //! Reading order: [`Results`] (adds windows), [`Live`] (what progress shows), [`RunFacts`] (what only the
 //! driver knows), [`Record`] (everything a report says), then how its parts are judged: [`Accounting`],
@@ -25,6 +26,7 @@ mod tests;
 mod timeline;
 mod user_time;
 mod verdict;
+mod warmup;
 
 pub use accounting::{Account, AccountStatus, Accounting};
 pub use facts::{AgentFacts, Lost, RunFacts};
@@ -46,6 +48,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use timeline::{Requests, Timeline};
+use warmup::{Part, WarmUp};
 
 /// Why a window was refused. Nothing of it was added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +108,7 @@ pub struct Results {
     errors: ErrorTable,
     agents: BTreeMap<AgentId, AgentTotals>,
     timeline: Timeline,
+    warmup: WarmUp,
 }
 
 impl Results {
@@ -114,7 +118,8 @@ impl Results {
             series: plan.series.iter().map(|_| SeriesStats::default()).collect(),
             errors: ErrorTable::new(MAX_ERROR_MESSAGES),
             agents: BTreeMap::new(),
-            timeline: Timeline::new(plan.schedule.clone()),
+            timeline: Timeline::new(plan.schedule.clone(), plan.warmup),
+            warmup: WarmUp::new(plan.warmup),
             plan,
         }
     }
@@ -131,6 +136,18 @@ impl Results {
         if !window.health.lag.is_empty() {
             lag.merge_v2(&window.health.lag).map_err(ApplyError::Lag)?;
         }
+        let part = self.warmup.part(window.index);
+        self.agents.entry(agent).or_default().add(window, &lag, part);
+        self.timeline.add(agent, window, &second);
+        match part {
+            Part::WarmUp => self.warmup.leave_out(&second),
+            Part::Measured => self.add_up(window),
+        }
+        Ok(())
+    }
+
+    /// Adds a window that `decode` has read to the totals.
+    fn add_up(&mut self, window: &WindowReport) {
         for report in &window.series {
             let stats = &mut self.series[report.series.0 as usize];
             stats
@@ -146,9 +163,6 @@ impl Results {
         for row in &window.errors {
             self.errors.add(row.series, row.kind, &row.message, row.count, row.first, row.last);
         }
-        self.agents.entry(agent).or_default().add(window, &lag);
-        self.timeline.add(agent, window, &second);
-        Ok(())
     }
 
     /// No more windows will come from `agent`: the timeline stops waiting for it.
@@ -170,7 +184,9 @@ impl Results {
         let requests = counted().map(|(_, stats)| stats.requests()).sum();
         let failures = counted().map(|(_, stats)| stats.failed).sum();
         let users = self.agents.values().map(|agent| agent.users).fold(0, u32::saturating_add);
-        self.timeline.live(requests, failures, users)
+        let warmup = self.warmup.part(self.timeline.newest().unwrap_or(0)) == Part::WarmUp;
+        let (requests, failures) = if warmup { self.warmup.left_out() } else { (requests, failures) };
+        Live { warmup, ..self.timeline.live(requests, failures, users) }
     }
 
     /// Everything a report says. Windows that come after this are lost; so are those that were never sent,

@@ -13,6 +13,7 @@ use metrics::{ErrorTable, SeriesStats};
 use plan::Plan;
 use plan::model::{Series, ThresholdScope};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything a report says, as numbers.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct Record {
     pub timeline: Vec<Point>,
     /// Requests that are in the totals, but came too late for the timeline.
     pub late: u64,
+    /// Requests that ended in the warm-up and are in none of the totals.
+    pub left_out: u64,
+    /// The time that rates are per: from the end of the warm-up to the schedule's end, or to the interruption.
+    pub measured: Duration,
     /// User-seconds asked for and missing.
     pub users: UserTime,
     /// Every threshold in plan order.
@@ -50,18 +55,19 @@ impl Record {
         if let Some(at) = facts.interrupted {
             results.interrupted(at);
         }
-        let Results { plan, series, errors, agents, timeline } = results;
-        let Closed { step, points, late, users } = timeline.finish();
+        let Results { plan, series, errors, agents, timeline, warmup } = results;
+        let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
-        let accounting = Accounting::new(facts, &agents, last_start);
+        let accounting = Accounting::new(facts, &agents, last_start, plan.warmup);
+        let measured = facts.measured.saturating_sub(plan.warmup);
         let generator = Generator::new(facts, &agents);
         let thresholds: Vec<JudgedThreshold> = plan
             .thresholds
             .iter()
             .map(|scoped| {
                 let stats = merged(&plan, &series, scoped.scope);
-                let missing = accounting.unknown();
-                JudgedThreshold::new(scoped.scope, &scoped.threshold, &stats, facts.measured, missing)
+                let missing = accounting.unknown;
+                JudgedThreshold::new(scoped.scope, &scoped.threshold, &stats, measured, missing)
             })
             .collect();
         let evidence = Evidence {
@@ -70,7 +76,8 @@ impl Record {
             thresholds: &thresholds,
             accounting: &accounting,
             generator: &generator,
-            users,
+            users: measured_users,
+            measured: series.iter().map(SeriesStats::requests).sum(),
             errors: &errors,
         };
         let (verdict, reasons) = evidence.weigh();
@@ -81,6 +88,8 @@ impl Record {
             timeline_step: step,
             timeline: points,
             late,
+            left_out: warmup.left_out().0,
+            measured,
             users,
             thresholds,
             accounting,

@@ -62,10 +62,13 @@ pub(super) struct Closed {
     pub(super) late: u64,
     /// User-seconds asked for and missing.
     pub(super) users: UserTime,
+    /// The same after the warm-up.
+    pub(super) measured_users: UserTime,
 }
 
 impl Timeline {
-    pub(super) fn new(schedule: Schedule) -> Timeline {
+    /// Nothing yet, of a run whose users are missed from `warmup` on.
+    pub(super) fn new(schedule: Schedule, warmup: Duration) -> Timeline {
         Timeline {
             attached: BTreeMap::new(),
             newest: None,
@@ -74,7 +77,7 @@ impl Timeline {
             points: Points::new(),
             last: None,
             last_p95: None,
-            shortfall: Shortfall::new(schedule),
+            shortfall: Shortfall::new(schedule, warmup),
             late: 0,
         }
     }
@@ -116,6 +119,7 @@ impl Timeline {
     pub(super) fn live(&self, requests: u64, failures: u64, users: u32) -> Live {
         let fresh = |(second, _): &(u32, Duration)| second.saturating_add(PATIENCE) >= self.first_open;
         Live {
+            warmup: false,
             second: self.last.map(|point| point.second),
             users,
             target_users: self.newest.map_or(0, |second| self.shortfall.target(second)),
@@ -124,6 +128,11 @@ impl Timeline {
             failures,
             p95: self.last_p95.filter(fresh).map(|(_, p95)| p95),
         }
+    }
+
+    /// The newest second that anyone reported.
+    pub(super) fn newest(&self) -> Option<u32> {
+        self.newest
     }
 
     /// Nobody is wanted from `end` on.
@@ -137,7 +146,8 @@ impl Timeline {
             self.close_through(newest);
         }
         let (step, points) = self.points.into_parts();
-        Closed { step, points, late: self.late, users: self.shortfall.finish() }
+        let (users, measured_users) = self.shortfall.finish();
+        Closed { step, points, late: self.late, users, measured_users }
     }
 
     fn close_due(&mut self) {

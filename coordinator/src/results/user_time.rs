@@ -30,13 +30,24 @@ pub(super) struct Shortfall {
     schedule: Schedule,
     /// Nobody is wanted from here on.
     end: Duration,
+    /// Whole seconds from T0 in which nobody is missed much: nothing is judged by them.
+    warmup: Duration,
     next: u32,
     user_seconds: u64,
+    /// Those of them after the warm-up.
+    measured_user_seconds: u64,
 }
 
 impl Shortfall {
-    pub(super) fn new(schedule: Schedule) -> Shortfall {
-        Shortfall { end: schedule.end(), schedule, next: 0, user_seconds: 0 }
+    pub(super) fn new(schedule: Schedule, warmup: Duration) -> Shortfall {
+        Shortfall {
+            end: schedule.end(),
+            schedule,
+            warmup,
+            next: 0,
+            user_seconds: 0,
+            measured_user_seconds: 0,
+        }
     }
 
     /// Users that are wanted at the end of `second`, those that start right then included, as the agents count
@@ -57,7 +68,7 @@ impl Shortfall {
     pub(super) fn second(&mut self, second: u32, users: u32) {
         self.silence(second);
         if second >= self.next {
-            self.user_seconds += u64::from(self.wanted(second).saturating_sub(users));
+            self.miss(second, self.wanted(second).saturating_sub(users));
             self.next = second.saturating_add(1);
         }
     }
@@ -67,21 +78,32 @@ impl Shortfall {
         // Nothing is missing after the schedule's end, so the loop is bounded by the plan, not by a peer.
         let until = second.min(u32::try_from(self.end.as_secs()).unwrap_or(u32::MAX));
         while self.next < until {
-            self.user_seconds += u64::from(self.target(self.next));
+            self.miss(self.next, self.target(self.next));
             self.next += 1;
         }
         self.next = self.next.max(second);
     }
 
-    /// What was asked for, and what of it was missing; nobody reported the rest of it.
-    pub(super) fn finish(mut self) -> UserTime {
+    /// What was asked for, and what of it was missing; nobody reported the rest of it. First of the whole run,
+    /// then of what followed its warm-up.
+    pub(super) fn finish(mut self) -> (UserTime, UserTime) {
         self.silence(u32::MAX);
-        let slots = (0..self.schedule.max_users()).map(Slot);
-        let target: Duration = slots
-            .flat_map(|slot| self.schedule.lives(slot))
-            .map(|life| life.stop.min(self.end).saturating_sub(life.start))
-            .sum();
-        UserTime { target, missing: Duration::from_secs(self.user_seconds).min(target) }
+        let since = |from: Duration, user_seconds: u64| {
+            let slots = (0..self.schedule.max_users()).map(Slot);
+            let target: Duration = slots
+                .flat_map(|slot| self.schedule.lives(slot))
+                .map(|life| life.stop.min(self.end).saturating_sub(life.start.max(from)))
+                .sum();
+            UserTime { target, missing: Duration::from_secs(user_seconds).min(target) }
+        };
+        (since(Duration::ZERO, self.user_seconds), since(self.warmup, self.measured_user_seconds))
+    }
+
+    fn miss(&mut self, second: u32, users: u32) {
+        self.user_seconds += u64::from(users);
+        if u64::from(second) >= self.warmup.as_secs() {
+            self.measured_user_seconds += u64::from(users);
+        }
     }
 
     /// The fewest users that the schedule can mean by the end of `second`.
@@ -103,9 +125,20 @@ fn end_of(second: u32) -> Duration {
 mod tests {
     use super::*;
 
-    /// 10 users at once for 10 s.
+    /// 10 users at once for 10 s, of which 3 s are warm-up.
     fn shortfall() -> Shortfall {
-        Shortfall::new(Schedule::constant(10, None, Duration::from_secs(10)))
+        Shortfall::new(Schedule::constant(10, None, Duration::from_secs(10)), Duration::from_secs(3))
+    }
+
+    #[test]
+    fn users_missed_during_the_warm_up_are_told_apart() {
+        let mut shortfall = shortfall();
+        for (second, users) in [(0, 0), (1, 5), (2, 9), (3, 8), (4, 10), (5, 10), (6, 10), (7, 10), (8, 10)] {
+            shortfall.second(second, users);
+        }
+        let (all, measured) = shortfall.finish();
+        let secs = |time: UserTime| (time.target.as_secs(), time.missing.as_secs());
+        assert_eq!((secs(all), secs(measured)), ((100, 10 + 5 + 1 + 2 + 10), (70, 2 + 10)));
     }
 
     #[test]
@@ -118,7 +151,7 @@ mod tests {
             for &(second, users) in reported {
                 shortfall.second(second, users);
             }
-            let time = shortfall.finish();
+            let (time, _) = shortfall.finish();
             let secs = (time.target.as_secs(), time.missing.as_secs(), time.actual().as_secs());
             assert_eq!(secs, (target, missing, target - missing), "{reported:?}");
         };

@@ -47,7 +47,10 @@ pub(super) struct Evidence<'a> {
     pub(super) thresholds: &'a [JudgedThreshold],
     pub(super) accounting: &'a Accounting,
     pub(super) generator: &'a Generator,
+    /// After the warm-up.
     pub(super) users: UserTime,
+    /// Requests, transactions and completions that were not left out.
+    pub(super) measured: u64,
     pub(super) errors: &'a ErrorTable,
 }
 
@@ -88,21 +91,17 @@ impl Evidence<'_> {
         if let Some(at) = self.facts.interrupted {
             doubts.push(format!("the run was interrupted after {:.1} s", at.as_secs_f64()));
         }
-        if not_started.is_none() && self.accounting.merged == 0 {
-            doubts.push("no request was measured".to_owned());
+        if not_started.is_none() && self.measured == 0 {
+            let after = if self.accounting.merged == 0 { "" } else { " after the warm-up" };
+            doubts.push(format!("no request was measured{after}"));
         }
         doubts.extend(self.too_few_users());
         doubts.extend(self.never_sent());
         doubts.extend(self.unfitness(GeneratorStatus::Invalid));
-        let missing = match (self.accounting.lost_at_most, self.accounting.aborted) {
-            (Some(0), n) => {
-                format!("the requests without an answer ({}) could change that", quantity::count(n))
-            }
-            (Some(lost), aborted) => {
-                let n = quantity::count(lost.saturating_add(aborted));
-                format!("the missing requests (at most {n}) could change that")
-            }
-            (None, _) => "an unknown number of requests is missing and could change that".to_owned(),
+        let missing = match (self.accounting.lost_at_most, self.accounting.unknown.map(quantity::count)) {
+            (Some(0), Some(n)) => format!("the requests without an answer ({n}) could change that"),
+            (_, Some(n)) => format!("the missing requests (at most {n}) could change that"),
+            (_, None) => "an unknown number of requests is missing and could change that".to_owned(),
         };
         let undecided = self.thresholds.iter().filter(|t| t.is_undecided());
         doubts.extend(undecided.map(|t| format!("{}: {missing}", t.sentence(self.plan))));

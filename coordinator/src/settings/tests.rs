@@ -30,6 +30,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         ("LOAD_TEST_USERS", "7"),
         ("LOAD_TEST_SPAWN_RATE", "2.5"),
         ("LOAD_TEST_DURATION", "1m30s"),
+        ("LOAD_TEST_WARMUP", "10s"),
         ("LOAD_TEST_PROFILE", "spike"),
         ("LOAD_TEST_SEED", "12"),
         ("LOAD_TEST_EXPECT_AGENTS", "3"),
@@ -52,6 +53,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
             users: Some(7),
             spawn_rate: Some(parse_rate("2.5/s").unwrap()),
             duration: Some(Duration::from_secs(90)),
+            warmup: Some(Duration::from_secs(10)),
             params: BTreeMap::new(),
             seed: 12,
             env: from_env.settings.env.clone(),
@@ -59,7 +61,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     };
     assert_eq!(from_env, expected);
     let flags = "flag.yaml --target https://api.example.com/v1 --users 8 --spawn-rate 10/s --duration 5m \
-                 --profile light --seed 13 --expect-agents 4 --agents-timeout 90s --listen 127.0.0.1:7000 \
+                 --warmup 0s --profile light --seed 13 --expect-agents 4 --agents-timeout 90s --listen 127.0.0.1:7000 \
                  --report-dir elsewhere";
     let config = resolve(flags, &env).unwrap();
     assert_eq!(config.plan_path, PathBuf::from("flag.yaml"));
@@ -67,6 +69,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     assert_eq!(config.settings.target.as_deref(), Some("https://api.example.com/v1"));
     assert_eq!(config.settings.spawn_rate, Some(parse_rate("10/s").unwrap()));
     assert_eq!(config.settings.duration, Some(Duration::from_mins(5)));
+    assert_eq!(config.settings.warmup, Some(Duration::ZERO));
     let set = resolve("--set item=5 --set query=a=b --set empty=", &[]).unwrap().settings.params;
     let expected = [("empty", ""), ("item", "5"), ("query", "a=b")];
     assert!(set.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
@@ -98,6 +101,11 @@ fn wrong_values_name_flag_value_and_remedy() {
     check("--set a=1 --set a=2", &[], "--set: `a` is given twice; keep one of them");
     check("--duration 25", &[], "--duration: `25` has no unit; write `25ms` or `25s`");
     check("--duration 0s", &[], "--duration: `0s` is no time at all; write a time above zero, such as `30s`");
+    check(
+        "--warmup 1.5s",
+        &[],
+        "--warmup: `1.5s` is not a whole number of seconds; write for instance `30s`: statistics are kept by the second",
+    );
     check(
         "--spawn-rate 0",
         &[],

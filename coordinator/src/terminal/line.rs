@@ -12,9 +12,10 @@ pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String 
         n => format!(" ({})", quantity::percent_to(live.failures as f64 * 100.0 / n as f64, 1)),
     };
     format!(
-        "{} / {}  users {}/{}  rps {}  failures {}{share}  p95 {}  ETA {}",
+        "{} / {}{}  users {}/{}  rps {}  failures {}{share}  p95 {}  ETA {}",
         clock(elapsed),
         clock(total),
+        if live.warmup { "  warm-up" } else { "" },
         quantity::count(live.users.into()),
         quantity::count(live.target_users.into()),
         quantity::count(live.rps),
@@ -49,6 +50,7 @@ mod tests {
             second: Some(11),
             users: 60,
             target_users: 100,
+            warmup: false,
             rps: 182,
             requests: 2_184,
             failures: 3,
@@ -65,6 +67,12 @@ mod tests {
             25,
             live,
             "00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
+        );
+        check(
+            12_000,
+            25,
+            Live { warmup: true, ..live },
+            "00:12 / 00:25  warm-up  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
         );
         check(0, 25, Live::default(), "00:00 / 00:25  users 0/0  rps 0  failures 0  p95 -  ETA 00:25");
         let busy = Live {

@@ -38,6 +38,7 @@ pub(super) fn describe(plan: &Plan) -> String {
         facts.add("param", format_args!("{name} {value}"));
     }
     facts.add("stop_timeout", plan.stop_timeout.as_nanos());
+    facts.add("warmup", plan.warmup.as_nanos());
     schedule(&mut facts, &plan.schedule);
     for group in &plan.groups {
         facts.text("group", &group.name);

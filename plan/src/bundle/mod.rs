@@ -36,6 +36,8 @@ pub struct Settings {
     pub spawn_rate: Option<Rate>,
     /// `--duration`
     pub duration: Option<Duration>,
+    /// `--warmup`
+    pub warmup: Option<Duration>,
     /// `--set NAME=VALUE`: values for the plan's `params`, as they were typed.
     pub params: BTreeMap<String, String>,
     /// `--seed`, or drawn once by the coordinator.

@@ -25,7 +25,7 @@ fn the_encoding_stays_as_it_is() {
     let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
     assert_eq!(
         String::from_utf8(bundle.to_bytes()).unwrap(),
-        r#"{"format":1,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"params":{},"seed":0,"env":{}}"#
+        r#"{"format":1,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"warmup":null,"params":{},"seed":0,"env":{}}"#
     );
 }
 
@@ -85,6 +85,7 @@ fn comments_mean_nothing_and_everything_else_does() {
     }
     assert_ne!(same, meaning(|b| b.settings.seed = 1));
     assert_ne!(same, meaning(|b| b.settings.users = Some(999)));
+    assert_ne!(same, meaning(|b| b.settings.warmup = Some(Duration::from_secs(1))));
     let set = |b: &mut Bundle| b.settings.params = [("greeting".into(), "hi".into())].into();
     assert_ne!(same, meaning(set));
 }
@@ -94,19 +95,13 @@ fn settings() -> impl Strategy<Value = Settings> {
     let duration = (any::<u64>(), 0_u32..1_000_000_000).prop_map(|(s, ns)| Duration::new(s, ns));
     (
         (any::<Option<String>>(), any::<Option<String>>(), any::<Option<u32>>()),
-        (prop::option::of(rate), prop::option::of(duration), any::<u64>()),
+        (prop::option::of(rate), prop::option::of(duration.clone()), any::<u64>()),
+        prop::option::of(duration),
         prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
         prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
     )
-        .prop_map(|((profile, target, users), (spawn_rate, duration, seed), params, env)| Settings {
-            profile,
-            target,
-            users,
-            spawn_rate,
-            duration,
-            params,
-            seed,
-            env,
+        .prop_map(|((profile, target, users), (spawn_rate, duration, seed), warmup, params, env)| {
+            Settings { profile, target, users, spawn_rate, duration, warmup, params, seed, env }
         })
 }
 

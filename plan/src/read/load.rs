@@ -10,7 +10,7 @@ use crate::language::{self, MAX_USERS};
 use crate::schedule::{Schedule, Shape, Stage};
 use crate::yaml::{Entry, Node};
 use metrics::Threshold;
-use metrics::unit::Rate;
+use metrics::unit::{Rate, format_duration};
 use std::time::Duration;
 
 /// Most stages of a load.
@@ -67,6 +67,16 @@ pub(super) struct Load {
     spawn_rate: Given<Rate>,
     length: Given<Length>,
     stop_timeout: Given<Duration>,
+    warmup: Given<Duration>,
+    warmup_place: Span,
+}
+
+/// What a load comes to.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) schedule: Schedule,
+    pub(super) stop_timeout: Duration,
+    pub(super) warmup: Duration,
 }
 
 /// One of `profiles:`.
@@ -90,6 +100,7 @@ impl Reader<'_> {
     fn load_keys(&mut self, fields: &Fields<'_>) -> Load {
         let users = fields.get("users");
         let length = self.length(fields);
+        let warmup = fields.get("warmup");
         Load {
             place: fields.place,
             users: Given::read(users, |n| self.integer(n, 1, MAX_USERS)),
@@ -97,6 +108,8 @@ impl Reader<'_> {
             spawn_rate: Given::read(fields.get("spawn_rate"), |n| self.rate(n)),
             length: if fields.beyond && matches!(length, Given::Absent) { Given::Broken } else { length },
             stop_timeout: Given::read(fields.get("stop_timeout"), |n| self.stop_timeout(n)),
+            warmup: Given::read(warmup, |n| self.warmup(n)),
+            warmup_place: warmup.map_or(fields.place, |e| e.key_span),
         }
     }
 
@@ -193,6 +206,16 @@ impl Reader<'_> {
         Some(timeout)
     }
 
+    /// Whole seconds, because statistics are: a second belongs to the warm-up or does not.
+    fn warmup(&mut self, node: &Node) -> Option<Duration> {
+        let warmup = self.bounded_duration(node)?;
+        if let Some((problem, remedy)) = warmup_problem(warmup) {
+            self.report(Problem::new(node.span, problem, remedy));
+            return None;
+        }
+        Some(warmup)
+    }
+
     fn bounded_duration(&mut self, node: &Node) -> Option<Duration> {
         let duration = self.duration(node)?;
         if duration > Schedule::MAX_LENGTH {
@@ -238,15 +261,14 @@ impl Reader<'_> {
         profile
     }
 
-    /// The schedule and stop timeout of the chosen profile, with the settings applied. The other profiles are
-    /// checked as well.
+    /// The course of the chosen profile, with the settings applied. The other profiles are checked as well.
     pub(super) fn final_load(
         &mut self,
         fields: &Fields<'_>,
         base: Option<Load>,
         profiles: &[Profile],
         chosen: Option<&str>,
-    ) -> Option<(Schedule, Duration)> {
+    ) -> Option<Course> {
         let base_broken = base.is_none() && fields.get("load").is_some();
         let absent = Load {
             place: fields.place,
@@ -255,6 +277,8 @@ impl Reader<'_> {
             spawn_rate: Given::Absent,
             length: Given::Absent,
             stop_timeout: Given::Absent,
+            warmup: Given::Absent,
+            warmup_place: fields.place,
         };
         let base = base.unwrap_or(absent);
         if base_broken {
@@ -265,9 +289,9 @@ impl Reader<'_> {
             let Some(overlay) = &profile.load else { continue };
             let Some(load) = self.overlay(&base, overlay) else { continue };
             if chosen == Some(profile.name.as_str()) {
-                result = self.with_settings(load).and_then(|load| self.schedule(&load, ""));
+                result = self.with_settings(load).and_then(|load| self.course(&load, ""));
             } else {
-                self.schedule(&load, "");
+                self.course(&load, "");
             }
         }
         if self.settings.profile.is_none() {
@@ -282,7 +306,7 @@ impl Reader<'_> {
                 self.report(Problem::new(fields.place, "`load` is missing", remedy));
                 return None;
             }
-            result = self.schedule(&load, &or_profile);
+            result = self.course(&load, &or_profile);
         }
         result
     }
@@ -297,8 +321,11 @@ impl Reader<'_> {
             return None;
         }
         let stop_timeout = overlay.stop_timeout.or(base.stop_timeout);
+        let warmup_place =
+            if overlay.warmup == Given::Absent { base.warmup_place } else { overlay.warmup_place };
+        let warmup = overlay.warmup.or(base.warmup);
         if stages(&overlay.length) {
-            return Some(Load { stop_timeout, ..overlay });
+            return Some(Load { stop_timeout, warmup, warmup_place, ..overlay });
         }
         Some(Load {
             place: overlay.place,
@@ -307,10 +334,12 @@ impl Reader<'_> {
             spawn_rate: overlay.spawn_rate.or(base.spawn_rate),
             length: overlay.length.or(base.length),
             stop_timeout,
+            warmup,
+            warmup_place,
         })
     }
 
-    /// Applies `--users`, `--spawn-rate` and `--duration`.
+    /// Applies `--users`, `--spawn-rate`, `--duration` and `--warmup`.
     fn with_settings(&mut self, mut load: Load) -> Option<Load> {
         let settings = self.settings;
         if let Some(problem) = settings_problem(settings) {
@@ -335,17 +364,38 @@ impl Reader<'_> {
         if let Some(duration) = settings.duration {
             load.length = Given::Value(Length::Duration(duration));
         }
+        if let Some(warmup) = settings.warmup {
+            load.warmup = Given::Value(warmup);
+        }
         Some(load)
     }
 
-    fn schedule(&mut self, load: &Load, or_profile: &str) -> Option<(Schedule, Duration)> {
+    fn course(&mut self, load: &Load, or_profile: &str) -> Option<Course> {
+        let schedule = self.schedule(load, or_profile)?;
         let stop_timeout = match load.stop_timeout {
             Given::Value(timeout) => timeout,
             Given::Absent => STOP_TIMEOUT,
             Given::Broken => return None,
         };
+        let warmup = match load.warmup {
+            Given::Value(warmup) => warmup,
+            Given::Absent => Duration::ZERO,
+            Given::Broken => return None,
+        };
+        let end = schedule.end();
+        if warmup >= end {
+            let (warmup, end) = (format_duration(warmup), format_duration(end));
+            let problem = format!("a warm-up of {warmup} leaves nothing of a run of {end} to measure");
+            let remedy = "choose a shorter `warmup` (--warmup 0s for none), or a longer run";
+            self.report(Problem::new(load.warmup_place, problem, remedy));
+            return None;
+        }
+        Some(Course { schedule, stop_timeout, warmup })
+    }
+
+    fn schedule(&mut self, load: &Load, or_profile: &str) -> Option<Schedule> {
         if let Given::Value(Length::Stages(stages)) = &load.length {
-            return Some((Schedule::stages(stages), stop_timeout));
+            return Some(Schedule::stages(stages));
         }
         if load.users == Given::Absent && load.length != Given::Broken {
             let remedy = format!("add `users: 10` to `load`, or give --users{or_profile}");
@@ -370,12 +420,11 @@ impl Reader<'_> {
             self.report(Problem::new(load.place, problem, "raise `spawn_rate`, or choose a shorter time"));
             return None;
         }
-        let schedule = match length {
+        Some(match length {
             Length::Duration(duration) => Schedule::constant(*users, spawn_rate, *duration),
             Length::Hold(hold) => Schedule::held(*users, spawn_rate, *hold),
             Length::Stages(stages) => Schedule::stages(stages),
-        };
-        Some((schedule, stop_timeout))
+        })
     }
 }
 
@@ -387,7 +436,21 @@ fn settings_problem(settings: &Settings) -> Option<(String, String)> {
     if let Some(rate) = settings.spawn_rate.filter(|r| r.count == 0 || r.per_ns == 0) {
         return Some((format!("--spawn-rate is {rate:?}"), "give a rate such as 10/s".into()));
     }
+    if let Some((problem, remedy)) = settings.warmup.and_then(warmup_problem) {
+        return Some((format!("--warmup: {problem}"), remedy));
+    }
     let length = settings.duration.filter(|d| d.is_zero() || *d > Schedule::MAX_LENGTH)?;
     let shown = shown(&format!("{length:?}"));
     Some((format!("--duration is {shown}"), "give more than zero and at most 400 days".into()))
+}
+
+/// Why `warmup` is no warm-up, and the remedy.
+fn warmup_problem(warmup: Duration) -> Option<(String, String)> {
+    if warmup.subsec_nanos() == 0 {
+        return None;
+    }
+    let second = Duration::from_secs(1);
+    let longer = format_duration(second * u32::try_from(warmup.as_secs() + 1).unwrap_or(u32::MAX));
+    let problem = format!("{} is not a whole number of seconds", format_duration(warmup));
+    Some((problem, format!("write for instance `{longer}`: statistics are kept by the second")))
 }

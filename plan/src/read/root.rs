@@ -3,6 +3,7 @@
 use super::Reader;
 use super::fields::Fields;
 use super::groups::Groups;
+use super::load::Course;
 use super::suggest;
 use super::users::Workload;
 use super::value::Expected;
@@ -50,7 +51,7 @@ impl<'s> Reader<'s> {
         let workload = workload?;
         thresholds.extend(workload.thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
-        let (schedule, stop_timeout) = load?;
+        let Course { schedule, stop_timeout, warmup } = load?;
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         Some(Plan {
             name: name?,
@@ -60,6 +61,7 @@ impl<'s> Reader<'s> {
             params,
             schedule,
             stop_timeout,
+            warmup,
             groups: groups.into_model(),
             thresholds: thresholds
                 .into_iter()
