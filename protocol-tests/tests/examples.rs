@@ -68,22 +68,3 @@ fn the_demo_runs_on_its_own_and_says_where_the_report_is() {
     assert!(ended.out.contains("report.json"), "{}", ended.out);
     assert!(ended.err.contains("ETA"), "live progress: {}", ended.err);
 }
-
-#[test]
-fn the_plans_in_the_readme_are_valid() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("UTF-8");
-    let parts: Vec<&str> =
-        readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let [whole, tasks, ..] = parts[..] else { panic!("a plan and tasks: {parts:?}") };
-    let indented: Vec<String> = tasks.lines().map(|line| format!("    {line}\n")).collect();
-    let around = "version: 1\nname: T\ntarget: http://localhost\nload: { users: 1, duration: 1s }\n\
-                  flows: { submit: { steps: [ { post: /orders, save: { order: $.id } } ] } }\nusers:\n  U:\n";
-    for source in [whole.to_owned(), format!("{around}{}", indented.concat())] {
-        let bundle =
-            plan::Bundle { file: "README.md".to_owned(), source, settings: plan::Settings::default() };
-        if let Err(diagnostics) = bundle.compile() {
-            panic!("{diagnostics}");
-        }
-    }
-}
