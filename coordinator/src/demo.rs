@@ -36,6 +36,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         params: BTreeMap::new(),
         seed: config.seed,
         env: BTreeMap::new(),
+        ..Settings::default()
     };
     let job = Job {
         bundle: Bundle { file: FILE.to_owned(), source: PLAN.to_owned(), settings },

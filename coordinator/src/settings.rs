@@ -116,6 +116,7 @@ impl RunConfig {
                 params: params(&args.set)?,
                 seed: seed(args.seed.as_deref(), env, drawn_seed)?,
                 env: env.clone(),
+                ..Settings::default()
             },
         })
     }

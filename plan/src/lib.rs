@@ -27,5 +27,5 @@ pub mod template;
 pub mod wait;
 mod yaml;
 
-pub use bundle::{Bundle, BundleError, ParamError, Settings, sha256_hex};
+pub use bundle::{Bundle, BundleError, Files, ParamError, Settings, sha256_hex};
 pub use model::Plan;

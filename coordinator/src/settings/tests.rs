@@ -57,6 +57,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
             params: BTreeMap::new(),
             seed: 12,
             env: from_env.settings.env.clone(),
+            ..Settings::default()
         },
     };
     assert_eq!(from_env, expected);

@@ -1,13 +1,14 @@
-//! The canonical encoding: JSON with fields in a fixed order and sorted maps, so equal bundles are equal bytes.
+//! The canonical encoding: a line of JSON with fields in a fixed order and sorted maps, so equal bundles are
+//! equal bytes; then the contents of the files, in the order of their names and without anything in between.
 
-use super::{Bundle, BundleError, Settings};
+use super::{Bundle, BundleError, Files, Settings};
 use metrics::unit::Rate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Raised when the meaning of a field changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,25 +28,34 @@ struct Encoded {
     params: BTreeMap<String, String>,
     seed: u64,
     env: BTreeMap<String, String>,
+    /// Name and length, by name.
+    files: Vec<(String, usize)>,
 }
 
 pub(super) fn to_bytes(bundle: &Bundle) -> Vec<u8> {
-    let Bundle { file, source, settings } = bundle.clone();
+    let settings = &bundle.settings;
     let encoded = Encoded {
         format: FORMAT,
-        file,
-        source,
-        profile: settings.profile,
-        target: settings.target,
+        file: bundle.file.clone(),
+        source: bundle.source.clone(),
+        profile: settings.profile.clone(),
+        target: settings.target.clone(),
         users: settings.users,
         spawn_rate: settings.spawn_rate.map(|r| (r.count, r.per_ns)),
         duration: settings.duration.map(|d| (d.as_secs(), d.subsec_nanos())),
         warmup: settings.warmup.map(|d| (d.as_secs(), d.subsec_nanos())),
-        params: settings.params,
+        params: settings.params.clone(),
         seed: settings.seed,
-        env: settings.env,
+        env: settings.env.clone(),
+        files: settings.files.contents().map(|(name, content)| (name.to_owned(), content.len())).collect(),
     };
-    serde_json::to_vec(&encoded).expect("strings and integers can always be written as JSON")
+    let mut bytes = serde_json::to_vec(&encoded).expect("strings and integers can always be written as JSON");
+    bytes.reserve_exact(1 + settings.files.total_bytes());
+    bytes.push(b'\n');
+    for (_, content) in settings.files.contents() {
+        bytes.extend_from_slice(content);
+    }
+    bytes
 }
 
 pub(super) fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
@@ -53,6 +63,13 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
         let problem = format!("{} bytes; the limit is {}", bytes.len(), Bundle::MAX_BYTES);
         return Err(BundleError(problem));
     }
+    // JSON escapes line breaks, so the first one ends it.
+    let end = bytes.iter().position(|&b| b == b'\n').unwrap_or(bytes.len());
+    if end > Bundle::MAX_HEAD_BYTES {
+        let problem = format!("{end} bytes before the files; the limit is {}", Bundle::MAX_HEAD_BYTES);
+        return Err(BundleError(problem));
+    }
+    let (bytes, rest) = bytes.split_at(end);
     let encoded: Encoded = serde_json::from_slice(bytes).map_err(|e| BundleError(e.to_string()))?;
     if encoded.format != FORMAT {
         let problem = format!("format {}; this version reads format {FORMAT}", encoded.format);
@@ -79,6 +96,29 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
             params: encoded.params,
             seed: encoded.seed,
             env: encoded.env,
+            files: files(&encoded.files, rest)?,
         },
     })
+}
+
+/// The files named in `list`, out of `rest`: a line break and their contents.
+fn files(list: &[(String, usize)], rest: &[u8]) -> Result<Files, BundleError> {
+    let Some(mut rest) = rest.strip_prefix(b"\n") else {
+        return Err(BundleError("it ends before its files".to_owned()));
+    };
+    if !list.is_sorted_by(|one, next| one.0 < next.0) {
+        return Err(BundleError("its files are not in the order of their names".to_owned()));
+    }
+    let mut files = Files::default();
+    for (name, length) in list {
+        let Some((content, after)) = rest.split_at_checked(*length) else {
+            return Err(BundleError(format!("a file of {length} bytes, of which {} are there", rest.len())));
+        };
+        files.insert(name, Ok(content.to_vec()));
+        rest = after;
+    }
+    match rest.len() {
+        0 => Ok(files),
+        more => Err(BundleError(format!("{more} bytes after its files"))),
+    }
 }

@@ -2,9 +2,12 @@
 //! means.
 
 mod encoding;
+mod files;
 mod meaning;
 #[cfg(test)]
 mod tests;
+
+pub use files::Files;
 
 use crate::Plan;
 use crate::diagnostic::Diagnostics;
@@ -19,11 +22,11 @@ pub struct Bundle {
     pub file: String,
     /// The YAML text.
     pub source: String,
-    /// What the command line and the environment add.
+    /// What the command line, the environment and files add.
     pub settings: Settings,
 }
 
-/// What the command line and the environment add to a plan. `None` leaves the plan's own value.
+/// What the command line, the environment and files add to a plan. `None` leaves the plan's own value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// `--profile`
@@ -44,6 +47,8 @@ pub struct Settings {
     pub seed: u64,
     /// Environment variables that the plan may read as `env.NAME`.
     pub env: BTreeMap<String, String>,
+    /// The files that the plan names.
+    pub files: Files,
 }
 
 /// Why bytes were refused as a bundle.
@@ -62,8 +67,10 @@ pub struct ParamError {
 }
 
 impl Bundle {
-    /// Largest accepted encoding in bytes.
-    pub const MAX_BYTES: usize = 4 << 20;
+    /// Largest accepted encoding in bytes: text and settings, and the files.
+    pub const MAX_BYTES: usize = Bundle::MAX_HEAD_BYTES + 1 + Files::MAX_BYTES;
+    /// Largest accepted encoding of text and settings in bytes.
+    const MAX_HEAD_BYTES: usize = 4 << 20;
 
     /// Compiles to the validated plan, or says everything that is wrong.
     pub fn compile(&self) -> Result<Plan, Diagnostics> {

@@ -1,4 +1,4 @@
-use super::{Bundle, Settings, sha256_hex};
+use super::{Bundle, Files, Settings, sha256_hex};
 use metrics::unit::Rate;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -25,8 +25,16 @@ fn the_encoding_stays_as_it_is() {
     let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
     assert_eq!(
         String::from_utf8(bundle.to_bytes()).unwrap(),
-        r#"{"format":1,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"warmup":null,"params":{},"seed":0,"env":{}}"#
+        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"warmup":null,"params":{},"seed":0,"env":{},"files":[]}
+"#
     );
+    let mut with_files = Bundle::from_bytes(&bundle.to_bytes()).unwrap();
+    for (name, content) in [("b.csv", "id\n1\n"), ("a.csv", "\n")] {
+        with_files.settings.files.insert(name, Ok(content.into()));
+    }
+    with_files.settings.files.insert("c.csv", Err("no such file".into()));
+    let encoded = String::from_utf8(with_files.to_bytes()).unwrap();
+    assert!(encoded.ends_with("\"files\":[[\"a.csv\",1],[\"b.csv\",5]]}\n\nid\n1\n"), "{encoded}");
 }
 
 #[test]
@@ -37,8 +45,15 @@ fn bytes_that_are_no_bundle_are_refused() {
         assert!(error.starts_with("not a plan bundle: ") && error.contains(expected), "{error}");
     };
     check(b"", "EOF");
-    check(&vec![b' '; Bundle::MAX_BYTES + 1], "the limit is 4194304");
-    check(encoded.replace("\"format\":1", "\"format\":2").as_bytes(), "format 2");
+    check(&vec![b' '; Bundle::MAX_BYTES + 1], "the limit is 71303169");
+    check(encoded.replace("\"format\":2", "\"format\":1").as_bytes(), "format 1");
+    check(&vec![b' '; (4 << 20) + 1], "before the files; the limit is 4194304");
+    check(encoded.trim_end().as_bytes(), "ends before its files");
+    let files = |list: &str| encoded.replace("\"files\":[]", &format!("\"files\":{list}"));
+    check(files("[[\"a\",2]]").as_bytes(), "2 bytes, of which 0 are there");
+    check(files("[[\"b\",0],[\"a\",0]]").as_bytes(), "order of their names");
+    check(files("[[\"a\",0],[\"a\",0]]").as_bytes(), "order of their names");
+    check(format!("{encoded}x").as_bytes(), "1 bytes after its files");
     check(encoded.replace("\"seed\"", "\"sead\"").as_bytes(), "unknown field `sead`");
     check(encoded.replace("\"spawn_rate\":null", "\"spawn_rate\":[0,1]").as_bytes(), "0 per 1 ns");
     check(encoded.replace("\"duration\":null", "\"duration\":[1,1000000000]").as_bytes(), "nanoseconds");
@@ -90,6 +105,16 @@ fn comments_mean_nothing_and_everything_else_does() {
     assert_ne!(same, meaning(set));
 }
 
+fn files() -> impl Strategy<Value = Files> {
+    prop::collection::btree_map(any::<String>(), any::<Vec<u8>>(), 0..4).prop_map(|contents| {
+        let mut files = Files::default();
+        for (name, content) in contents {
+            files.insert(name, Ok(content));
+        }
+        files
+    })
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let rate = (1_u64.., 1_u64..).prop_map(|(count, per_ns)| Rate { count, per_ns });
     let duration = (any::<u64>(), 0_u32..1_000_000_000).prop_map(|(s, ns)| Duration::new(s, ns));
@@ -99,10 +124,22 @@ fn settings() -> impl Strategy<Value = Settings> {
         prop::option::of(duration),
         prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
         prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
+        files(),
     )
-        .prop_map(|((profile, target, users), (spawn_rate, duration, seed), warmup, params, env)| {
-            Settings { profile, target, users, spawn_rate, duration, warmup, params, seed, env }
-        })
+        .prop_map(
+            |((profile, target, users), (spawn_rate, duration, seed), warmup, params, env, files)| Settings {
+                profile,
+                target,
+                users,
+                spawn_rate,
+                duration,
+                warmup,
+                params,
+                seed,
+                env,
+                files,
+            },
+        )
 }
 
 proptest! {
