@@ -2,7 +2,8 @@
 
 use crate::limits::{MAX_AGENT_MESSAGE, MAX_COORDINATOR_MESSAGE};
 use crate::message::{FromAgent, ToAgent};
-use crate::{LinkError, decode, encode, wire};
+use crate::parts::Whole;
+use crate::{LinkError, encode, wire};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::transport::Channel;
 
@@ -17,5 +18,9 @@ pub async fn attach(
         .max_encoding_message_size(MAX_AGENT_MESSAGE);
     let inbound =
         client.attach(outbound.map(encode::from_agent)).await.map_err(LinkError::from)?.into_inner();
-    Ok(inbound.map(|message| Ok(decode::to_agent(message?)?)))
+    let mut whole = Whole::default();
+    Ok(inbound.filter_map(move |message| match message {
+        Ok(message) => whole.take(message).map(|message| message.map_err(LinkError::from)),
+        Err(status) => Some(Err(status.into())),
+    }))
 }

@@ -56,6 +56,7 @@ pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
                 bundle_sha256: sha256(m.bundle_sha256, "prepare.bundle_sha256")?,
             }
         }
+        Kind::BundlePart(_) => return Err(Malformed::new("bundle_part", "a part on its own")),
         Kind::Assign(m) => ToAgent::Assign {
             run: run_id(m.run_id, "assign.run_id")?,
             revision: m.revision,
@@ -250,7 +251,7 @@ fn within(value: u32, min: u32, max: u32, field: &str) -> Decoded<u32> {
     }
 }
 
-fn over(field: &str, value: u64, limit: u64) -> Malformed {
+pub(crate) fn over(field: &str, value: u64, limit: u64) -> Malformed {
     Malformed::new(field, format!("{value} is over the limit of {limit}"))
 }
 

@@ -14,6 +14,7 @@ pub mod limits;
 mod link_error;
 mod malformed;
 pub mod message;
+mod parts;
 pub mod server;
 #[cfg(test)]
 mod tests;

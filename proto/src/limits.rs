@@ -3,7 +3,7 @@
 /// Largest message from an agent, in bytes: a window of [`MAX_SERIES`] series with a busy histogram each.
 pub const MAX_AGENT_MESSAGE: usize = 8 << 20;
 
-/// Largest message from the coordinator, in bytes: a plan bundle, or an assignment of [`MAX_SLOTS`] slots.
+/// Largest message from the coordinator, in bytes: an assignment of [`MAX_SLOTS`] slots, or a part of a bundle.
 pub const MAX_COORDINATOR_MESSAGE: usize = 8 << 20;
 
 /// Most series of a plan; `plan` refuses more.

@@ -2,7 +2,8 @@
 
 use crate::limits::{MAX_AGENT_MESSAGE, MAX_COORDINATOR_MESSAGE};
 use crate::message::{FromAgent, ToAgent};
-use crate::{LinkError, decode, encode, wire};
+use crate::parts::Parted;
+use crate::{LinkError, decode, wire};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio_stream::{Stream, StreamExt as _};
@@ -58,6 +59,6 @@ impl<A: Accept> wire::fleet_server::Fleet for Fleet<A> {
             request.extensions().get::<Peer>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.clone());
         let inbound = request.into_inner().map(|message| Ok(decode::from_agent(message?)?));
         let outbound = self.accept.accept(peer, Box::pin(inbound));
-        Ok(Response::new(Box::pin(outbound.map(|message| Ok(encode::to_agent(message))))))
+        Ok(Response::new(Box::pin(Parted::new(outbound).map(Ok))))
     }
 }
