@@ -71,6 +71,11 @@ impl Wait {
         }
     }
 
+    /// How far apart iterations are meant to start; `None` for waits that count from an iteration's end.
+    pub fn period(&self) -> Option<Duration> {
+        if let Wait::Pacing(period) = self { Some(*period) } else { None }
+    }
+
     /// The mean time from the start of an iteration that takes `spent` to the start of the next one.
     pub fn mean_cycle(&self, spent: Duration) -> Duration {
         match *self {
@@ -154,6 +159,7 @@ mod tests {
         check(Wait::Uniform { min: S, max: 3 * S }, 5);
         check(Wait::Pacing(2 * S), 3);
         check(Wait::Pacing(7 * S), 7);
+        assert_eq!((Wait::Pacing(7 * S).period(), Wait::Constant(7 * S).period()), (Some(7 * S), None));
         assert_eq!(Wait::Constant(Duration::MAX).mean_cycle(S), Duration::MAX);
     }
 

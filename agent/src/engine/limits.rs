@@ -26,6 +26,9 @@ pub const ON_START_RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// How often an engine thread measures how late it wakes: ten samples in each window cost nothing.
 pub(super) const LAG_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How late the runtime's timer may be by itself: it counts in whole milliseconds and rounds up.
+pub(super) const TIMER_ERROR: Duration = Duration::from_millis(2);
+
 /// Threads for name resolution of each engine thread; the system's resolver blocks.
 pub(super) const RESOLVER_THREADS: usize = 16;
 

@@ -28,7 +28,8 @@ impl User {
     ) -> Result<(), Failure> {
         let shared = self.shared.clone();
         let began = Instant::now();
-        self.submitted.get_or_insert(began);
+        let late = std::mem::take(&mut self.late);
+        self.submitted.get_or_insert(began.checked_sub(late).unwrap_or(began));
         self.scope.set_now(shared.unix_ms(began));
         let outgoing = match self.fill_in(request) {
             Ok(outgoing) => outgoing,
@@ -43,7 +44,7 @@ impl User {
         let open = shared.tally.open(started);
         let exchange = self.client.send(outgoing, body, started, &shared.tally).await;
         // From here to the end without `await`: the window of `ended` must not be closed in between.
-        let latency = exchange.ended - started;
+        let latency = exchange.ended - started + late;
         let outcome = match exchange.outcome {
             Ok(reply) => shared.judge(&reply, latency, |response| judge(response, &mut self.scope)),
             Err(failure) => Err(failure),

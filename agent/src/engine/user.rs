@@ -5,7 +5,7 @@
 //! it is aborted, when that takes too long, by dropping its future.
 
 use super::http::Client;
-use super::limits::ON_START_RETRY_PAUSE_MIN;
+use super::limits::{ON_START_RETRY_PAUSE_MIN, TIMER_ERROR};
 use super::roster::Place;
 use super::shared::Shared;
 use super::steps::Halt;
@@ -22,6 +22,9 @@ pub(super) struct User {
     pub(super) client: Client,
     /// When the first request since the iteration's start, or since its last completed poll, was started.
     pub(super) submitted: Option<Instant>,
+    /// How late the iteration began; its first request takes it, because its latency counts from the intended
+    /// start. What delays a user is not to hide what the target made it wait.
+    pub(super) late: Duration,
 }
 
 impl User {
@@ -31,7 +34,7 @@ impl User {
         let class = job.plan.slots.of(place.slot);
         let scope = Scope::new(&job.facts, &job.plan, class, place.slot);
         let client = Client::new(job.tls.clone(), job.limits);
-        User { shared, place, scope, client, submitted: None }
+        User { shared, place, scope, client, submitted: None, late: Duration::ZERO }
     }
 
     /// Lives until its stop time.
@@ -42,6 +45,8 @@ impl User {
         if !self.enter(class).await {
             return;
         }
+        // Iterations that take longer than their period delay those after them: nothing is caught up.
+        let mut intended = None;
         for iteration in 0.. {
             let began = shared.now();
             if began >= self.place.stop.at() {
@@ -49,6 +54,7 @@ impl User {
             }
             self.scope.begin_iteration(iteration);
             self.submitted = None;
+            self.late = lateness(intended.take(), began);
             let task = self.scope.pick_task(class);
             // A failure is in the books already, and ends nothing but the iteration.
             if let Err(Halt::User) = self.steps(&class.tasks[task].steps).await {
@@ -56,6 +62,7 @@ impl User {
             }
             let ended = shared.now();
             let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
+            intended = class.wait.period().map(|period| (began.saturating_add(period), ended));
             self.rest(ended.saturating_add(pause)).await;
         }
     }
@@ -102,5 +109,33 @@ impl User {
                 () = stop.moved.notified() => {}
             }
         }
+    }
+}
+
+/// How late an iteration is that `began` then: `intended` says when it was to begin, and when its user was free.
+/// A user that was free in time is late only by more than the timer's own error.
+fn lateness(intended: Option<(Duration, Duration)>, began: Duration) -> Duration {
+    let Some((intended, free)) = intended else { return Duration::ZERO };
+    let late = began.saturating_sub(intended);
+    if free <= intended && late <= TIMER_ERROR { Duration::ZERO } else { late }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_timers_own_error_is_forgiven() {
+        let check = |intended: Option<(u64, u64)>, began: u64, late: u64| {
+            let ms = Duration::from_millis;
+            let intended = intended.map(|(at, free)| (ms(at), ms(free)));
+            assert_eq!(lateness(intended, ms(began)), ms(late), "{intended:?} {began}");
+        };
+        check(None, 5, 0);
+        check(Some((100, 50)), 100, 0);
+        check(Some((100, 50)), 102, 0);
+        check(Some((100, 50)), 103, 3);
+        check(Some((100, 101)), 101, 1);
+        check(Some((100, 700)), 701, 601);
     }
 }

@@ -49,6 +49,29 @@ fn status(code: u16) -> Answer {
 }
 
 #[tokio::test]
+async fn paced_latencies_count_from_the_intended_start() {
+    let check = |wait: &'static str, late: bool| async move {
+        let held = Duration::from_millis(500);
+        let server = Server::start(|seen| Answer { held: seen.number == 1, ..Answer::ok("") });
+        let plan = plan(&steps(wait, &["get: /a", "get: /b"]), &http(&server));
+        let rig = Rig::running(&plan, 1).await;
+        server.until(|truth| truth.requests.len() == 2).await;
+        tokio::time::sleep(held).await;
+        server.release();
+        server.until(|truth| truth.requests.len() >= 6).await;
+        let outcome = rig.stop(PATIENT).await;
+        // The second iteration was due before the first had its answer to `/b`.
+        let max = series(&plan, &outcome, "GET /a").latency.max().expect("requests");
+        assert_eq!(max >= held.mul_f64(0.9), late, "{wait}: {max:?}");
+        // Later ones are on time again, and only the first request of an iteration is late.
+        let fast = |name| series(&plan, &outcome, name).latency.min().expect("requests") < held;
+        assert!(fast("GET /a") && fast("GET /b"), "{wait}");
+    };
+    check("wait: pacing 10ms", true).await;
+    check("wait: constant 10ms", false).await;
+}
+
+#[tokio::test]
 async fn loops_branches_and_variables_decide_what_is_sent() {
     let server = Server::start(|_| Answer::ok("{\"n\":2}"));
     let text = steps(
