@@ -1,6 +1,8 @@
 //! The keys of the plan language as data: what may stand where, and what for. The reader refuses every key
 //! that is not in its table, and a JSON Schema can be made from them.
 
+pub(crate) mod peers;
+
 use crate::flow::MAX_ROUNDS;
 use std::fmt;
 

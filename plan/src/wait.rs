@@ -42,7 +42,10 @@ impl Wait {
         match text.split_once(char::is_whitespace) {
             None if text == "none" => Ok(Wait::None),
             None if text.starts_with(|c: char| c.is_ascii_digit()) => {
-                parse_duration(text).map(Wait::Constant)
+                parse_duration(text).map(Wait::Constant).map_err(|error| match span(text) {
+                    Some(own) => UnitError { remedy: format!("write `{own}`"), ..error },
+                    None => error,
+                })
             }
             Some(("constant", rest)) => parse_duration(rest.trim()).map(Wait::Constant),
             Some(("pacing", rest)) => parse_duration(rest.trim()).map(Wait::Pacing),
@@ -50,7 +53,7 @@ impl Wait {
             Some(("rate", rest)) => parse_rate(rest.trim()).map(|rate| Wait::Pacing(period(rate))),
             _ => Err(UnitError {
                 problem: format!("`{}` is not a wait", crate::template::escaped(text, 60)),
-                remedy: FORMS.into(),
+                remedy: foreign(text).map_or_else(|| FORMS.into(), |own| format!("write `{own}`")),
             }),
         }
     }
@@ -103,6 +106,29 @@ impl Wait {
             }
         }
     }
+}
+
+/// `1s..3s` of `1-3s` and `1s-3s`.
+fn span(text: &str) -> Option<String> {
+    let (min, max) = text.split_once('-')?;
+    let unit = max.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let bare = min.ends_with(|c: char| c.is_ascii_digit());
+    let own = format!("{}{}..{}", min.trim(), if bare { unit } else { "" }, max.trim());
+    Wait::parse(&own).is_ok().then_some(own)
+}
+
+/// The wait that Locust writes as `between(1, 3)` and the like.
+fn foreign(text: &str) -> Option<String> {
+    let (function, arguments) = text.strip_suffix(')')?.split_once('(')?;
+    let numbers: Vec<f64> = arguments.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
+    let own = match (function.trim(), &numbers[..]) {
+        ("between", [min, max]) => format!("{min}s..{max}s"),
+        ("constant", [pause]) => format!("constant {pause}s"),
+        ("constant_pacing", [period]) => format!("pacing {period}s"),
+        ("constant_throughput", [rate]) => format!("rate {rate}/s"),
+        _ => return None,
+    };
+    Wait::parse(&own).is_ok().then_some(own)
 }
 
 fn uniform(min: Duration, max: Duration) -> Result<Wait, UnitError> {

@@ -20,6 +20,13 @@ impl Reader<'_> {
     /// `expect:`; empty without it.
     pub(super) fn expect(&mut self, entry: Option<&Entry>, visible: &Visible<'_>) -> Option<Expect> {
         let Some(entry) = entry else { return Some(Expect::default()) };
+        let alone = entry.value.scalar().filter(|s| StatusPattern::parse(&s.text).is_ok());
+        if let Some(status) = alone {
+            let problem = format!("expected `expect` (a mapping), found {}", entry.value.describe());
+            let remedy = format!("write `expect: {{ status: {} }}`", status.text);
+            self.report(Problem::new(entry.value.span, problem, remedy));
+            return None;
+        }
         let fields = Fields::new(self, &entry.value, entry.key_span, &language::EXPECT)?;
         let statuses = fields.get("status").map(|e| self.statuses(e)).unwrap_or_default();
         let max_time = fields.get("time").and_then(|e| self.positive_duration(&e.value));

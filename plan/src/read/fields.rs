@@ -3,6 +3,7 @@
 use super::Reader;
 use super::suggest::{closest, did_you_mean, list};
 use crate::diagnostic::{Problem, Span, shown};
+use crate::language::peers::own_key;
 use crate::language::{Key, Shape, TABLES, Table};
 use crate::yaml::{Entry, Node, Value};
 
@@ -13,6 +14,8 @@ pub(super) struct Fields<'n> {
     pub(super) place: Span,
     table: &'static Table,
     found: Vec<(&'static str, &'n Entry)>,
+    /// Entries whose key no table entry has.
+    unknown: Vec<&'n Entry>,
     /// Whether it has, or may be meant to have, keys that are not read yet.
     pub(super) beyond: bool,
 }
@@ -32,7 +35,7 @@ impl<'n> Fields<'n> {
             reader.report(Problem::new(node.span, problem, format!("its keys are {keys}")));
             return None;
         };
-        let mut fields = Fields { place, table, found: Vec::new(), beyond: false };
+        let mut fields = Fields { place, table, found: Vec::new(), unknown: Vec::new(), beyond: false };
         let mut unknown = Vec::new();
         for entry in entries {
             match table.key(&entry.key) {
@@ -44,6 +47,7 @@ impl<'n> Fields<'n> {
                 None => unknown.push(entry),
             }
         }
+        fields.unknown.clone_from(&unknown);
         for entry in unknown {
             fields.adopt(reader, entry);
         }
@@ -52,7 +56,10 @@ impl<'n> Fields<'n> {
 
     /// Reports an unknown key and reads it as the closest known one, if that is not there itself.
     fn adopt(&mut self, reader: &mut Reader<'_>, entry: &'n Entry) {
-        let close = closest(&entry.key, self.table.all_keys().map(|k| k.name));
+        let close = match own_key(self.table, &entry.key) {
+            Some(own) => vec![own],
+            None => closest(&entry.key, self.table.all_keys().map(|k| k.name)),
+        };
         let problem = format!("unknown key {} in {}", shown(&entry.key), self.table.name);
         let elsewhere = || TABLES.iter().find(|t| t.keys.iter().any(|k| k.name == entry.key));
         let remedy = if let (true, Some(other)) = (close.is_empty(), elsewhere()) {
@@ -82,6 +89,11 @@ impl<'n> Fields<'n> {
     pub(super) fn get(&self, name: &str) -> Option<&'n Entry> {
         debug_assert!(self.table.key(name).is_some(), "{name} is not in the table of {}", self.table.name);
         self.found.iter().find(|(known, _)| *known == name).map(|(_, entry)| *entry)
+    }
+
+    /// The entry of a key that the table does not have.
+    pub(super) fn unknown(&self, name: &str) -> Option<&'n Entry> {
+        self.unknown.iter().find(|entry| entry.key == name).copied()
     }
 
     /// All keys that are there and known.

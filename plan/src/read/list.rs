@@ -106,7 +106,16 @@ impl Reader<'_> {
             [verb] => Some(verb),
             [] if !fields.beyond => {
                 let known = METHODS.iter().copied().chain(FLOW_VERBS.iter().map(|(verb, _)| *verb));
-                let remedy = format!("begin it with one of {}", list(known));
+                let remedy = match fields.unknown("url").or_else(|| fields.unknown("path")) {
+                    Some(url) => match url.value.scalar() {
+                        Some(url) => format!(
+                            "write the method and the URL in one: `get: {}`",
+                            crate::template::escaped(&url.text, 60)
+                        ),
+                        None => "write the method and the URL in one: `get: /path`".to_owned(),
+                    },
+                    None => format!("begin it with one of {}", list(known)),
+                };
                 self.report(Problem::new(fields.place, "a step without a verb", remedy));
                 None
             }

@@ -114,20 +114,17 @@ impl Reader<'_> {
         let text = &node.scalar()?.text;
         let lower = text.to_ascii_lowercase();
         let begins = ["/", "http://", "https://", "${"].iter().any(|start| lower.starts_with(start));
-        let problem = if !begins {
-            "does not begin with `/` or with http:// or https://"
-        } else if template
-            .as_literal()
-            .is_some_and(|t| t.contains(|c: char| c.is_whitespace() || c.is_control()))
-        {
-            "has white space in it"
+        let blank = |t: &str| t.contains(|c: char| c.is_whitespace() || c.is_control());
+        let (problem, remedy) = if !begins {
+            let remedy = format!("write {}", shown(&format!("/{text}")));
+            ("does not begin with `/` or with http:// or https://", remedy)
+        } else if template.as_literal().is_some_and(blank) {
+            ("has white space in it", "percent-encode it, or use `query:`".to_owned())
+        } else if template.literals().any(|t| t.contains(['{', '}'])) {
+            let remedy = "write `${name}` for a value, or `%7B` and `%7D` for the braces themselves";
+            ("has a brace in it that fills in nothing", remedy.to_owned())
         } else {
             return Some(template);
-        };
-        let remedy = if begins {
-            "percent-encode it, or use `query:`".to_owned()
-        } else {
-            format!("write {}", shown(&format!("/{text}")))
         };
         self.report(Problem::new(node.span, format!("the URL {} {problem}", shown(text)), remedy));
         None

@@ -4,7 +4,7 @@ use super::Reader;
 use super::suggest::{closest, did_you_mean, list, remedy};
 use crate::diagnostic::{Problem, Span, shown};
 use crate::scope::{NAMESPACES, RESPONSE_NAMES};
-use crate::template::{Expression, Variable, fake_functions, known_functions};
+use crate::template::{EvalError, Expression, Variable, fake_functions, known_functions};
 use crate::yaml::{Node, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -158,7 +158,22 @@ impl Reader<'_> {
                 valid = false;
             }
         }
-        valid
+        valid && self.check_constant(node, expression)
+    }
+
+    /// Reports an expression that cannot be computed whatever a user does: nothing in it is known later.
+    fn check_constant(&mut self, node: &Node, expression: &Expression) -> bool {
+        let known_now = |variable: &Variable| {
+            let name = variable.path[0].as_str();
+            ["env", "params", "fake"].contains(&name) || known_functions().contains(&name)
+        };
+        if !expression.variables().iter().all(known_now) {
+            return true;
+        }
+        let Err(EvalError(why)) = expression.eval(&self.constants) else { return true };
+        let remedy = "change it: it would fail each time";
+        self.report(Problem::new(node.place(&expression.range()), why, remedy));
+        false
     }
 
     fn check_env(&mut self, variable: &Variable, expression: &Expression) -> Result<(), Wrong> {

@@ -129,6 +129,14 @@ impl Template {
         }
     }
 
+    /// The texts between the expressions.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Text(text) => Some(text.as_str()),
+            Segment::Expression(_) => None,
+        })
+    }
+
     /// The expression, if it is all there is.
     pub(crate) fn as_single(&self) -> Option<&Expression> {
         match self.segments.as_slice() {

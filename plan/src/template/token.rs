@@ -202,6 +202,7 @@ fn variable(text: &str, tokens: &[Token], index: usize) -> Variable {
 
 /// Names of filters and tests that do not exist here, and expressions that are too large to be meant.
 pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), CompileError> {
+    check_operators(text, tokens)?;
     for (i, token) in tokens.iter().enumerate().filter(|(_, t)| t.kind == Kind::Name) {
         let (what, known) = match role(text, tokens, i) {
             Role::Filter => ("filter", super::environment::FILTERS),
@@ -225,6 +226,26 @@ pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), CompileError> {
         }
     }
     check_size(text, tokens)
+}
+
+/// Operators of other languages, and how they are written here.
+fn check_operators(text: &str, tokens: &[Token]) -> Result<(), CompileError> {
+    for (i, token) in tokens.iter().enumerate().filter(|(_, t)| t.kind == Kind::Symbol) {
+        let next = tokens.get(i + 1).filter(|next| next.range.start == token.range.end);
+        let end = next.map_or(token.range.end, |next| next.range.end);
+        let (range, remedy) = match (&text[token.range.clone()], next.map(|n| &text[n.range.clone()])) {
+            ("&", Some("&")) => (token.range.start..end, "write `and`"),
+            ("|", Some("|")) => (token.range.start..end, "write `or`"),
+            ("==", Some("=")) => (token.range.start..end, "write `==`"),
+            ("!=", Some("=")) => (token.range.start..end, "write `!=`"),
+            ("!", _) => (token.range.clone(), "write `not`"),
+            ("?", _) => (token.range.clone(), "write `a if condition else b`"),
+            _ => continue,
+        };
+        let problem = format!("there is no operator `{}`", &text[range.clone()]);
+        return Err(CompileError { range, problem, remedy: Some(remedy.into()) });
+    }
+    Ok(())
 }
 
 /// Most tokens in an expression.
