@@ -1,10 +1,30 @@
 //! Slots: which user is what.
 
 use crate::model::ClassId;
+use std::time::Duration;
 
 /// Global user index, 0-based, unique in the fleet. It fixes the user's class, random seed and data rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
+
+/// A slot as it is given to an agent: where its user goes on, and from when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seat {
+    /// The slot.
+    pub slot: Slot,
+    /// The iteration, 0-based, with which its user goes on; 0 for one that has not been anywhere yet. What its agent knows
+    /// better stands: a user never goes back.
+    pub iteration: u64,
+    /// Since T0: its user does not start before this, whatever the schedule says. Zero leaves it to the schedule.
+    pub not_before: Duration,
+}
+
+impl Seat {
+    /// The seat of a user that has not been anywhere yet.
+    pub fn fresh(slot: Slot) -> Seat {
+        Seat { slot, iteration: 0, not_before: Duration::ZERO }
+    }
+}
 
 /// How many of the users are of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 //! Wire messages to typed messages. Total: any message gives a typed one or [`Malformed`].
 
 use crate::limits::{
-    MAX_COUNT, MAX_ERROR_ROWS, MAX_LEASE_MS, MAX_NAME_CHARS, MAX_RUN_ID_CHARS, MAX_SERIES, MAX_SLOTS,
-    MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
+    MAX_COUNT, MAX_ERROR_ROWS, MAX_ITERATION, MAX_LEASE_MS, MAX_NAME_CHARS, MAX_RUN_ID_CHARS, MAX_SERIES,
+    MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
 };
 use crate::message::{
-    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, RejectCode, RunId, SeriesReport, ToAgent,
-    Welcome, WindowReport, error_kind,
+    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId, SeriesReport,
+    ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
 use crate::{Malformed, wire};
 use bytes::Bytes;
 use metrics::{ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
-use plan::slot::Slot;
+use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
 type Decoded<T> = Result<T, Malformed>;
@@ -58,9 +58,9 @@ pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
         }
         Kind::BundlePart(_) => return Err(Malformed::new("bundle_part", "a part on its own")),
         Kind::Assign(m) => ToAgent::Assign {
+            seats: seats(&m)?,
             run: run_id(m.run_id, "assign.run_id")?,
             revision: m.revision,
-            slots: slots(&m.slot_deltas)?,
         },
         Kind::Start(m) => ToAgent::Start {
             run: run_id(m.run_id, "start.run_id")?,
@@ -132,6 +132,7 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
     }
     let errors = m.errors.into_iter().enumerate().map(error_row).collect::<Decoded<Vec<_>>>()?;
     let cumulative = required(m.cumulative, "window.cumulative")?;
+    let progress = progress(&m.progress_slot_deltas, &m.progress_iterations)?;
     let count = |value, field| at_most(value, MAX_COUNT, field);
     Ok(WindowReport {
         run: run_id(m.run_id, "window.run_id")?,
@@ -151,6 +152,7 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
         errors,
         health: health(required(m.health, "window.health")?)?,
         last: m.r#final,
+        progress,
     })
 }
 
@@ -212,9 +214,61 @@ fn health(m: wire::Health) -> Decoded<HealthReport> {
     })
 }
 
-fn slots(deltas: &[u32]) -> Decoded<Vec<Slot>> {
+fn seats(m: &wire::Assign) -> Decoded<Vec<Seat>> {
+    let slots = slots(&m.slot_deltas, "assign.slot_deltas")?;
+    let one_each = |len: usize, field| {
+        if len == 0 || len == slots.len() { Ok(()) } else { Err(uneven(field, len, slots.len())) }
+    };
+    one_each(m.iterations.len(), "assign.iterations")?;
+    one_each(m.not_before_us_deltas.len(), "assign.not_before_us_deltas")?;
+    let mut us = 0_i64;
+    let seat = |(i, &slot): (usize, &Slot)| {
+        let iteration = m.iterations.get(i).copied().unwrap_or(0);
+        let delta = m.not_before_us_deltas.get(i).copied().unwrap_or(0);
+        let latest = i64::from(MAX_WINDOW_INDEX) * 1_000_000;
+        let Some(next) = us.checked_add(delta).filter(|us| (0..=latest).contains(us)) else {
+            let problem = format!("{delta} does not lead to a time from 0 to {latest}");
+            return Err(Malformed::new(format!("assign.not_before_us_deltas[{i}]"), problem));
+        };
+        us = next;
+        Ok(Seat {
+            slot,
+            iteration: iteration_at_most(iteration, "assign.iterations", i)?,
+            not_before: Duration::from_micros(us.unsigned_abs()),
+        })
+    };
+    slots.iter().enumerate().map(seat).collect()
+}
+
+fn progress(deltas: &[u32], iterations: &[u64]) -> Decoded<Vec<Progress>> {
+    let slots = slots(deltas, "window.progress_slot_deltas")?;
+    if slots.len() != iterations.len() {
+        return Err(uneven("window.progress_iterations", iterations.len(), slots.len()));
+    }
+    let ended = |(i, (slot, &iteration)): (usize, (Slot, &u64))| {
+        if iteration == 0 {
+            let problem = "0; whoever ended an iteration goes on with 1 or later";
+            return Err(Malformed::new(format!("window.progress_iterations[{i}]"), problem));
+        }
+        Ok(Progress { slot, iteration: iteration_at_most(iteration, "window.progress_iterations", i)? })
+    };
+    slots.into_iter().zip(iterations).enumerate().map(ended).collect()
+}
+
+fn iteration_at_most(iteration: u64, field: &str, i: usize) -> Decoded<u64> {
+    if iteration <= MAX_ITERATION {
+        return Ok(iteration);
+    }
+    Err(over(&format!("{field}[{i}]"), iteration, MAX_ITERATION))
+}
+
+fn uneven(field: &str, len: usize, slots: usize) -> Malformed {
+    Malformed::new(field, format!("holds {len} numbers for {slots} slots"))
+}
+
+fn slots(deltas: &[u32], field: &str) -> Decoded<Vec<Slot>> {
     if deltas.len() > MAX_SLOTS as usize {
-        return Err(over("assign.slot_deltas", deltas.len() as u64, u64::from(MAX_SLOTS)));
+        return Err(over(field, deltas.len() as u64, u64::from(MAX_SLOTS)));
     }
     let mut slots: Vec<Slot> = Vec::with_capacity(deltas.len());
     for (i, &delta) in deltas.iter().enumerate() {
@@ -224,7 +278,7 @@ fn slots(deltas: &[u32]) -> Decoded<Vec<Slot>> {
         };
         let Some(slot) = slot.filter(|&slot| slot < MAX_SLOTS) else {
             let problem = format!("{delta} does not lead to a higher slot below {MAX_SLOTS}");
-            return Err(Malformed::new(format!("assign.slot_deltas[{i}]"), problem));
+            return Err(Malformed::new(format!("{field}[{i}]"), problem));
         };
         slots.push(Slot(slot));
     }

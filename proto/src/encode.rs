@@ -3,7 +3,7 @@
 use crate::message::{FromAgent, RejectCode, SeriesReport, ToAgent, WindowReport};
 use crate::wire;
 use metrics::ErrorCount;
-use plan::slot::Slot;
+use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
 pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
@@ -54,9 +54,7 @@ pub(crate) fn to_agent(message: ToAgent) -> wire::CoordinatorMessage {
         ToAgent::Prepare { run, bundle, bundle_sha256 } => {
             Kind::Prepare(wire::Prepare { run_id: run.0, bundle, bundle_sha256 })
         }
-        ToAgent::Assign { run, revision, slots } => {
-            Kind::Assign(wire::Assign { run_id: run.0, revision, slot_deltas: deltas(&slots) })
-        }
+        ToAgent::Assign { run, revision, seats } => Kind::Assign(assign(run.0, revision, &seats)),
         ToAgent::Start { run, after } => Kind::Start(wire::Start { run_id: run.0, in_us: micros(after) }),
         ToAgent::Stop { run, timeout } => {
             Kind::Stop(wire::Stop { run_id: run.0, timeout_ms: timeout.as_millis() as u64 })
@@ -102,6 +100,25 @@ fn report(window: WindowReport) -> wire::Window {
             reconnects: window.health.reconnects,
         }),
         r#final: window.last,
+        progress_slot_deltas: deltas(window.progress.iter().map(|p| p.slot)),
+        progress_iterations: window.progress.iter().map(|p| p.iteration).collect(),
+    }
+}
+
+fn assign(run_id: String, revision: u64, seats: &[Seat]) -> wire::Assign {
+    let mut last = 0;
+    let since_last = |seat: &Seat| {
+        let us = micros(seat.not_before).cast_signed();
+        us - std::mem::replace(&mut last, us)
+    };
+    let known = seats.iter().any(|seat| seat.iteration > 0);
+    let moved = seats.iter().any(|seat| !seat.not_before.is_zero());
+    wire::Assign {
+        run_id,
+        revision,
+        slot_deltas: deltas(seats.iter().map(|seat| seat.slot)),
+        iterations: if known { seats.iter().map(|seat| seat.iteration).collect() } else { Vec::new() },
+        not_before_us_deltas: if moved { seats.iter().map(since_last).collect() } else { Vec::new() },
     }
 }
 
@@ -132,16 +149,9 @@ fn error_row(row: ErrorCount) -> wire::ErrorRow {
     }
 }
 
-fn deltas(slots: &[Slot]) -> Vec<u32> {
+fn deltas(slots: impl Iterator<Item = Slot>) -> Vec<u32> {
     let mut last = 0;
-    slots
-        .iter()
-        .map(|slot| {
-            let delta = slot.0 - last;
-            last = slot.0;
-            delta
-        })
-        .collect()
+    slots.map(|slot| slot.0 - std::mem::replace(&mut last, slot.0)).collect()
 }
 
 fn micros(duration: Duration) -> u64 {

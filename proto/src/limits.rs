@@ -3,8 +3,9 @@
 /// Largest message from an agent, in bytes: a window of [`MAX_SERIES`] series with a busy histogram each.
 pub const MAX_AGENT_MESSAGE: usize = 8 << 20;
 
-/// Largest message from the coordinator, in bytes: an assignment of [`MAX_SLOTS`] slots, or a part of a bundle.
-pub const MAX_COORDINATOR_MESSAGE: usize = 8 << 20;
+/// Largest message from the coordinator, in bytes: an assignment of [`MAX_SLOTS`] slots, each with where its user goes
+/// on and when. Bundles come in parts.
+pub const MAX_COORDINATOR_MESSAGE: usize = 16 << 20;
 
 /// Most series of a plan; `plan` refuses more.
 pub const MAX_SERIES: u32 = 4096;
@@ -26,6 +27,9 @@ pub const MAX_TEXT_CHARS: usize = 512;
 
 /// Most requests of one agent in one window: 2^40 is over 10^12 in a second, so counts never overflow.
 pub const MAX_COUNT: u64 = 1 << 40;
+
+/// Highest number of an iteration: more than a user could end in the longest schedule, one each microsecond.
+pub const MAX_ITERATION: u64 = 1 << 46;
 
 /// Highest window index: the longest schedule in seconds, and its stop timeout.
 pub const MAX_WINDOW_INDEX: u32 = 401 * 24 * 3600;

@@ -3,7 +3,7 @@
 use crate::version::Versions;
 use bytes::Bytes;
 use metrics::{ErrorKind, PhaseSums, SeriesId};
-use plan::slot::Slot;
+use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
 /// A run's identity, `[A-Za-z0-9._-]`, at most [`MAX_RUN_ID_CHARS`](crate::limits::MAX_RUN_ID_CHARS) long.
@@ -78,8 +78,8 @@ pub enum ToAgent {
         run: RunId,
         /// Rises with every assignment of the run.
         revision: u64,
-        /// Strictly rising.
-        slots: Vec<Slot>,
+        /// Strictly rising by slot.
+        seats: Vec<Seat>,
     },
     /// T0 is `after` the arrival of this.
     Start {
@@ -197,6 +197,17 @@ pub struct WindowReport {
     pub health: HealthReport,
     /// The last one of the run.
     pub last: bool,
+    /// Users that ended iterations in it; strictly rising by slot.
+    pub progress: Vec<Progress>,
+}
+
+/// How far a user has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Progress {
+    /// The user.
+    pub slot: Slot,
+    /// The iteration with which it goes on, at least 1.
+    pub iteration: u64,
 }
 
 /// Totals of an agent since the run began.

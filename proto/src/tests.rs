@@ -1,14 +1,14 @@
 //! What is said arrives as it was said, and what must not be said does not arrive.
 
 use crate::message::{
-    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, RejectCode, RunId, SeriesReport, ToAgent,
-    Welcome, WindowReport,
+    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId, SeriesReport,
+    ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{decode, encode, limits, wire};
 use bytes::Bytes;
 use metrics::{ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId};
-use plan::slot::Slot;
+use plan::slot::{Seat, Slot};
 use proptest::prelude::*;
 use prost::Message as _;
 use std::time::Duration;
@@ -68,7 +68,16 @@ fn window() -> WindowReport {
         }],
         health: HealthReport { cpu_permille: 420, lag: histogram(9), reconnects: 1 },
         last: true,
+        progress: vec![progress(0, 1), progress(7, 300), progress(8, limits::MAX_ITERATION)],
     }
+}
+
+fn progress(slot: u32, iteration: u64) -> Progress {
+    Progress { slot: Slot(slot), iteration }
+}
+
+fn seat(slot: u32, iteration: u64, not_before_us: u64) -> Seat {
+    Seat { slot: Slot(slot), iteration, not_before: Duration::from_micros(not_before_us) }
 }
 
 fn over_the_wire_up(message: FromAgent) -> Result<FromAgent, crate::Malformed> {
@@ -103,12 +112,15 @@ fn what_the_coordinator_says_arrives_as_it_was_said() {
     use RejectCode::{Full, Late, Name, Over, Plan, Protocol, Version};
     let welcome =
         Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 7, renew: Duration::from_secs(1) };
-    let slots = [0, 1, 5, limits::MAX_SLOTS - 1].map(Slot).to_vec();
+    let seats = [0, 1, 5, limits::MAX_SLOTS - 1].map(|slot| Seat::fresh(Slot(slot))).to_vec();
+    let latest = u64::from(limits::MAX_WINDOW_INDEX) * 1_000_000;
+    let moved = vec![seat(3, 0, 7_000_001), seat(9, limits::MAX_ITERATION, 0), seat(10, 4, latest)];
     let mut messages = vec![
         ToAgent::Welcome(welcome),
         ToAgent::Prepare { run: run(), bundle: Bytes::from_static(b"plan"), bundle_sha256: "ab".repeat(32) },
-        ToAgent::Assign { run: run(), revision: 2, slots },
-        ToAgent::Assign { run: run(), revision: 3, slots: vec![] },
+        ToAgent::Assign { run: run(), revision: 2, seats },
+        ToAgent::Assign { run: run(), revision: 3, seats: vec![] },
+        ToAgent::Assign { run: run(), revision: 4, seats: moved },
         ToAgent::Start { run: run(), after: Duration::from_micros(250_001) },
         ToAgent::Stop { run: run(), timeout: Duration::from_secs(30) },
         ToAgent::WindowAck { run: run(), seq: 12 },
@@ -152,6 +164,21 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
     check(&|w| w.errors = vec![wire::ErrorRow::default(); limits::MAX_ERROR_ROWS + 1], "window.errors");
     check(&|w| w.errors[0].kind = 0, "window.errors[0].kind: 0 is not an error kind");
     check(&|w| w.errors[0].last_us = u64::MAX, "window.errors[0].last_us");
+    check(
+        &|w| w.progress_slot_deltas[2] = 0,
+        "window.progress_slot_deltas[2]: 0 does not lead to a higher slot",
+    );
+    check(&|w| w.progress_slot_deltas[0] = u32::MAX, "window.progress_slot_deltas[0]");
+    check(
+        &|w| w.progress_slot_deltas = vec![1; limits::MAX_SLOTS as usize + 1],
+        "window.progress_slot_deltas: 1000001 is over the limit of 1000000",
+    );
+    check(&|w| w.progress_iterations.truncate(2), "window.progress_iterations: holds 2 numbers for 3 slots");
+    check(&|w| w.progress_iterations[1] = 0, "window.progress_iterations[1]: 0; whoever ended");
+    check(
+        &|w| w.progress_iterations[0] = u64::MAX,
+        "window.progress_iterations[0]: 18446744073709551615 is over",
+    );
 }
 
 /// The reason for which an order of the coordinator's is refused.
@@ -167,7 +194,25 @@ fn what_the_coordinator_must_not_say_names_the_field_and_the_limit() {
         assert!(error.contains(expected), "{error}");
     };
     let run_id = || "r".to_owned();
-    let assign = |slot_deltas| Kind::Assign(wire::Assign { run_id: run_id(), revision: 1, slot_deltas });
+    let assign = |slot_deltas| {
+        Kind::Assign(wire::Assign { run_id: run_id(), revision: 1, slot_deltas, ..wire::Assign::default() })
+    };
+    let moved = |iterations, not_before_us_deltas| {
+        let slot_deltas = vec![1, 1];
+        Kind::Assign(wire::Assign {
+            run_id: run_id(),
+            revision: 1,
+            slot_deltas,
+            iterations,
+            not_before_us_deltas,
+        })
+    };
+    check(moved(vec![1], vec![]), "assign.iterations: holds 1 numbers for 2 slots");
+    check(moved(vec![1, u64::MAX], vec![]), "assign.iterations[1]: 18446744073709551615 is over");
+    check(moved(vec![], vec![0; 3]), "assign.not_before_us_deltas: holds 3 numbers for 2 slots");
+    check(moved(vec![], vec![5, -6]), "assign.not_before_us_deltas[1]: -6 does not lead to a time");
+    check(moved(vec![], vec![5, i64::MAX]), "assign.not_before_us_deltas[1]");
+    check(moved(vec![], vec![i64::MAX, 0]), "assign.not_before_us_deltas[0]");
     check(assign(vec![3, 0]), "assign.slot_deltas[1]: 0 does not lead to a higher slot");
     check(assign(vec![3, u32::MAX]), "assign.slot_deltas[1]");
     check(assign(vec![limits::MAX_SLOTS]), "below 1000000");

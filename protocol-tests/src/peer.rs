@@ -78,7 +78,7 @@ impl ScriptedAgent {
         self.say(FromAgent::PlanState { run: run.clone(), state: Ok(digests) });
         let (revision, users) = self
             .hear_until(|m| match m {
-                ToAgent::Assign { revision, slots, .. } => Some((*revision, slots.len())),
+                ToAgent::Assign { revision, seats, .. } => Some((*revision, seats.len())),
                 _ => None,
             })
             .await;
@@ -118,6 +118,7 @@ pub fn empty_window(run: &RunId, seq: u64, last: bool) -> WindowReport {
         errors: Vec::new(),
         health: proto::message::HealthReport { cpu_permille: 0, lag: lag.into(), reconnects: 0 },
         last,
+        progress: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The real agent against a scripted coordinator.
 
+use plan::slot::{Seat, Slot};
 use proto::message::{FromAgent, RejectCode, RunId, ToAgent, Welcome};
 use protocol_tests::peer::{Attached, ScriptedCoordinator};
 use protocol_tests::plan_file::platform;
@@ -58,8 +59,8 @@ async fn started(stream: &mut Attached, target: &str) {
         .await;
     let meaning = bundle(target).compile().expect("valid").meaning_sha256();
     assert_eq!(state.expect("ready").meaning_sha256, meaning);
-    let slots = vec![plan::slot::Slot(0), plan::slot::Slot(1)];
-    stream.say(ToAgent::Assign { run: run(), revision: 1, slots });
+    let seats = [0, 1].map(|slot| Seat::fresh(Slot(slot))).to_vec();
+    stream.say(ToAgent::Assign { run: run(), revision: 1, seats });
     stream.hear_until(LEASE, |m| matches!(m, FromAgent::AssignAck { revision: 1, .. }).then_some(())).await;
     stream.say(ToAgent::Start { run: run(), after: Duration::ZERO });
 }

@@ -3,8 +3,10 @@
 //! Pure: it is told what each thread reports and says which seconds every thread has passed. It never emits an
 //! index twice, out of order, or before all threads are past it.
 
+use super::ledger::Ended;
 use metrics::{Histogram, SeriesStats, Window};
-use std::collections::VecDeque;
+use plan::slot::Slot;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What one engine thread reports at a second's boundary.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(super) struct ThreadReport {
     pub(super) closed: u32,
     /// Windows of seconds below `closed` since its last report; empty seconds are left out.
     pub(super) windows: Vec<Window>,
+    /// Iterations that ended in seconds below `closed` since its last report.
+    pub(super) ended: Vec<Ended>,
     /// Its users now.
     pub(super) users: u32,
     /// How late it woke since its last report.
@@ -47,6 +51,8 @@ pub(super) struct Second {
     /// Of the busiest thread.
     pub(super) busy: f64,
     pub(super) reconnects: u64,
+    /// Users that ended iterations, and the iteration with which each goes on.
+    pub(super) progress: BTreeMap<Slot, u64>,
 }
 
 /// What [`Collector::next`] found complete.
@@ -101,6 +107,9 @@ impl Collector {
         for window in &report.windows {
             self.second(window.index).window.merge(window);
         }
+        for Ended { second, users } in &report.ended {
+            self.second(*second).progress.extend(users.iter().copied());
+        }
         let newest = self.second(report.closed - 1);
         newest.lag.merge(&report.lag);
         newest.reconnects += report.reconnects;
@@ -139,6 +148,7 @@ impl Collector {
                 lag: Histogram::new(),
                 busy: 0.0,
                 reconnects: 0,
+                progress: BTreeMap::new(),
             });
         }
         &mut self.pending[place as usize]
@@ -156,6 +166,7 @@ mod tests {
             thread,
             closed,
             windows: started.iter().map(window).collect(),
+            ended: Vec::new(),
             users: 1 + thread as u32,
             lag: Histogram::new(),
             busy: 0.5,
@@ -234,6 +245,31 @@ mod tests {
             [in_flight(0, 5, 0), in_flight(1, 1, 2), in_flight(2, 0, 0), in_flight(3, 1, 5)],
             [5, 4, 4, 0]
         );
+    }
+
+    #[test]
+    fn progress_belongs_to_its_second_and_the_newest_of_a_user_counts() {
+        let mut collector = Collector::new(2);
+        let ended = |second, users: &[(u32, u64)]| Ended {
+            second,
+            users: users.iter().map(|&(slot, iteration)| (Slot(slot), iteration)).collect(),
+        };
+        let mut report_with = |thread, closed, ended: Vec<Ended>| {
+            collector.accept(&ThreadReport { ended, ..report(thread, closed, &[], Running) });
+            let next = std::iter::from_fn(|| collector.next());
+            let seconds = next.map(|collected| match collected {
+                Collected::Second(second) | Collected::Last(second) => {
+                    second.progress.into_iter().map(|(slot, n)| (slot.0, n)).collect()
+                }
+            });
+            seconds.collect::<Vec<Vec<_>>>()
+        };
+        assert!(report_with(0, 2, vec![ended(0, &[(4, 1), (0, 1), (4, 2)]), ended(1, &[(4, 3)])]).is_empty());
+        assert_eq!(
+            report_with(1, 3, vec![ended(0, &[(1, 7)]), ended(2, &[(1, 9)])]),
+            [vec![(0, 1), (1, 7), (4, 2)], vec![(4, 3)]]
+        );
+        assert_eq!(report_with(0, 3, vec![]), [vec![(1, 9)]]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Which engine thread runs which slot.
 
-use plan::slot::Slot;
-use std::collections::{BTreeMap, BTreeSet};
+use plan::slot::{Seat, Slot};
+use std::collections::BTreeMap;
+
+/// The seats of one thread.
+pub(super) type Hand = BTreeMap<Slot, Seat>;
 
 /// Deals slots to threads. A slot stays on its thread for the whole run, even while it is another agent's, so
 /// that a user which still finishes its iteration is never doubled by its own return.
@@ -18,28 +21,28 @@ impl Dealer {
         Dealer { homes: BTreeMap::new(), threads }
     }
 
-    /// The slots of each thread. A new slot goes to the thread that has fewest; among equals the first one
+    /// The seats of each thread. A new slot goes to the thread that has fewest; among equals the first one
     /// moves on by one with each round, because classes alternate from slot to slot and a fixed order could
     /// put all users of a costly class on one thread.
-    pub(super) fn deal(&mut self, slots: &[Slot]) -> Vec<BTreeSet<Slot>> {
-        let wanted: BTreeSet<Slot> = slots.iter().copied().collect();
-        let mut hands = vec![BTreeSet::new(); self.threads];
-        for slot in &wanted {
+    pub(super) fn deal(&mut self, seats: &[Seat]) -> Vec<Hand> {
+        let wanted: Hand = seats.iter().map(|&seat| (seat.slot, seat)).collect();
+        let mut hands = vec![Hand::new(); self.threads];
+        for (slot, seat) in &wanted {
             if let Some(&home) = self.homes.get(slot) {
-                hands[home].insert(*slot);
+                hands[home].insert(*slot, *seat);
             }
         }
-        for slot in wanted {
+        for (slot, seat) in wanted {
             if self.homes.contains_key(&slot) {
                 continue;
             }
-            let fewest = hands.iter().map(BTreeSet::len).min().unwrap_or(0);
+            let fewest = hands.iter().map(Hand::len).min().unwrap_or(0);
             let home = (0..self.threads)
                 .map(|turn| (fewest + turn) % self.threads)
                 .find(|&thread| hands[thread].len() == fewest)
                 .expect("some thread has the fewest slots");
             self.homes.insert(slot, home);
-            hands[home].insert(slot);
+            hands[home].insert(slot, seat);
         }
         hands
     }
@@ -51,9 +54,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(dealer: &mut Dealer, slots: &[u32], expected: &[&[u32]]) {
-        let slots: Vec<Slot> = slots.iter().map(|&s| Slot(s)).collect();
-        let hands = dealer.deal(&slots);
-        let got: Vec<Vec<u32>> = hands.iter().map(|hand| hand.iter().map(|s| s.0).collect()).collect();
+        let seats: Vec<Seat> = slots.iter().map(|&s| Seat::fresh(Slot(s))).collect();
+        let hands = dealer.deal(&seats);
+        let got: Vec<Vec<u32>> = hands.iter().map(|hand| hand.keys().map(|s| s.0).collect()).collect();
         assert_eq!(got, expected);
     }
 
@@ -69,12 +72,12 @@ mod tests {
     proptest! {
         #[test]
         fn every_slot_is_dealt_once_and_evenly(count in 0_u32..200, stride in 1_u32..9, threads in 1_usize..9) {
-            let slots: Vec<Slot> = (0..count).map(|n| Slot(n * stride)).collect();
-            let hands = Dealer::new(threads).deal(&slots);
-            let mut all: Vec<Slot> = hands.iter().flatten().copied().collect();
+            let seats: Vec<Seat> = (0..count).map(|n| Seat::fresh(Slot(n * stride))).collect();
+            let hands = Dealer::new(threads).deal(&seats);
+            let mut all: Vec<Seat> = hands.iter().flat_map(Hand::values).copied().collect();
             all.sort_unstable();
-            prop_assert_eq!(all, slots);
-            let sizes = hands.iter().map(BTreeSet::len);
+            prop_assert_eq!(all, seats);
+            let sizes = hands.iter().map(Hand::len);
             prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
         }
     }

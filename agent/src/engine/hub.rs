@@ -11,7 +11,7 @@ use super::tls::Tls;
 use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
 use plan::Plan;
 use plan::scope::RunFacts;
-use plan::slot::Slot;
+use plan::slot::Seat;
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ pub(super) enum HubInput {
     /// See [`Engine::prepare`](super::Engine::prepare).
     Prepare { plan: Arc<Plan>, facts: Arc<RunFacts> },
     /// See [`Engine::run`](super::Engine::run).
-    Run { t0: Instant, slots: Vec<Slot> },
+    Run { t0: Instant, seats: Vec<Seat> },
     /// See [`Engine::stop`](super::Engine::stop).
     Stop(StopMode),
     /// A thread's part of some seconds.
@@ -67,7 +67,7 @@ impl Hub {
         while let Ok(input) = inputs.recv() {
             match input {
                 HubInput::Prepare { plan, facts } => self.prepare(plan, facts),
-                HubInput::Run { t0, slots } => self.run(t0, &slots),
+                HubInput::Run { t0, seats } => self.run(t0, &seats),
                 HubInput::Stop(mode) => {
                     if self.run.is_some() {
                         self.command(|_| Command::Stop(mode));
@@ -97,9 +97,9 @@ impl Hub {
         }
     }
 
-    fn run(&mut self, t0: Instant, slots: &[Slot]) {
+    fn run(&mut self, t0: Instant, seats: &[Seat]) {
         if let Some(run) = &mut self.run {
-            let mut hands = run.dealer.deal(slots);
+            let mut hands = run.dealer.deal(seats);
             self.command(|thread| Command::Reassign(std::mem::take(&mut hands[thread])));
             return;
         }
@@ -108,12 +108,12 @@ impl Hub {
         };
         let count = self.threads.len();
         let mut dealer = Dealer::new(count);
-        let mut hands = dealer.deal(slots);
+        let mut hands = dealer.deal(seats);
         self.run = Some(Run { collector: Collector::new(count), dealer, cpu: CpuMeter::of_process() });
         self.command(|thread| Command::Start {
             job: job.clone(),
             t0,
-            slots: std::mem::take(&mut hands[thread]),
+            hand: std::mem::take(&mut hands[thread]),
         });
     }
 
@@ -150,6 +150,7 @@ impl Hub {
 }
 
 fn agent_window(second: Second, cpu: &mut CpuMeter) -> AgentWindow {
-    let Second { window, users, in_flight, lag, busy, reconnects } = second;
-    AgentWindow { window, users, in_flight, health: Health { cpu: cpu.share().max(busy), lag, reconnects } }
+    let Second { window, users, in_flight, lag, busy, reconnects, progress } = second;
+    let health = Health { cpu: cpu.share().max(busy), lag, reconnects };
+    AgentWindow { window, users, in_flight, health, progress: progress.into_iter().collect() }
 }

@@ -27,6 +27,7 @@ mod health;
 mod http;
 mod hub;
 mod job;
+mod ledger;
 mod limits;
 mod origin;
 mod outgoing;
@@ -60,7 +61,7 @@ use hub::HubInput;
 use metrics::Window;
 use plan::Plan;
 use plan::scope::RunFacts;
-use plan::slot::Slot;
+use plan::slot::{Seat, Slot};
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -113,6 +114,8 @@ pub struct AgentWindow {
     pub in_flight: u64,
     /// How the generator itself fared.
     pub health: Health,
+    /// Users that ended iterations in this second, each with the iteration with which it goes on; rising by slot.
+    pub progress: Vec<(Slot, u64)>,
 }
 
 /// Handle of a running engine. Dropping it drops all users and connections and joins the threads; a run that
@@ -145,17 +148,18 @@ impl Engine {
         self.send(HubInput::Prepare { plan, facts });
     }
 
-    /// Runs the prepared plan with the users `slots`; second 0 begins at `t0`, which may lie ahead.
+    /// Runs the prepared plan with the users of `seats`; second 0 begins at `t0`, which may lie ahead. Each user
+    /// goes on with the iteration of its seat, or with the one after the last that it ended here in this run.
     ///
-    /// Called again during a run, `slots` is the new absolute set: users no longer in it stop after their
+    /// Called again during a run, `seats` is the new absolute set: users no longer in it stop after their
     /// iteration, new ones start at their time or at once if that is past, all others are undisturbed; `t0` is
-    /// not looked at. A slot that appears twice counts once. Without a prepared plan it is answered by
+    /// not looked at. Of a slot that appears twice the last seat counts. Without a prepared plan it is answered by
     /// [`EngineEvent::PrepareFailed`].
     ///
     /// At the schedule's end users begin nothing new, and the plan's `stop_timeout` later those that still run
     /// are aborted; [`EngineEvent::Finished`] follows by itself.
-    pub fn run(&self, t0: Instant, slots: Vec<Slot>) {
-        self.send(HubInput::Run { t0, slots });
+    pub fn run(&self, t0: Instant, seats: Vec<Seat>) {
+        self.send(HubInput::Run { t0, seats });
     }
 
     /// Stops the run; [`EngineEvent::Finished`] follows. A second stop takes effect if it is the shorter one.

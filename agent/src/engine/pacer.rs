@@ -2,17 +2,18 @@
 //!
 //! Pure: the exact instants come from the plan's schedule, sorted once; the thread asks what is due.
 
+use super::deal::Hand;
 use plan::schedule::{Life, Schedule};
-use plan::slot::Slot;
-use std::collections::BTreeSet;
+use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
-/// A user that is to exist from now on, until `stop` since T0.
+/// A user that is to exist from now on, until `stop` since T0, and goes on with `iteration`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Start {
     pub(super) at: Duration,
     pub(super) slot: Slot,
     pub(super) stop: Duration,
+    pub(super) iteration: u64,
 }
 
 /// The starts of a set of slots in order of time, then slot.
@@ -23,14 +24,21 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    /// Every life of `slots` that is not over at `now`: those that should already have begun are due at once,
-    /// also when their user runs (which then keeps running).
-    pub(super) fn new(schedule: &Schedule, slots: &BTreeSet<Slot>, now: Duration) -> Pacer {
-        let start = |slot: Slot| move |life: Life| Start { at: life.start, slot, stop: life.stop };
-        let mut upcoming: Vec<Start> = slots
-            .iter()
-            .flat_map(|&slot| schedule.lives(slot).into_iter().map(start(slot)))
-            .filter(|start| start.stop > now)
+    /// Every life of the seats in `hand` that is not over at `now`, none before its seat allows: those that should
+    /// already have begun are due at once, also when their user runs (which then keeps running).
+    pub(super) fn new(schedule: &Schedule, hand: &Hand, now: Duration) -> Pacer {
+        let start = |seat: Seat| {
+            move |Life { start, stop }: Life| Start {
+                at: start.max(seat.not_before),
+                slot: seat.slot,
+                stop,
+                iteration: seat.iteration,
+            }
+        };
+        let mut upcoming: Vec<Start> = hand
+            .values()
+            .flat_map(|&seat| schedule.lives(seat.slot).into_iter().map(start(seat)))
+            .filter(|start| start.stop > now && start.stop > start.at)
             .collect();
         upcoming.sort_unstable_by(|a, b| b.cmp(a));
         Pacer { upcoming }
@@ -64,8 +72,13 @@ mod tests {
 
     /// Asks at each of `times`; lists `slot@at-stop`.
     fn check(schedule: &Schedule, slots: &[u32], built: u64, times: &[u64], expected: &[&str]) {
-        let slots = slots.iter().map(|&s| Slot(s)).collect();
-        let mut pacer = Pacer::new(schedule, &slots, ms(built));
+        let seats: Vec<Seat> = slots.iter().map(|&s| Seat::fresh(Slot(s))).collect();
+        check_seats(schedule, &seats, built, times, expected);
+    }
+
+    fn check_seats(schedule: &Schedule, seats: &[Seat], built: u64, times: &[u64], expected: &[&str]) {
+        let hand = seats.iter().map(|&seat| (seat.slot, seat)).collect();
+        let mut pacer = Pacer::new(schedule, &hand, ms(built));
         let mut at = |now: u64| {
             let due = std::iter::from_fn(|| pacer.due(ms(now)));
             let due = due.map(|s| format!("{}@{}-{}", s.slot.0, s.at.as_millis(), s.stop.as_millis()));
@@ -91,5 +104,19 @@ mod tests {
         check(&pulses, &[0, 1], 0, &[0, 2000], &["0@0-1000 1@0-1000", "0@2000-3000"]);
         check(&pulses, &[0, 1], 1000, &[1000, 2000], &["", "0@2000-3000"]);
         check(&pulses, &[0, 1], 0, &[2500], &["0@2000-3000"]);
+    }
+
+    #[test]
+    fn nobody_starts_before_its_seat_allows() {
+        let hold = |users, s| Stage { users, shape: Shape::Hold, length: Duration::from_secs(s) };
+        let pulses = Schedule::stages(&[hold(2, 1), hold(0, 1), hold(1, 1)]);
+        let seat = |slot, not_before| Seat { not_before: ms(not_before), ..Seat::fresh(Slot(slot)) };
+        let check = |seats: &[Seat], times: &[u64], expected: &[&str]| {
+            check_seats(&pulses, seats, 0, times, expected);
+        };
+        check(&[seat(0, 500), seat(1, 0)], &[499, 500, 2000], &["1@0-1000", "0@500-1000", "0@2000-3000"]);
+        check(&[seat(0, 1000)], &[999, 1999, 2000], &["", "", "0@2000-3000"]);
+        check(&[seat(0, 2600)], &[2599, 2600], &["", "0@2600-3000"]);
+        check(&[seat(0, 3000)], &[2999, 9000], &["", ""]);
     }
 }

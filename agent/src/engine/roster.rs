@@ -1,8 +1,9 @@
 //! The users of a thread that exist, and when each one is to stop.
 
+use super::deal::Hand;
 use plan::slot::Slot;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,6 +34,8 @@ impl StopTime {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     members: RefCell<BTreeMap<Slot, Member>>,
+    /// The iterations with which users that left would go on.
+    left: RefCell<BTreeMap<Slot, u64>>,
     /// Told when the last user is gone.
     pub(super) emptied: Notify,
 }
@@ -50,8 +53,9 @@ impl Roster {
     }
 
     /// Lets `slot` exist until `stop`. If its user already does, only its stop time moves and the answer is
-    /// `None`; otherwise the answer is the new user's place, which it gives up by dropping it.
-    pub(super) fn admit(self: &Rc<Self>, slot: Slot, stop: Duration) -> Option<Place> {
+    /// `None`; otherwise the answer is the new user's place, which it gives up by dropping it. A user that was here
+    /// before goes on where it left, any other with `iteration`, and whoever has come further counts.
+    pub(super) fn admit(self: &Rc<Self>, slot: Slot, stop: Duration, iteration: u64) -> Option<Place> {
         let mut members = self.members.borrow_mut();
         if let Some(member) = members.get(&slot) {
             member.stop.set(stop);
@@ -59,7 +63,8 @@ impl Roster {
         }
         let stop = Rc::new(StopTime { at: Cell::new(stop), moved: Notify::new() });
         members.insert(slot, Member { stop: stop.clone(), task: None });
-        Some(Place { roster: self.clone(), slot, stop })
+        let left = self.left.borrow().get(&slot).copied().unwrap_or(0);
+        Some(Place { roster: self.clone(), slot, stop, iteration: Cell::new(iteration.max(left)) })
     }
 
     /// Remembers the task of a user that has just been admitted, for [`abort`](Roster::abort).
@@ -69,17 +74,17 @@ impl Roster {
         }
     }
 
-    /// Lets every user that is not in `slots` begin nothing new from `now` on.
-    pub(super) fn retain(&self, slots: &BTreeSet<Slot>, now: Duration) {
+    /// Lets every user that is not in `hand` begin nothing new from `now` on.
+    pub(super) fn retain(&self, hand: &Hand, now: Duration) {
         let members = self.members.borrow();
-        for (_, member) in members.iter().filter(|(slot, _)| !slots.contains(slot)) {
+        for (_, member) in members.iter().filter(|(slot, _)| !hand.contains_key(slot)) {
             member.stop.set(member.stop.at().min(now));
         }
     }
 
     /// Lets all users begin nothing new from `now` on.
     pub(super) fn stop_all(&self, now: Duration) {
-        self.retain(&BTreeSet::new(), now);
+        self.retain(&Hand::new(), now);
     }
 
     /// Drops all users where they stand, as soon as the runtime gets to it.
@@ -95,10 +100,20 @@ pub(super) struct Place {
     roster: Rc<Roster>,
     pub(super) slot: Slot,
     pub(super) stop: Rc<StopTime>,
+    /// The iteration that its user begins next.
+    pub(super) iteration: Cell<u64>,
+}
+
+impl Place {
+    /// The iteration at hand is never begun again here, also when it was cut short.
+    pub(super) fn pass_iteration(&self) {
+        self.iteration.set(self.iteration.get() + 1);
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.roster.left.borrow_mut().insert(self.slot, self.iteration.get());
         let mut members = self.roster.members.borrow_mut();
         members.remove(&self.slot);
         if members.is_empty() {
@@ -110,6 +125,7 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plan::slot::Seat;
 
     fn secs(s: u64) -> Duration {
         Duration::from_secs(s)
@@ -118,23 +134,37 @@ mod tests {
     #[test]
     fn a_user_exists_once_and_leaves_by_dropping_its_place() {
         let roster = Rc::new(Roster::default());
-        let place = roster.admit(Slot(7), secs(5)).expect("new");
-        assert!(roster.admit(Slot(7), secs(9)).is_none());
+        let place = roster.admit(Slot(7), secs(5), 0).expect("new");
+        assert!(roster.admit(Slot(7), secs(9), 0).is_none());
         assert_eq!((roster.len(), place.stop.at()), (1, secs(9)));
         drop(place);
         assert_eq!(roster.len(), 0);
-        assert!(roster.admit(Slot(7), secs(9)).is_some());
+        assert!(roster.admit(Slot(7), secs(9), 0).is_some());
+    }
+
+    #[test]
+    fn a_user_goes_on_where_it_left_or_where_its_seat_says() {
+        let roster = Rc::new(Roster::default());
+        let check = |seat: u64, expected: u64, ended: u64| {
+            let place = roster.admit(Slot(7), secs(5), seat).expect("new");
+            assert_eq!(place.iteration.get(), expected);
+            place.iteration.set(expected + ended);
+        };
+        check(4, 4, 3);
+        check(4, 7, 0);
+        check(9, 9, 1);
+        check(0, 10, 0);
     }
 
     #[test]
     fn users_outside_the_set_stop_now_and_may_return() {
         let roster = Rc::new(Roster::default());
-        let (a, b) = (roster.admit(Slot(0), secs(5)).unwrap(), roster.admit(Slot(1), secs(5)).unwrap());
-        roster.retain(&BTreeSet::from([Slot(1)]), secs(2));
+        let (a, b) = (roster.admit(Slot(0), secs(5), 0).unwrap(), roster.admit(Slot(1), secs(5), 0).unwrap());
+        roster.retain(&Hand::from([(Slot(1), Seat::fresh(Slot(1)))]), secs(2));
         assert_eq!((a.stop.at(), b.stop.at()), (secs(2), secs(5)));
         roster.stop_all(secs(3));
         assert_eq!((a.stop.at(), b.stop.at()), (secs(2), secs(3)));
-        assert!(roster.admit(Slot(0), secs(8)).is_none());
+        assert!(roster.admit(Slot(0), secs(8), 0).is_none());
         assert_eq!(a.stop.at(), secs(8));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::http::Reply;
 use super::job::Job;
+use super::ledger::Ledger;
 use super::roster::Roster;
 use super::tally::Tally;
 use plan::judge::Response;
@@ -16,6 +17,7 @@ pub(super) struct Shared {
     pub(super) job: Arc<Job>,
     pub(super) tally: Rc<Tally>,
     pub(super) roster: Rc<Roster>,
+    pub(super) ledger: Ledger,
     /// One moment on both clocks, so that a request needs one reading only and `now()` never runs backwards.
     anchor: (Instant, Duration),
     /// Response headers as the plan's checks want them; kept to spare an allocation for each.
@@ -31,6 +33,7 @@ impl Shared {
             job,
             tally,
             roster: Rc::default(),
+            ledger: Ledger::default(),
             anchor: (Instant::now(), unix),
             headers: RefCell::default(),
         }

@@ -5,6 +5,7 @@
 
 use super::StopMode;
 use super::collector::{ThreadProgress, ThreadReport};
+use super::deal::Hand;
 use super::health::{CpuMeter, watch_lag};
 use super::hub::HubInput;
 use super::job::Job;
@@ -12,8 +13,6 @@ use super::limits::RESOLVER_THREADS;
 use super::pacer::Pacer;
 use super::shared::Shared;
 use super::user::User;
-use plan::slot::Slot;
-use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -25,9 +24,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 #[derive(Debug)]
 pub(super) enum Command {
     /// Begins a run with these users.
-    Start { job: Arc<Job>, t0: Instant, slots: BTreeSet<Slot> },
+    Start { job: Arc<Job>, t0: Instant, hand: Hand },
     /// Goes on with these users.
-    Reassign(BTreeSet<Slot>),
+    Reassign(Hand),
     /// Ends the run.
     Stop(StopMode),
 }
@@ -119,8 +118,8 @@ impl EngineThread {
 
     fn obey(&mut self, command: Command) {
         match (command, &mut self.run) {
-            (Command::Start { job, t0, slots }, _) => self.run = Some(Run::new(job, t0, &slots)),
-            (Command::Reassign(slots), Some(run)) => run.reassign(&slots),
+            (Command::Start { job, t0, hand }, _) => self.run = Some(Run::new(job, t0, &hand)),
+            (Command::Reassign(hand), Some(run)) => run.reassign(&hand),
             (Command::Stop(mode), Some(run)) => run.stop(mode),
             // This thread's part of the run has just ended by itself.
             (Command::Reassign(_) | Command::Stop(_), None) => {}
@@ -139,18 +138,18 @@ async fn due(run: Option<&Run>) {
 }
 
 impl Run {
-    fn new(job: Arc<Job>, t0: Instant, slots: &BTreeSet<Slot>) -> Run {
+    fn new(job: Arc<Job>, t0: Instant, hand: &Hand) -> Run {
         let shared = Rc::new(Shared::new(job, t0));
-        let pacer = Pacer::new(&shared.job.plan.schedule, slots, shared.now());
+        let pacer = Pacer::new(&shared.job.plan.schedule, hand, shared.now());
         let lag = tokio::task::spawn_local(watch_lag(shared.tally.clone()));
         Run { shared, pacer, phase: Phase::Scheduled, closed: 0, cpu: CpuMeter::of_thread(), lag }
     }
 
-    fn reassign(&mut self, slots: &BTreeSet<Slot>) {
+    fn reassign(&mut self, hand: &Hand) {
         if self.phase == Phase::Scheduled {
             let now = self.shared.now();
-            self.shared.roster.retain(slots, now);
-            self.pacer = Pacer::new(&self.shared.job.plan.schedule, slots, now);
+            self.shared.roster.retain(hand, now);
+            self.pacer = Pacer::new(&self.shared.job.plan.schedule, hand, now);
         }
     }
 
@@ -193,7 +192,7 @@ impl Run {
 
     fn start_due(&mut self, now: Duration) {
         while let Some(start) = self.pacer.due(now) {
-            if let Some(place) = self.shared.roster.admit(start.slot, start.stop) {
+            if let Some(place) = self.shared.roster.admit(start.slot, start.stop, start.iteration) {
                 let user = User::new(self.shared.clone(), place);
                 let task = tokio::task::spawn_local(user.live());
                 self.shared.roster.attach(start.slot, task.abort_handle());
@@ -214,10 +213,15 @@ impl Run {
             return None;
         };
         self.closed = closed;
+        let ended = match progress {
+            ThreadProgress::Running => self.shared.ledger.take(closed),
+            ThreadProgress::Finished => self.shared.ledger.take(u32::MAX),
+        };
         Some(ThreadReport {
             thread: index,
             closed,
             windows,
+            ended,
             users,
             lag: tally.take_lag(),
             busy: self.cpu.share(),

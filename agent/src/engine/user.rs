@@ -5,6 +5,7 @@
 //! it is aborted, when that takes too long, by dropping its future.
 
 use super::http::Client;
+use super::ledger::Line;
 use super::limits::{ON_START_RETRY_PAUSE_MIN, TIMER_ERROR};
 use super::roster::Place;
 use super::shared::Shared;
@@ -25,6 +26,8 @@ pub(super) struct User {
     /// How late the iteration began; its first request takes it, because its latency counts from the intended
     /// start. What delays a user is not to hide what the target made it wait.
     pub(super) late: Duration,
+    /// Its newest line in the ledger.
+    line: Option<Line>,
 }
 
 impl User {
@@ -34,7 +37,7 @@ impl User {
         let class = job.plan.slots.of(place.slot);
         let scope = Scope::new(&job.facts, &job.plan, class, place.slot);
         let client = Client::new(job.tls.clone(), job.limits);
-        User { shared, place, scope, client, submitted: None, late: Duration::ZERO }
+        User { shared, place, scope, client, submitted: None, late: Duration::ZERO, line: None }
     }
 
     /// Lives until its stop time.
@@ -47,24 +50,40 @@ impl User {
         }
         // Iterations that take longer than their period delay those after them: nothing is caught up.
         let mut intended = None;
-        for iteration in 0.. {
+        loop {
             let began = shared.now();
             if began >= self.place.stop.at() {
                 return;
             }
-            self.scope.begin_iteration(iteration);
+            self.scope.begin_iteration(self.place.iteration.get());
             self.submitted = None;
             self.late = lateness(intended.take(), began);
             let task = self.scope.pick_task(class);
-            // A failure is in the books already, and ends nothing but the iteration.
-            if let Err(Halt::User) = self.steps(&class.tasks[task].steps).await {
-                return self.rest(Duration::MAX).await;
-            }
+            let result = self.steps(&class.tasks[task].steps).await;
             let ended = shared.now();
+            // A failure is in the books already, and ends nothing but the iteration.
+            match result {
+                Err(Halt::Stopped) => {
+                    self.place.pass_iteration();
+                    continue;
+                }
+                Err(Halt::User) => {
+                    self.end_iteration(ended);
+                    return self.rest(Duration::MAX).await;
+                }
+                Ok(()) | Err(Halt::Failed(_) | Halt::Iteration) => self.end_iteration(ended),
+            }
             let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
             intended = class.wait.period().map(|period| (began.saturating_add(period), ended));
             self.rest(ended.saturating_add(pause)).await;
         }
+    }
+
+    /// Puts down that the iteration at hand is done.
+    fn end_iteration(&mut self, ended: Duration) {
+        self.place.pass_iteration();
+        let second = u32::try_from(ended.as_secs()).expect("a run is shorter than a century");
+        self.shared.ledger.ended(self.place.slot, second, self.place.iteration.get(), &mut self.line);
     }
 
     /// Runs `on_start` until it succeeds, with at least [`ON_START_RETRY_PAUSE_MIN`] in between; `false` if

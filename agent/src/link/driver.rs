@@ -75,7 +75,7 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                     }
                     Err(reason) => session.handle_input(origin.elapsed(), Input::Prepared(Err(reason))),
                 },
-                Output::Run { slots, t0 } => engine.run((origin + t0).into_std(), slots),
+                Output::Run { seats, t0 } => engine.run((origin + t0).into_std(), seats),
                 Output::StopUsers { timeout: Duration::ZERO } => engine.stop(StopMode::Now),
                 Output::StopUsers { timeout } => engine.stop(StopMode::Graceful { timeout }),
                 Output::Note(text) => note(&text),

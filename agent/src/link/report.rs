@@ -3,7 +3,7 @@
 use crate::engine::AgentWindow;
 use bytes::Bytes;
 use metrics::Histogram;
-use proto::message::{Cumulative, HealthReport, RunId, SeriesReport, WindowReport};
+use proto::message::{Cumulative, HealthReport, Progress, RunId, SeriesReport, WindowReport};
 
 /// `window` for the wire. Run, number and totals are the session's to fill in.
 pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
@@ -38,6 +38,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             reconnects: window.health.reconnects,
         },
         last,
+        progress: window.progress.iter().map(|&(slot, iteration)| Progress { slot, iteration }).collect(),
     })
 }
 

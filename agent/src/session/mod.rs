@@ -32,7 +32,7 @@ mod tests;
 use backoff::Backoff;
 use bytes::Bytes;
 use lease::Lease;
-use plan::slot::Slot;
+use plan::slot::Seat;
 use proto::message::{FromAgent, Hello, PlanDigests, RejectCode, RunId, ToAgent, Welcome, WindowReport};
 use proto::version;
 use run::{Run, Stage};
@@ -89,7 +89,7 @@ pub enum Output {
     /// Run exactly these users from `t0` (the session's clock) on.
     Run {
         /// The users.
-        slots: Vec<Slot>,
+        seats: Vec<Seat>,
         /// T0 of the run.
         t0: Duration,
     },
@@ -360,29 +360,29 @@ impl Session {
     fn order(&mut self, now: Duration, order: ToAgent) {
         let Some(run) = self.run.as_mut() else { return };
         match order {
-            ToAgent::Assign { run: id, slots, .. }
-                if id == run.id && slots.len() > self.hello.max_users as usize =>
+            ToAgent::Assign { run: id, seats, .. }
+                if id == run.id && seats.len() > self.hello.max_users as usize =>
             {
-                let (asked, accepted) = (slots.len(), self.hello.max_users);
+                let (asked, accepted) = (seats.len(), self.hello.max_users);
                 self.outputs.push_back(Output::Hangup);
                 let reason =
                     format!("it assigned {asked} users, this agent accepts {accepted} (--max-users)");
                 self.disconnected(now, &reason);
             }
-            ToAgent::Assign { run: id, revision, slots } if id == run.id => {
-                if run.assign(revision, slots)
-                    && let Some((slots, t0)) = run.users_to_run()
+            ToAgent::Assign { run: id, revision, seats } if id == run.id => {
+                if run.assign(revision, seats)
+                    && let Some((seats, t0)) = run.users_to_run()
                 {
-                    self.outputs.push_back(Output::Run { slots, t0 });
+                    self.outputs.push_back(Output::Run { seats, t0 });
                 }
                 let revision = run.revision;
                 self.send(FromAgent::AssignAck { run: id, revision });
             }
             ToAgent::Start { run: id, after } if id == run.id && run.stage == Stage::Ready => {
                 run.stage = Stage::Running { t0: now + after };
-                if let Some((slots, t0)) = run.users_to_run() {
-                    self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", slots.len())));
-                    self.outputs.push_back(Output::Run { slots, t0 });
+                if let Some((seats, t0)) = run.users_to_run() {
+                    self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", seats.len())));
+                    self.outputs.push_back(Output::Run { seats, t0 });
                 }
             }
             ToAgent::Stop { run: id, timeout } if id == run.id => {

@@ -1,7 +1,7 @@
 //! One run as an agent sees it.
 
 use bytes::Bytes;
-use plan::slot::Slot;
+use plan::slot::Seat;
 use proto::message::{Cumulative, RunId, WindowReport};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(super) struct Run {
     pub(super) stage: Stage,
     /// The assignment in force; 0 before the first.
     pub(super) revision: u64,
-    slots: Vec<Slot>,
+    seats: Vec<Seat>,
     cumulative: Cumulative,
     last_seq: u64,
     last_window: Option<u64>,
@@ -46,7 +46,7 @@ impl Run {
             id,
             stage: Stage::Fetched { bundle, sha256 },
             revision: 0,
-            slots: Vec::new(),
+            seats: Vec::new(),
             cumulative: Cumulative::default(),
             last_seq: 0,
             last_window: None,
@@ -90,19 +90,19 @@ impl Run {
     }
 
     /// Takes a newer assignment; `false` for one that is not.
-    pub(super) fn assign(&mut self, revision: u64, slots: Vec<Slot>) -> bool {
+    pub(super) fn assign(&mut self, revision: u64, seats: Vec<Seat>) -> bool {
         let newer = revision > self.revision;
         if newer {
             self.revision = revision;
-            self.slots = slots;
+            self.seats = seats;
         }
         newer
     }
 
     /// The users that should run and T0, once the run has started and until its last window is out.
-    pub(super) fn users_to_run(&self) -> Option<(Vec<Slot>, Duration)> {
+    pub(super) fn users_to_run(&self) -> Option<(Vec<Seat>, Duration)> {
         match self.stage {
-            Stage::Running { t0 } if self.has_users() => Some((self.slots.clone(), t0)),
+            Stage::Running { t0 } if self.has_users() => Some((self.seats.clone(), t0)),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use plan::slot::Slot;
 use proto::message::{Cumulative, HealthReport};
 use proto::version::Versions;
 
@@ -84,7 +85,11 @@ fn prepare(run: &str) -> ToAgent {
 }
 
 fn assign(run: &str, revision: u64, slots: &[u32]) -> ToAgent {
-    ToAgent::Assign { run: id(run), revision, slots: slots.iter().map(|&s| Slot(s)).collect() }
+    ToAgent::Assign { run: id(run), revision, seats: seats(slots) }
+}
+
+fn seats(slots: &[u32]) -> Vec<Seat> {
+    slots.iter().map(|&slot| Seat::fresh(Slot(slot))).collect()
 }
 
 fn window(index: u32, started: u64, aborted: u64, last: bool) -> Input {
@@ -101,6 +106,7 @@ fn window(index: u32, started: u64, aborted: u64, last: bool) -> Input {
         errors: Vec::new(),
         health: HealthReport::default(),
         last,
+        progress: Vec::new(),
     }))
 }
 
@@ -125,7 +131,7 @@ fn a_run_from_hello_to_the_last_acknowledgement() {
     assert_eq!(h.input(Input::Prepared(Ok(digests()))), [Output::Send(ready)]);
     let ack = FromAgent::AssignAck { run: id("r"), revision: 1 };
     assert_eq!(h.hear(assign("r", 1, &[0, 4])), [Output::Send(ack)]);
-    let run = Output::Run { slots: vec![Slot(0), Slot(4)], t0: h.now + 200 * MS };
+    let run = Output::Run { seats: seats(&[0, 4]), t0: h.now + 200 * MS };
     assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: 200 * MS }), [run]);
 
     let first = h.input(window(0, 10, 1, false));
@@ -202,7 +208,10 @@ fn orders_that_do_not_fit_change_nothing() {
     let ack = |revision| [Output::Send(FromAgent::AssignAck { run: id("r"), revision })];
     assert_eq!(h.hear(assign("r", 1, &[7])), ack(1), "a repeated revision is acknowledged, not taken");
     let outputs = h.hear(assign("r", 2, &[7]));
-    assert!(matches!(&outputs[..], [Output::Run { slots, .. }, _] if slots == &[Slot(7)]), "{outputs:?}");
+    assert!(
+        matches!(&outputs[..], [Output::Run { seats: now, .. }, _] if *now == seats(&[7])),
+        "{outputs:?}"
+    );
     assert_eq!(h.hear(assign("r", 1, &[0])), ack(2), "an older one neither");
 }
 

@@ -5,7 +5,7 @@ use agent::engine::{AgentWindow, Engine, EngineConfig, EngineEvent, StopMode};
 use metrics::{ErrorKind, SeriesStats};
 use plan::schedule::Schedule;
 use plan::scope::RunFacts;
-use plan::slot::Slot;
+use plan::slot::{Seat, Slot};
 use plan::{Bundle, Plan, Settings};
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ impl Rig {
     /// Prepares `plan` and runs it with `slots`.
     pub(crate) async fn begin(&mut self, plan: &Arc<Plan>, slots: Vec<Slot>) {
         self.prepare(plan).await.expect("a plan that can be run");
-        self.engine.run(Instant::now(), slots);
+        self.engine.run(Instant::now(), slots.into_iter().map(Seat::fresh).collect());
     }
 
     pub(crate) async fn prepare(&mut self, plan: &Arc<Plan>) -> Result<(), String> {

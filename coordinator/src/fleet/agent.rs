@@ -1,5 +1,6 @@
 //! One agent as the fleet sees it.
 
+use super::iterations::Iterations;
 use super::{AgentId, AgentOutcome, SessionId};
 use plan::slot::Slot;
 use proto::message::{Cumulative, Hello, WindowReport};
@@ -97,7 +98,12 @@ impl Agent {
     }
 
     /// Whether `window` is the one to apply next, was applied already, or cannot be right.
-    pub(super) fn judge(&self, window: &WindowReport, n_series: u32) -> Result<Sequence, String> {
+    pub(super) fn judge(
+        &self,
+        window: &WindowReport,
+        n_series: u32,
+        iterations: &Iterations,
+    ) -> Result<Sequence, String> {
         if window.seq <= self.applied {
             return Ok(Sequence::Repeated);
         }
@@ -133,6 +139,13 @@ impl Agent {
         }
         if window.last && window.in_flight > 0 {
             return Err(format!("the last window says that {} requests are open", window.in_flight));
+        }
+        for progress in &window.progress {
+            if self.slots.binary_search(&progress.slot).is_err() {
+                let (seq, slot) = (window.seq, progress.slot.0);
+                return Err(format!("window {seq} says what user {slot} did, which is not this agent's"));
+            }
+            iterations.judge(progress).map_err(|problem| format!("window {} says {problem}", window.seq))?;
         }
         Ok(Sequence::Next)
     }

@@ -26,6 +26,7 @@
 
 mod agent;
 mod deal;
+mod iterations;
 mod muster;
 mod outcome;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod tests;
 use agent::{Agent, Sequence, Stage};
 use bytes::Bytes;
 pub use deal::deal;
+use iterations::Iterations;
 pub use outcome::{AgentOutcome, NotStarted, Outcome};
 use plan::slot::Classes;
 use proto::message::{FromAgent, PlanDigests, RejectCode, RunId, ToAgent, WindowReport};
@@ -181,6 +183,7 @@ pub struct Fleet {
     agents: Vec<Agent>,
     next_agent: u32,
     revision: u64,
+    iterations: Iterations,
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
     outputs: VecDeque<Output>,
@@ -204,6 +207,7 @@ impl Fleet {
     pub fn new(config: FleetConfig, now: Duration) -> Fleet {
         Fleet {
             phase: Phase::Mustering { until: now + config.agents_timeout },
+            iterations: Iterations::new(config.users),
             config,
             greeting: BTreeMap::new(),
             agents: Vec::new(),
@@ -333,11 +337,12 @@ impl Fleet {
         if !matches!(agent.stage, Stage::Running | Stage::Finished) {
             return self.drop_agent(now, session, "it sent a window before the start");
         }
-        match agent.judge(&window, self.config.n_series) {
+        match agent.judge(&window, self.config.n_series, &self.iterations) {
             Err(problem) => return self.drop_agent(now, session, &problem),
             Ok(Sequence::Repeated) => {}
             Ok(Sequence::Next) => {
                 agent.apply(&window);
+                self.iterations.apply(&window.progress);
                 self.outputs.push_back(Output::Apply { agent: agent.id, window });
                 if agent.stage == Stage::Finished {
                     self.outputs.push_back(Output::Gone { agent: agent.id });

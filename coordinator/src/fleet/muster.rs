@@ -4,6 +4,7 @@ use super::agent::{Agent, Stage};
 use super::{
     AgentId, Fleet, LAST_WINDOW_GRACE, NotStarted, Output, Phase, RENEW, START_AHEAD, SessionId, deal,
 };
+use plan::slot::Seat;
 use proto::message::{Hello, PlanDigests, RejectCode, ToAgent, Welcome};
 use proto::version;
 use std::time::Duration;
@@ -168,9 +169,10 @@ impl Fleet {
             agent.stage = Stage::Assigned;
             agent.slots.clone_from(&slots);
             let session = agent.session;
+            let seats = slots.into_iter().map(Seat::fresh).collect();
             self.send(
                 session,
-                ToAgent::Assign { run: self.config.run.clone(), revision: self.revision, slots },
+                ToAgent::Assign { run: self.config.run.clone(), revision: self.revision, seats },
             );
         }
     }

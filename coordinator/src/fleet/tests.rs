@@ -1,7 +1,7 @@
 use super::*;
 use metrics::{PhaseSums, SeriesId};
-use plan::slot::Slot;
-use proto::message::{Cumulative, HealthReport, Hello, SeriesReport, Welcome};
+use plan::slot::{Seat, Slot};
+use proto::message::{Cumulative, HealthReport, Hello, Progress, SeriesReport, Welcome};
 use proto::version::Versions;
 
 const S: Duration = Duration::from_secs(1);
@@ -134,6 +134,7 @@ fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
         }],
         health: HealthReport::default(),
         last,
+        progress: Vec::new(),
     })
 }
 
@@ -177,8 +178,8 @@ fn a_run_from_the_first_hello_to_the_last_window() {
         send(session, ToAgent::Prepare { run: id("r"), bundle, bundle_sha256: "b".repeat(64) })
     };
     let assign = |session, slots: &[u32]| {
-        let slots = slots.iter().map(|&s| Slot(s)).collect();
-        send(session, ToAgent::Assign { run: id("r"), revision: 1, slots })
+        let seats = slots.iter().map(|&s| Seat::fresh(Slot(s))).collect();
+        send(session, ToAgent::Assign { run: id("r"), revision: 1, seats })
     };
     let start = |session| send(session, ToAgent::Start { run: id("r"), after: START_AHEAD });
     assert_eq!(h.attach(1, "a"), [welcome(1)]);
@@ -222,7 +223,9 @@ fn a_repeated_window_is_acknowledged_again_and_not_applied() {
 fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
     let check = |break_it: &dyn Fn(&mut WindowReport), expected: &str| {
         let mut h = Harness::running(2, 2);
-        h.says(1, FromAgent::Window(window(1, 7, false)));
+        let mut first = window(1, 7, false);
+        first.progress = vec![Progress { slot: Slot(0), iteration: 2 }];
+        h.says(1, FromAgent::Window(first));
         let mut wrong = window(2, 7, false);
         break_it(&mut wrong);
         let outputs = h.says(1, FromAgent::Window(wrong));
@@ -242,6 +245,13 @@ fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
     check(&|w| w.series[0].series = SeriesId(2), "counts series 2, the plan has 2");
     check(&|w| w.cumulative.ok += 1, "add up to");
     check(&|w| w.in_flight = 1, "14 requests started, 14 ended and 1 are open");
+    let progress = |slot, iteration| Progress { slot: Slot(slot), iteration };
+    check(&|w| w.progress = vec![progress(1, 1)], "window 2 says what user 1 did, which is not this agent's");
+    check(&|w| w.progress = vec![progress(9, 1)], "what user 9 did");
+    check(
+        &|w| w.progress = vec![progress(0, 2)],
+        "user 0 goes on with iteration 2, which it had already with 2",
+    );
 }
 
 #[test]

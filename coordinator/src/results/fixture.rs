@@ -120,6 +120,7 @@ impl Scripted {
                 reconnects: 0,
             },
             last: false,
+            progress: Vec::new(),
         }
     }
 
