@@ -7,6 +7,7 @@ mod decimal;
 mod duration;
 mod percent;
 mod rate;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use duration::{format_duration, parse_duration};
 pub use percent::parse_percent;
 pub(crate) use percent::{MILLIONTHS_PER_PERCENT, parse_percent_millionths};
 pub use rate::{Rate, parse_rate};
+pub use size::{format_size, parse_size};
 
 /// Why a quantity was refused: what was wrong, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
