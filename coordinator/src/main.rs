@@ -6,7 +6,7 @@ use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::report::Style;
-use coordinator::run::{Job, run, tell};
+use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::settings::{DemoConfig, Environment, RunConfig};
 use coordinator::terminal::say;
 use plan::Bundle;
@@ -107,6 +107,9 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
 fn check(job: &Job) -> ExitCode {
     match job.bundle.compile() {
         Ok(plan) => {
+            for warning in plan_warnings(&plan, &job.bundle.file) {
+                say(&warning);
+            }
             tell(&render(&explain(&plan, &job.bundle.settings, job.expect_agents), job.style));
             ExitCode::Passed
         }

@@ -159,6 +159,15 @@ async fn listen(job: &Job, note: &impl Fn(&str)) -> anyhow::Result<Option<TcpLis
     Ok(Some(listener))
 }
 
+/// What should be known about `plan`, read from `file`, before it runs; a line each, ready to be said.
+pub fn plan_warnings(plan: &Plan, file: &str) -> Vec<String> {
+    let line = |warning: &plan::diagnostic::Diagnostic| {
+        let place = format!("{file}:{}:{}", warning.line, warning.column);
+        format!("warning: {place}: {}; {}", warning.problem, warning.remedy)
+    };
+    plan.warnings.iter().map(line).collect()
+}
+
 /// Says what is going to happen, and whether the target answers at all.
 async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     let profile = plan.profile.as_ref().map_or(String::new(), |profile| format!(", profile {profile}"));
@@ -179,6 +188,9 @@ async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
         note(&format!(
             "warning: the run ends when {most} of {asked} users have started; make it longer, or start faster"
         ));
+    }
+    for warning in plan_warnings(plan, &job.bundle.file) {
+        note(&warning);
     }
     let reach = reach::check(&plan.target).await;
     let level = if matches!(reach, Reach::Unreachable(_)) { "warning: " } else { "" };

@@ -1,7 +1,10 @@
 //! The keys of the plan language as data: what may stand where, and what for. The reader refuses every key
 //! that is not in its table, and a JSON Schema can be made from them.
 
+mod http;
 pub(crate) mod peers;
+
+pub use http::{AUTH, BASIC_AUTH, HTTP, TLS};
 
 use crate::flow::MAX_ROUNDS;
 use std::fmt;
@@ -39,6 +42,10 @@ pub enum Shape {
     Duration,
     /// `10/s`.
     Rate,
+    /// `64KiB`, `16MiB`.
+    Size,
+    /// `on` or `off`.
+    Switch,
     /// `1s..3s`, `pacing 5s`, ...
     Wait,
     /// `2s`, `1s..3s`, `exponential 2s`: a pause within a task.
@@ -102,6 +109,8 @@ impl Shape {
             Shape::Integer(..) => "Integer",
             Shape::Duration => "Duration",
             Shape::Rate => "Rate",
+            Shape::Size => "Size",
+            Shape::Switch => "Switch",
             Shape::Wait => "Wait",
             Shape::Pause => "Pause",
             Shape::Count(..) => "Count",
@@ -177,21 +186,40 @@ pub const FLOW_VERBS: &[(&str, &[&str])] = &[
             "expect",
             "save",
             "thresholds",
+            "first_byte_timeout",
+            "redirects",
+            "compression",
+            "body_limit",
+            "auth",
         ],
     ),
     ("group", &["group", "steps", "thresholds"]),
 ];
 /// Keys of steps that no request has.
-pub const FLOW_KEYS: &[&str] = &["steps", "then", "else", "every", "until", "fail_if", "timeout"];
+pub const FLOW_KEYS: &[&str] = &["steps", "then", "else", "every", "until", "fail_if"];
 /// What `stop` may end.
 pub const STOPS: &[&str] = &["iteration", "user"];
 /// Verbs that this version does not read.
 pub const LATER_VERBS: &[&str] = &["websocket"];
 
 /// All tables, from the top of the plan down.
-pub static TABLES: &[&Table] =
-    &[&PLAN, &LOAD, &STAGE, &PROFILE, &GROUP, &USER_CLASS, &FLOW, &TASK, &STEP, &EXPECT, &SAVE];
-
+pub static TABLES: &[&Table] = &[
+    &PLAN,
+    &LOAD,
+    &STAGE,
+    &PROFILE,
+    &GROUP,
+    &USER_CLASS,
+    &FLOW,
+    &TASK,
+    &STEP,
+    &EXPECT,
+    &SAVE,
+    &HTTP,
+    &AUTH,
+    &BASIC_AUTH,
+    &TLS,
+];
 /// Keys that a mapping cannot do without, whatever the command line says.
 pub static REQUIRED: &[(&Table, &str)] =
     &[(&PLAN, "version"), (&PLAN, "name"), (&PLAN, "users"), (&STAGE, "users"), (&USER_CLASS, "tasks")];
@@ -210,6 +238,7 @@ pub static PLAN: Table = Table {
         key("thresholds", Shape::Thresholds, "what all requests together have to meet"),
         key("users", Shape::Named(&USER_CLASS), "the user classes"),
         key("flows", Shape::Named(&FLOW), "steps that tasks `call` by name"),
+        key("http", Shape::Table(&HTTP), "how requests are made"),
         later("data"),
         later("setup"),
         later("teardown"),
@@ -272,6 +301,7 @@ pub static USER_CLASS: Table = Table {
         key("fixed", Shape::Integer(1, MAX_USERS), "how many users, in place of a share"),
         key("group", Shape::Text, "the group of its requests that name none"),
         key("wait", Shape::Wait, "the pause between tasks"),
+        key("http", Shape::Table(&HTTP), "how its requests are made, where that differs from the plan"),
         key("on_start", Shape::List(&STEP), "what each user does once, first"),
         key("tasks", Shape::Named(&TASK), "what it does, weighted"),
         later("data"),
@@ -310,10 +340,17 @@ pub static STEP: Table = Table {
         key("headers", Shape::Templates, "request headers"),
         key("json", Shape::Json, "a JSON body"),
         key("form", Shape::Templates, "a form body"),
+        key("multipart", Shape::Templates, "a form body of parts (multipart/form-data)"),
         key("body", Shape::Template, "a body as it is"),
         key("expect", Shape::Table(&EXPECT), "what a good response looks like"),
         key("save", Shape::Saves, "what to keep of the response"),
         key("thresholds", Shape::Thresholds, "what this request has to meet"),
+        http::TIMEOUT_OF_STEP,
+        http::FIRST_BYTE_TIMEOUT,
+        http::REDIRECTS,
+        http::COMPRESSION,
+        http::BODY_LIMIT,
+        http::AUTH_KEY,
         key("think", Shape::Pause, "a pause"),
         key("repeat", Shape::Count(1, MAX_ROUNDS), "how often to run `steps`"),
         key("if", Shape::Condition, "whether to run `then` or `else`"),
@@ -326,11 +363,8 @@ pub static STEP: Table = Table {
         key("every", Shape::Duration, "from one poll to the next"),
         key("until", Shape::Check, "when it is done"),
         key("fail_if", Shape::Check, "when it has failed"),
-        key("timeout", Shape::Duration, "how long to poll; 60s without it"),
         key("steps", Shape::List(&STEP), "the steps of a `repeat` or of a `group`"),
         later("websocket"),
-        later("multipart"),
-        later("auth"),
     ],
     also: None,
 };

@@ -1,5 +1,13 @@
 //! The validated plan: what the YAML text means once nothing in it is wrong.
 
+mod http;
+
+pub use http::{
+    Auth, AuthReach, ConnectionSettings, DEFAULT_BODY_LIMIT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REDIRECTS,
+    DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS, MAX_TIMEOUT, RequestSettings, SentAuth, TlsSettings,
+};
+
+use crate::diagnostic::Diagnostic;
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
 use crate::params::Params;
@@ -51,6 +59,8 @@ pub struct Plan {
     pub series: Vec<Series>,
     /// Names of the environment variables that the plan reads; only these travel to the agents.
     pub env_used: BTreeSet<String>,
+    /// What is allowed but should be known before the run, in the order of the text.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// An API group: series that share thresholds.
@@ -138,6 +148,8 @@ pub struct UserClass {
     pub share: Share,
     /// The pause between iterations.
     pub wait: Wait,
+    /// How its users connect.
+    pub connection: ConnectionSettings,
     /// Steps that a user runs once before its first iteration; their saved variables stay with the user.
     pub on_start: Vec<Step>,
     /// What it does, weighted; never empty.
@@ -198,6 +210,8 @@ pub struct Request {
     pub expect: Expect,
     /// What to keep of the response.
     pub save: Vec<Save>,
+    /// How it is made.
+    pub settings: Box<RequestSettings>,
 }
 
 /// A request body as a template.
@@ -209,6 +223,8 @@ pub enum Body {
     Json(JsonTemplate),
     /// `form:`; sent as `application/x-www-form-urlencoded`.
     Form(Vec<(String, Template)>),
+    /// `multipart:`; sent as `multipart/form-data`, each field as a part of its own.
+    Multipart(Vec<(String, Template)>),
     /// `body:`; sent as it is, without a content type of its own.
     Text(Template),
 }

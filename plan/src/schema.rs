@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 /// A number with its unit, for instance of time: `1h30m`.
 const DURATION: &str = r"^\s*([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|μs))+\s*$";
 const RATE: &str = r"^\s*[0-9]+(\.[0-9]+)?/(s|m|min|h)\s*$";
+const SIZE: &str = r"^\s*[0-9]+(\.[0-9]+)?([kMG]?B|[KMG]iB)\s*$";
 const WAIT: &str = r"^\s*(none|([0-9.]+[a-zµμ]+)+(\s*\.\.\s*([0-9.]+[a-zµμ]+)+)?|(constant|pacing|exponential)\s+\S+|rate\s+\S+/\S+)\s*$";
 const PAUSE: &str =
     r"^\s*(([0-9.]+[a-zµμ]+)+(\s*\.\.\s*([0-9.]+[a-zµμ]+)+)?|(constant|exponential)\s+\S+)\s*$";
@@ -79,6 +80,12 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
             { "type": "string", "pattern": TEMPLATE },
         ] }),
         Shape::Duration => pattern(DURATION, &["30s", "500ms", "5m"]),
+        Shape::Size => pattern(SIZE, &["64KiB", "16MiB"]),
+        Shape::Switch => json!({ "anyOf": [
+            { "type": "boolean" },
+            { "enum": ["on", "off"] },
+            { "type": "string", "pattern": TEMPLATE },
+        ] }),
         Shape::Rate => pattern(RATE, &["10/s", "600/m"]),
         Shape::Wait => pattern(WAIT, &["1s..3s", "constant 2s", "pacing 5s", "rate 0.5/s", "none"]),
         Shape::Pause => pattern(PAUSE, &["2s", "1s..3s", "exponential 2s"]),

@@ -2,7 +2,7 @@
 
 use metrics::unit::Rate;
 use plan::flow::{Count, Stop};
-use plan::model::{Body, GroupId, Request, Series, Step, ThresholdScope};
+use plan::model::{Auth, Body, GroupId, Request, Series, Step, ThresholdScope};
 use plan::schedule::{Schedule, Shape, Stage};
 use plan::slot::{Share, Slot};
 use plan::wait::Wait;
@@ -89,7 +89,7 @@ fn the_example_of_the_design_means_what_it_says() {
             "GenerationUser / create / GET /api/v1/generation/{id} (generation)",
         ]
     );
-    let [auth, generation] = &plan.classes[..] else { panic!("two classes") };
+    let [auth, generation, ..] = &plan.classes[..] else { panic!("two classes") };
     assert_eq!((auth.share, auth.wait), (Share::Weight(3), Wait::Uniform { min: secs(1), max: secs(3) }));
     assert_eq!((generation.share, generation.wait), (Share::Weight(1), Wait::Pacing(secs(2))));
     let tasks: Vec<(&str, u32)> = auth.tasks.iter().map(|t| (t.name.as_str(), t.weight)).collect();
@@ -207,7 +207,7 @@ fn environment_variables_are_read_like_plain_scalars() {
     assert!(thresholds(&plan).contains(&"generation: p95 <= 450ms critical 1s".to_owned()));
     assert_eq!(
         plan.env_used.iter().collect::<Vec<_>>(),
-        ["LOAD_TEST_HOST", "P95_MS", "STEADY_USERS"],
+        ["API_TOKEN", "LOAD_TEST_HOST", "P95_MS", "STEADY_USERS"],
         "the names that travel to the agents"
     );
 }
@@ -235,6 +235,7 @@ fn requests_are_read_whole() {
             "GenerationUser / create / PUT {place} (generation)",
             "GenerationUser / create / PATCH /api/v1/generation/{id} (generation)",
             "GenerationUser / create / HEAD /api/v1/generation/{id} (generation)",
+            "GenerationUser / create / POST /api/v1/upload (generation)",
             "GenerationUser / create / OPTIONS https://other.example.com/api (generation)",
             "GenerationUser / remove / DELETE /api/v1/generation/{user.slot} (generation)",
             "Watcher / list / GET /api/v1/generation/list (generation)",
@@ -314,4 +315,95 @@ fn the_meaning_of_a_plan_covers_its_flow() {
         assert_ne!(changed, PLATFORM, "{from}");
         assert_ne!(meaning(&changed), same, "{from}");
     }
+}
+
+#[test]
+fn the_nearest_http_setting_holds() {
+    let plan = compile(PLATFORM, Settings::default());
+    let [auth, generation, ..] = &plan.classes[..] else { panic!("two classes") };
+    assert_eq!((auth.connection.cookies, generation.connection.cookies), (false, true));
+    assert_eq!(auth.connection.connect_timeout, secs(5));
+    assert_eq!(auth.connection.tls.server_name.as_deref(), Some("api.example.com"));
+    let Step::Request(login) = &auth.on_start[0] else { panic!("a request") };
+    assert!(login.settings.auth.is_none(), "the login saves the token that the class sends");
+    let of = |class, task, step| &request(&plan, class, task, step).settings;
+    assert!(
+        matches!(of(0, 1, 0).auth.as_ref().map(|sent| &*sent.auth), Some(Auth::Bearer(t)) if t.display_name() == "{token}")
+    );
+    assert!(
+        matches!(of(1, 1, 0).auth.as_ref().map(|sent| &*sent.auth), Some(Auth::Bearer(t)) if t.display_name() != "{token}")
+    );
+    assert_eq!((of(0, 1, 0).timeout, of(1, 1, 0).timeout), (secs(30), secs(20)));
+    assert_eq!((of(0, 1, 0).redirects, of(0, 1, 0).body_limit), (5, 1 << 20));
+    let own = of(1, 1, 4);
+    assert_eq!((own.timeout, own.first_byte_timeout, own.redirects), (secs(2), Some(secs(1)), 0));
+    assert_eq!((own.compression, own.body_limit), (false, 64 << 10));
+    assert!(matches!(own.auth.as_ref().map(|sent| &*sent.auth), Some(Auth::Basic { .. })));
+    assert!(matches!(&request(&plan, 1, 1, 5).body, Body::Multipart(parts) if parts.len() == 2));
+    let Step::Poll(poll) = &plan.classes[1].tasks[0].steps[1] else { panic!("a poll") };
+    let asked = &poll.request.settings;
+    assert_eq!((poll.timeout, asked.timeout, asked.redirects), (secs(30), secs(20), 5));
+    assert!(asked.auth.is_some(), "polls are asked as the class asks");
+    assert!(plan.warnings.is_empty());
+}
+
+#[test]
+fn defaults_of_http_and_its_warning() {
+    let source = |http: &str| {
+        format!(
+            "version: 1\nname: T\ntarget: https://localhost\nload: {{ users: 1, duration: 1s }}\n{http}\n\
+             users: {{ U: {{ tasks: {{ t: {{ get: / }} }} }} }}\n"
+        )
+    };
+    let plan = compile(&source(""), Settings::default());
+    let settings = &request(&plan, 0, 0, 0).settings;
+    assert_eq!((settings.timeout, settings.first_byte_timeout, settings.redirects), (secs(60), None, 10));
+    assert!(settings.compression && plan.classes[0].connection.keep_alive);
+    assert_eq!((settings.body_limit, plan.classes[0].connection.connect_timeout), (16 << 20, secs(10)));
+    assert!(plan.warnings.is_empty());
+    let plan = compile(&source("http: { tls: { insecure: on } }"), Settings::default());
+    assert!(plan.classes[0].connection.tls.insecure);
+    let [warning] = &plan.warnings[..] else { panic!("one warning: {:?}", plan.warnings) };
+    assert_eq!((warning.line, warning.column), (5, 16));
+    assert!(warning.problem.contains("accepts any certificate"), "{}", warning.problem);
+}
+
+#[test]
+fn what_a_class_sends_is_sent_in_on_start_once_it_is_known() {
+    let source = "
+version: 1
+name: T
+target: http://localhost
+load: { users: 1, duration: 1s }
+users:
+  U:
+    http: { auth: { basic: { user: ada, password: \"${word}\" } } }
+    on_start: [ { get: /first }, { get: /login, save: { word: $.w } }, { get: /home } ]
+    tasks: { t: { get: / } }
+";
+    let plan = compile(source, Settings::default());
+    let sent = |step: &Step| matches!(step, Step::Request(request) if request.settings.auth.is_some());
+    let steps = plan.classes[0].on_start.iter().chain(&plan.classes[0].tasks[0].steps);
+    assert_eq!(steps.map(sent).collect::<Vec<_>>(), [false, false, true, true]);
+}
+
+#[test]
+fn auth_reads_what_on_start_saves_in_any_way() {
+    let source = |on_start: &str| {
+        format!(
+            "version: 1\nname: T\ntarget: http://localhost\nload: {{ users: 1, duration: 1s }}\n\
+             flows: {{ login: {{ steps: [ {{ get: /login, save: {{ token: $.t }} }} ] }} }}\nusers:\n  U:\n    \
+             http: {{ auth: {{ bearer: \"${{token}}\" }} }}\n    on_start: [ {on_start} ]\n    \
+             tasks: {{ t: {{ poll: /, until: status == 200, timeout: 5s }} }}\n"
+        )
+    };
+    let plan = compile(&source("{ call: login }"), Settings::default());
+    let Step::Poll(poll) = &plan.classes[0].tasks[0].steps[0] else { panic!("a poll") };
+    assert!(poll.request.settings.auth.is_some());
+    assert_eq!((poll.timeout, poll.request.settings.timeout), (secs(5), secs(5)));
+    let source = source("{ if: user.slot == 0, then: [ { call: login } ] }");
+    let bundle = Bundle { file: "t".into(), source, settings: Settings::default() };
+    let errors = bundle.compile().expect_err("one way has no token").to_string();
+    assert!(errors.contains("`token` may have no value when a task begins"), "{errors}");
+    assert!(errors.contains("t:8:13"), "{errors}");
 }

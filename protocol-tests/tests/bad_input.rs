@@ -131,6 +131,20 @@ fn a_check_explains_or_refuses_and_runs_nothing() {
 }
 
 #[test]
+fn what_should_be_known_is_said_by_a_check_and_before_a_run() {
+    let dir = TestDir::new("warnings");
+    let plan = "version: 1\nname: W\ntarget: http://127.0.0.1:1\nload: { users: 1, duration: 1s, stop_timeout: 0s }\n\
+                http: { tls: { insecure: on } }\nusers: { U: { tasks: { t: { get: / } }, wait: 1s } }\n";
+    dir.write("plan.yaml", plan);
+    for args in [&["check", "plan.yaml"][..], &["plan.yaml"]] {
+        let ended = Process::start("coordinator", dir.path(), args.iter().copied()).wait();
+        let said = ended.err.lines().find(|line| line.contains("plan.yaml:5:16")).unwrap_or(&ended.err);
+        assert!(said.contains("warning: ") && said.contains("accepts any certificate"), "{said}");
+        assert!(said.contains("test systems only"), "the remedy: {said}");
+    }
+}
+
+#[test]
 fn an_unknown_profile_names_the_known_ones() {
     let dir = TestDir::new("profile");
     let plan = platform("http://127.0.0.1:1", LOAD, "1s", "p95 <= 1s");

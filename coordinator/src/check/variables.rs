@@ -161,9 +161,10 @@ fn expressions(request: &Request) -> Vec<&Expression> {
     match &request.body {
         Body::Empty => {}
         Body::Json(value) => found.extend(value.expressions()),
-        Body::Form(fields) => templates.extend(pairs(fields)),
+        Body::Form(fields) | Body::Multipart(fields) => templates.extend(pairs(fields)),
         Body::Text(text) => templates.push(text),
     }
+    templates.extend(request.settings.auth.iter().flat_map(|sent| sent.auth.templates()));
     found.extend(templates.into_iter().flat_map(Template::expressions));
     found.extend(request.expect.json.iter().flat_map(|(_, value)| value.expressions()));
     found.extend(&request.expect.that);

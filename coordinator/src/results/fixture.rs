@@ -5,7 +5,8 @@ use metrics::unit::Rate;
 use metrics::{ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId, Threshold};
 use plan::Plan;
 use plan::model::{
-    ClassId, Group, GroupId, Method, ScopedThreshold, Series, SeriesKind, ThresholdScope, UserClass,
+    ClassId, ConnectionSettings, Group, GroupId, Method, ScopedThreshold, Series, SeriesKind, ThresholdScope,
+    UserClass,
 };
 use plan::schedule::Schedule;
 use plan::slot::{Classes, Share};
@@ -21,6 +22,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         name: name.to_owned(),
         share: Share::Weight(weight),
         wait: Wait::None,
+        connection: ConnectionSettings::default(),
         on_start: Vec::new(),
         tasks: Vec::new(),
     };
@@ -58,6 +60,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
             series(3, 1, "health", "GET /health", Method::Get, None),
         ],
         env_used: BTreeSet::new(),
+        warnings: Vec::new(),
     }
 }
 

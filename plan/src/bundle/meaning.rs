@@ -2,7 +2,10 @@
 
 use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
-use crate::model::{Body, Plan, Request, Step, ThresholdScope};
+use crate::model::{
+    Auth, Body, ConnectionSettings, Plan, Request, RequestSettings, SentAuth, Step, ThresholdScope,
+    TlsSettings,
+};
 use crate::schedule::Schedule;
 use crate::slot::{Share, Slot};
 use crate::template::{JsonTemplate, Template};
@@ -66,6 +69,7 @@ pub(super) fn describe(plan: &Plan) -> String {
             Share::Fixed(users) => facts.add("fixed", users),
         }
         facts.add("wait", wait(&class.wait));
+        connection(&mut facts, &class.connection);
         steps(&mut facts, &class.on_start);
         for task in &class.tasks {
             facts.text("task", &task.name);
@@ -153,7 +157,7 @@ fn poll(facts: &mut Facts, poll: &Poll) {
 }
 
 fn request(facts: &mut Facts, request: &Request) {
-    let Request { series, method, url, query, headers, body, expect, save } = request;
+    let Request { series, method, url, query, headers, body, expect, save, settings } = request;
     facts.add("request", format_args!("{} {} {}", series.0, method.as_str(), template(url)));
     pairs(facts, "query", query);
     pairs(facts, "header", headers);
@@ -161,8 +165,10 @@ fn request(facts: &mut Facts, request: &Request) {
         Body::Empty => {}
         Body::Json(value) => facts.add("json", json(value)),
         Body::Form(fields) => pairs(facts, "form", fields),
+        Body::Multipart(parts) => pairs(facts, "part", parts),
         Body::Text(text) => facts.add("body", template(text)),
     }
+    self::settings(facts, settings);
     expectation(facts, expect);
     saves(facts, save);
 }
@@ -172,6 +178,31 @@ fn saves(facts: &mut Facts, saves: &[Save]) {
         match source {
             Source::JsonPath(path) => facts.text(&format!("save {name} json"), path.source()),
             Source::Header(header) => facts.text(&format!("save {name} header"), header),
+        }
+    }
+}
+
+fn connection(facts: &mut Facts, settings: &ConnectionSettings) {
+    let ConnectionSettings { connect_timeout, keep_alive, cookies, tls } = settings;
+    let TlsSettings { insecure, server_name } = tls;
+    facts.add("connection", format_args!("{} {keep_alive} {cookies} {insecure}", connect_timeout.as_nanos()));
+    if let Some(name) = server_name {
+        facts.text("server_name", name);
+    }
+}
+
+fn settings(facts: &mut Facts, settings: &RequestSettings) {
+    let RequestSettings { timeout, first_byte_timeout, redirects, compression, body_limit, auth } = settings;
+    let timeouts = (timeout.as_nanos(), first_byte_timeout.map_or(0, |t| t.as_nanos()));
+    facts.add(
+        "settings",
+        format_args!("{} {} {redirects} {compression} {body_limit}", timeouts.0, timeouts.1),
+    );
+    let Some(SentAuth { auth, reach }) = auth else { return };
+    match &**auth {
+        Auth::Bearer(token) => facts.add("bearer", format_args!("{reach:?} {}", template(token))),
+        Auth::Basic { user, password } => {
+            facts.add("basic", format_args!("{reach:?} {} {}", template(user), template(password)));
         }
     }
 }

@@ -40,31 +40,13 @@ impl Diagnostics {
     /// How many are shown before `… and N more`.
     pub const SHOWN: usize = 20;
 
-    /// Sorts `problems` and says where they are; the same thing said twice (of an alias, say) counts once.
+    /// Says where `problems` are.
     ///
     /// # Panics
     /// When there are none.
     pub(crate) fn new(file: &str, source: &str, problems: Problems) -> Diagnostics {
-        let mut problems = problems.into_vec();
-        assert!(!problems.is_empty(), "diagnostics say at least one thing");
-        problems.sort_by_key(|p| (p.span.start, p.span.end));
-        let mut lines = Lines::new(source);
-        let mut diagnostics: Vec<Diagnostic> = Vec::with_capacity(problems.len());
-        for problem in problems {
-            let (line, column) = lines.position(problem.span.start);
-            let diagnostic = Diagnostic {
-                line,
-                column,
-                span: problem.span.range(),
-                problem: problem.what,
-                label: problem.label,
-                remedy: problem.remedy,
-                related: problem.related.map(|related| (related.0.range(), related.1)),
-            };
-            if !diagnostics.contains_recently(&diagnostic) {
-                diagnostics.push(diagnostic);
-            }
-        }
+        let diagnostics = located(source, problems);
+        assert!(!diagnostics.is_empty(), "diagnostics say at least one thing");
         Diagnostics { file: file.to_owned(), source: source.to_owned(), all: diagnostics }
     }
 
@@ -93,6 +75,30 @@ impl Diagnostics {
     pub fn coloured(&self) -> String {
         render::render(self, Colour::Ansi)
     }
+}
+
+/// Sorts `problems` and says where they are; the same thing said twice (of an alias, say) counts once.
+pub(crate) fn located(source: &str, problems: Problems) -> Vec<Diagnostic> {
+    let mut problems = problems.into_vec();
+    problems.sort_by_key(|p| (p.span.start, p.span.end));
+    let mut lines = Lines::new(source);
+    let mut diagnostics: Vec<Diagnostic> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        let (line, column) = lines.position(problem.span.start);
+        let diagnostic = Diagnostic {
+            line,
+            column,
+            span: problem.span.range(),
+            problem: problem.what,
+            label: problem.label,
+            remedy: problem.remedy,
+            related: problem.related.map(|related| (related.0.range(), related.1)),
+        };
+        if !diagnostics.contains_recently(&diagnostic) {
+            diagnostics.push(diagnostic);
+        }
+    }
+    diagnostics
 }
 
 impl<'a> IntoIterator for &'a Diagnostics {

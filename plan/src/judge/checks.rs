@@ -18,6 +18,11 @@ impl Request {
             || self.save.iter().any(|save| matches!(save.source, Source::JsonPath(_)))
     }
 
+    /// Whether `expect` names this status, so that a redirect with it is the response and is not followed.
+    pub fn expects(&self, status: u16) -> bool {
+        self.expect.statuses.iter().any(|pattern| pattern.matches(status))
+    }
+
     /// Checks the response and, if it is good, saves what the plan asks for into `scope`. The first check
     /// that does not hold is the failure; a `save` that finds nothing is one too, and then nothing is saved.
     pub fn judge(&self, response: &Response<'_>, scope: &mut Scope) -> Result<(), Failure> {

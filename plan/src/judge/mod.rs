@@ -2,6 +2,7 @@
 
 mod checks;
 mod expect;
+mod multipart;
 mod poll;
 mod render;
 mod response;

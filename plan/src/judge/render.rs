@@ -1,8 +1,12 @@
 //! A request with every template filled in.
 
-use crate::model::{Body, Request};
+use super::multipart;
+use crate::model::{Auth, AuthReach, Body, Request, SentAuth};
 use crate::scope::Scope;
 use crate::template::{EvalError, Template, escaped};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 use std::fmt::Write;
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -32,29 +36,63 @@ impl Request {
         for (name, template) in &self.headers {
             headers.push((name.clone(), header_value(name, text(template, scope)?)?));
         }
-        let (body, media_type) = self.body.render(scope)?;
-        if let Some(media_type) =
-            media_type.filter(|_| !headers.iter().any(|(name, _)| name == "content-type"))
+        let has = |headers: &[(String, String)], wanted: &str| headers.iter().any(|(name, _)| name == wanted);
+        let auth = self.settings.auth.as_ref().filter(|_| !has(&headers, AUTHORIZATION));
+        if let Some(SentAuth { auth, reach }) = auth
+            && (*reach == AuthReach::AnyOrigin || is_at(target, &url))
         {
-            headers.push(("content-type".into(), media_type.into()));
+            headers.push((AUTHORIZATION.into(), header_value(AUTHORIZATION, auth.render(scope)?)?));
+        }
+        let (body, media_type) = self.body.render(scope)?;
+        if let Some(media_type) = media_type.filter(|_| !has(&headers, "content-type")) {
+            headers.push(("content-type".into(), media_type.into_owned()));
         }
         Ok(RenderedRequest { url, headers, body })
     }
 }
 
+const AUTHORIZATION: &str = "authorization";
+
+/// Whether `url` has the origin of `target`.
+fn is_at(target: &Url, url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.origin() == target.origin())
+}
+
+impl Auth {
+    /// The value of the `authorization` header.
+    fn render(&self, scope: &Scope) -> Result<String, EvalError> {
+        Ok(match self {
+            Auth::Bearer(token) => format!("Bearer {}", text(token, scope)?),
+            Auth::Basic { user, password } => {
+                let user = text(user, scope)?;
+                if user.contains(':') {
+                    let problem = "the user name has a colon, which basic authentication cannot carry";
+                    return Err(EvalError(problem.into()));
+                }
+                format!("Basic {}", STANDARD.encode(format!("{user}:{}", text(password, scope)?)))
+            }
+        })
+    }
+}
+
 impl Body {
     /// The bytes and the media type that they imply.
-    fn render(&self, scope: &Scope) -> Result<(Vec<u8>, Option<&'static str>), EvalError> {
+    fn render(&self, scope: &Scope) -> Result<(Vec<u8>, Option<Cow<'static, str>>), EvalError> {
         Ok(match self {
             Body::Empty => (Vec::new(), None),
             Body::Json(template) => {
                 let mut bytes = Vec::new();
                 template.render(scope, &mut bytes)?;
-                (bytes, Some("application/json"))
+                (bytes, Some("application/json".into()))
             }
             Body::Form(fields) => {
                 let form = pairs(Serializer::new(String::new()), fields, scope)?;
-                (form.into_bytes(), Some("application/x-www-form-urlencoded"))
+                (form.into_bytes(), Some("application/x-www-form-urlencoded".into()))
+            }
+            Body::Multipart(parts) => {
+                let parts = parts.iter().map(|(name, part)| Ok((name.as_str(), text(part, scope)?)));
+                let (body, media_type) = multipart::encode(&parts.collect::<Result<Vec<_>, EvalError>>()?);
+                (body, Some(media_type.into()))
             }
             Body::Text(template) => (text(template, scope)?.into_bytes(), None),
         })
@@ -118,6 +156,11 @@ fn is_plain(path: &str) -> bool {
 fn header_value(name: &str, value: String) -> Result<String, EvalError> {
     match value.chars().find(|&c| c.is_ascii_control() && c != '\t') {
         None => Ok(value),
+        // Its value is nobody's business.
+        Some(c) if name == AUTHORIZATION => Err(EvalError(format!(
+            "the header `{name}` would hold the control character `{}`; header values are one line of text",
+            c.escape_default(),
+        ))),
         Some(c) => Err(EvalError(format!(
             "the header `{name}` would hold the control character `{}`: `{}`; \
              header values are one line of text",

@@ -22,6 +22,7 @@ fn request() -> Request {
         body: Body::Empty,
         expect: Expect::default(),
         save: Vec::new(),
+        settings: Box::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::variables::Visible;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language;
 use crate::model::Step;
-use crate::yaml::Entry;
+use crate::yaml::{Entry, Node};
 use std::rc::Rc;
 
 /// Most flows of a plan.
@@ -57,6 +57,11 @@ impl Reader<'_> {
             self.check_name(&entry.key, entry.key_span);
             self.flows.push(Flow { entry: Rc::new(entry.clone()), called: false });
         }
+    }
+
+    /// The mapping of a flow.
+    pub(super) fn flow_named(&self, name: &str) -> Option<&Node> {
+        self.flows.iter().find(|flow| flow.entry.key == name).map(|flow| &flow.entry.value)
     }
 
     /// Reports flows that nothing calls.

@@ -8,6 +8,7 @@ mod control;
 mod expect;
 mod fields;
 mod groups;
+mod http;
 mod list;
 mod load;
 mod params;
@@ -23,11 +24,12 @@ mod value;
 mod variables;
 
 use crate::bundle::{Bundle, Settings};
-use crate::diagnostic::{Diagnostics, Problem, Problems, Span};
+use crate::diagnostic::{Diagnostics, Problem, Problems, Span, located};
 use crate::model::Plan;
 use crate::scope::{RunFacts, Scope};
 use crate::slot::Slot;
 use crate::yaml;
+use http::GivenHttp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,9 +41,9 @@ pub(crate) fn compile(bundle: &Bundle) -> Result<Plan, Diagnostics> {
     let root = yaml::load(&bundle.source, &mut problems);
     let mut reader = Reader::new(&bundle.settings, problems);
     let plan = root.and_then(|root| reader.plan(&root));
-    let mut problems = reader.problems;
+    let (mut problems, warnings) = (reader.problems, reader.warnings);
     match plan {
-        Some(plan) if problems.is_empty() => Ok(plan),
+        Some(plan) if problems.is_empty() => Ok(Plan { warnings: located(&bundle.source, warnings), ..plan }),
         _ => {
             if problems.is_empty() {
                 let remedy = "this is a defect of Muster: please report it with the plan";
@@ -63,6 +65,10 @@ struct Reader<'a> {
     flows: Vec<calls::Flow>,
     /// The names of the plan's `params`, also of those that are wrong.
     params: BTreeSet<String>,
+    /// What `http:` says where the reader is: the plan's, with the class's over it.
+    http: GivenHttp,
+    /// What is no mistake, but should be known before the run.
+    warnings: Problems,
 }
 
 impl<'a> Reader<'a> {
@@ -75,7 +81,17 @@ impl<'a> Reader<'a> {
         });
         let constants = Scope::for_class(&facts, "", Slot(0));
         let (env_used, params) = (BTreeSet::new(), BTreeSet::new());
-        Reader { settings, facts, constants, problems, env_used, flows: Vec::new(), params }
+        Reader {
+            settings,
+            facts,
+            constants,
+            problems,
+            env_used,
+            flows: Vec::new(),
+            params,
+            http: GivenHttp::default(),
+            warnings: Problems::default(),
+        }
     }
 
     fn report(&mut self, problem: Problem) {

@@ -8,7 +8,7 @@ use super::users::Workload;
 use super::value::Expected;
 use super::variables::{Names, Visible};
 use crate::flow::Poll;
-use crate::model::{Body, Method, Request, Series, SeriesKind, Step};
+use crate::model::{Body, Method, Request, RequestSettings, Series, SeriesKind, Step};
 use crate::yaml::Entry;
 use metrics::SeriesId;
 use std::time::Duration;
@@ -55,6 +55,10 @@ impl Reader<'_> {
             None => Some(default),
         };
         let (every, timeout) = (duration("every", EVERY), duration("timeout", TIMEOUT));
+        let of_class = self.http.request_timeout();
+        let settings = self.request_settings(fields, place.task, visible);
+        // `timeout` is that of the whole poll here; one request of it has the class's, within that.
+        let settings = RequestSettings { timeout: timeout.map_or(of_class, |t| of_class.min(t)), ..settings };
         let save = self.save(fields.get("save"));
         visible.save(save.iter().map(|s| s.name.clone()));
         let name = self.request_name(fields, Some((Method::Get, entry)), url.as_ref());
@@ -75,6 +79,7 @@ impl Reader<'_> {
             body: Body::Empty,
             expect: expect?,
             save: Vec::new(),
+            settings: settings.into(),
         };
         Some(Step::Poll(Box::new(Poll {
             request,

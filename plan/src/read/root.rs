@@ -7,7 +7,7 @@ use super::load::Course;
 use super::suggest;
 use super::users::Workload;
 use super::value::Expected;
-use super::variables::saved_names;
+use super::variables::{Visible, saved_names};
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language;
 use crate::model::{Plan, ThresholdScope};
@@ -71,6 +71,7 @@ impl<'s> Reader<'s> {
             slots: workload.slots,
             series: workload.series,
             env_used: std::mem::take(&mut self.env_used),
+            warnings: Vec::new(),
         })
     }
 
@@ -138,6 +139,7 @@ impl<'s> Reader<'s> {
         let entry = self.required(fields, "users", example)?;
         let saves = saved_names(&entry.value);
         self.flows(fields.get("flows"));
+        self.http = self.http(fields.get("http"), &Visible::task("", "", &saves));
         let workload = self.users(entry, groups, &saves);
         self.unused_flows();
         let mut workload = workload?;

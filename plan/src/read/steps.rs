@@ -86,6 +86,7 @@ impl Reader<'_> {
         let body = self.body(fields, verb.map(|(method, _)| method), visible);
         let expect = self.expect(fields.get("expect"), visible);
         let save = self.save(fields.get("save"));
+        let settings = self.request_settings(fields, place.task, visible);
         visible.save(save.iter().map(|s| s.name.clone()));
         let name = self.request_name(fields, verb, url.as_ref());
         let thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();
@@ -104,6 +105,7 @@ impl Reader<'_> {
             body: body?,
             expect: expect?,
             save,
+            settings: settings.into(),
         }))
     }
 
@@ -166,7 +168,7 @@ impl Reader<'_> {
     }
 
     fn body(&mut self, fields: &Fields<'_>, method: Option<Method>, visible: &Visible<'_>) -> Option<Body> {
-        let given = fields.among(&["json", "form", "body"]);
+        let given = fields.among(&["json", "form", "multipart", "body"]);
         if let [(first, first_entry), (second, second_entry), ..] = given[..] {
             let problem = format!("`{second}` beside `{first}`: a request has one body");
             self.report(
@@ -187,10 +189,27 @@ impl Reader<'_> {
                     let pairs = self.templates(Some(entry), FORM, visible);
                     Some(Body::Form(pairs))
                 }
+                "multipart" => self.multipart(entry, visible),
                 _ => self.text_template(&entry.value, BODY, visible).map(Body::Text),
             })
             .collect();
         bodies.into_iter().next().unwrap_or(Some(Body::Empty))
+    }
+
+    fn multipart(&mut self, entry: &Entry, visible: &Visible<'_>) -> Option<Body> {
+        let entries = self.named(&entry.value, MULTIPART, usize::MAX)?;
+        let mut parts = Vec::new();
+        for entry in entries {
+            if let Value::Mapping(_) = entry.value.value {
+                let problem = "files in `multipart` are not supported yet";
+                self.report(Problem::new(entry.value.span, problem, "give the part's content as text"));
+                continue;
+            }
+            parts.extend(
+                self.template(&entry.value, PAIR_VALUE, visible).map(|part| (entry.key.clone(), part)),
+            );
+        }
+        Some(Body::Multipart(parts))
     }
 
     /// Any value, with templates in its texts.
@@ -301,6 +320,10 @@ pub(super) const QUERY: Expected =
     Expected { what: "query parameters (a mapping)", remedy: "write `query: { page: 1, sort: name }`" };
 const FORM: Expected =
     Expected { what: "form fields (a mapping)", remedy: "write `form: { user: ada, remember: 1 }`" };
+const MULTIPART: Expected = Expected {
+    what: "the parts of a form (a mapping)",
+    remedy: "write `multipart: { title: Ada, note: \"${note}\" }`",
+};
 const HEADERS: Expected =
     Expected { what: "headers (a mapping)", remedy: "write `headers: { accept: text/html }`" };
 const BODY: Expected = Expected { what: "the body's text", remedy: "write it in quotes, or use `json:`" };

@@ -147,6 +147,22 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
         Shape::Rate => {
             &["10", "abc", "5s", "10/parsec", "[10/s]", "{a: 1}", "true", "-1/s", "0/s", "~", "1.5"]
         }
+        Shape::Size => &[
+            "5",
+            "abc",
+            "5 parsecs",
+            "5s",
+            "[1MiB]",
+            "{a: 1}",
+            "true",
+            "-1MiB",
+            "~",
+            "\"5\"",
+            "0B",
+            "2GiB",
+            "1.5",
+        ],
+        Shape::Switch => &["maybe", "1", "yes", "On", "[on]", "{a: 1}", "~", "\"true\""],
         Shape::Wait => &["5", "abc", "[1s]", "3s..1s", "rate 5", "1..3", "pacing", "true", "~", "{a: 1}"],
         Shape::Pause => {
             &["5", "abc", "[1s]", "3s..1s", "rate 5/s", "pacing 2s", "none", "1..3", "true", "~", "{a: 1}"]

@@ -108,6 +108,8 @@ impl Reader<'_> {
             Some(entry) => self.wait(&entry.value, WAIT, Wait::parse),
             None => Some(Wait::None),
         };
+        let of_plan = self.http.clone();
+        let connection = self.class_http(&fields, &entry.key, saves);
         let around = Surroundings { id, name: &entry.key, group, saves };
         let mut visible = Visible::task(&entry.key, ON_START, saves);
         let on_start = match fields.get(ON_START) {
@@ -115,12 +117,15 @@ impl Reader<'_> {
             None => Some(Vec::new()),
         };
         let example = "tasks: { home: { get: / } }";
-        let tasks = self.required(&fields, "tasks", example)?;
-        let tasks = self.tasks(tasks, &around, &visible, groups, workload);
+        let tasks = self
+            .required(&fields, "tasks", example)
+            .and_then(|tasks| self.tasks(tasks, &around, &visible, groups, workload));
+        self.http = of_plan;
         Some(UserClass {
             name: entry.key.clone(),
             share: share?,
             wait: wait?,
+            connection,
             on_start: on_start?,
             tasks: tasks?,
         })

@@ -87,6 +87,11 @@ impl<'a> Visible<'a> {
         }
     }
 
+    /// Whether an earlier step saved `name`.
+    pub(super) fn has_saved(&self, name: &str) -> bool {
+        self.saved.contains(name)
+    }
+
     /// Lets all further steps see what `on_start` saved.
     pub(super) fn inherit(&mut self, on_start: &Visible<'_>) {
         self.saved.extend(on_start.saved.iter().cloned());
@@ -358,6 +363,10 @@ fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
         ));
     }
     let save = of_name().next()?;
+    if class.is_empty() {
+        let of = crate::diagnostic::shown(&save.class);
+        return Some(format!("{shown} is saved by user class {of}; move this into the `http` of that class"));
+    }
     Some(format!(
         "{shown} is saved by user class {}, but users do not share variables; save it in on_start of {}",
         crate::diagnostic::shown(&save.class),
@@ -419,6 +428,30 @@ fn scan_steps(steps: &Node, class: &str, task: &str, found: &mut Vec<SavedName>)
 
 fn scan_step(step: &Node, class: &str, task: &str, index: usize, found: &mut Vec<SavedName>) {
     scan_saves(step, class, task, (index, false), found);
+}
+
+/// The names that `steps` save, on any way and in any flow that they call, by the text only.
+pub(super) fn names_saved<'n>(
+    steps: &'n Node,
+    flows: &dyn Fn(&str) -> Option<&'n Node>,
+    called: &mut BTreeSet<&'n str>,
+    names: &mut BTreeSet<String>,
+) {
+    let Value::Sequence(items) = &steps.value else { return };
+    for step in items {
+        for saved in ["save", "set"].iter().filter_map(|key| child(step, key)).flat_map(entries) {
+            names.insert(saved.key.clone());
+        }
+        for steps in ["steps", "then", "else"].iter().filter_map(|key| child(step, key)) {
+            names_saved(steps, flows, called, names);
+        }
+        let flow = child(step, "call").and_then(Node::scalar).map(|name| name.text.as_str());
+        if let Some(flow) = flow.filter(|flow| called.insert(flow)).and_then(flows)
+            && let Some(steps) = child(flow, "steps")
+        {
+            names_saved(steps, flows, called, names);
+        }
+    }
 }
 
 fn scan_saves(step: &Node, class: &str, task: &str, at: (usize, bool), found: &mut Vec<SavedName>) {

@@ -1,7 +1,7 @@
 //! A user's variables, task choices and random numbers.
 
 use super::*;
-use crate::model::{Task, UserClass};
+use crate::model::{ConnectionSettings, Task, UserClass};
 use crate::template::Template;
 use std::collections::HashSet;
 
@@ -26,6 +26,7 @@ fn shop() -> UserClass {
         name: "Shop".into(),
         share: crate::slot::Share::Weight(1),
         wait: Wait::None,
+        connection: ConnectionSettings::default(),
         on_start: Vec::new(),
         tasks: vec![task("browse", 70), task("search", 25), task("buy", 5)],
     }

@@ -1,0 +1,293 @@
+//! `http:` of the plan and of user classes, and what requests say about themselves; the nearest wins.
+
+use super::Reader;
+use super::fields::Fields;
+use super::value::Expected;
+use super::variables::{ON_START, SavedName, Visible, names_saved};
+use crate::diagnostic::{Problem, Span, shown};
+use crate::language::{AUTH, BASIC_AUTH, HTTP, TLS};
+use crate::model::{
+    Auth, AuthReach, ConnectionSettings, DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS, MAX_TIMEOUT,
+    RequestSettings, SentAuth, TlsSettings,
+};
+use crate::template::{Expression, Template};
+use crate::yaml::{Entry, Kind, Node};
+use metrics::unit::{self, format_duration, format_size};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is said at one place; `None` leaves it to the place around it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GivenHttp {
+    timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
+    first_byte_timeout: Option<Duration>,
+    redirects: Option<u32>,
+    cookies: Option<bool>,
+    compression: Option<bool>,
+    keep_alive: Option<bool>,
+    body_limit: Option<u64>,
+    auth: Option<GivenAuth>,
+    insecure: Option<bool>,
+    server_name: Option<String>,
+}
+
+/// `auth:` and the saved variables that it reads.
+#[derive(Clone, Debug)]
+struct GivenAuth {
+    auth: Arc<Auth>,
+    place: Span,
+    reads: Vec<String>,
+}
+
+impl GivenHttp {
+    /// This, and where it is silent what `around` says.
+    pub(super) fn over(self, around: &GivenHttp) -> GivenHttp {
+        GivenHttp {
+            timeout: self.timeout.or(around.timeout),
+            connect_timeout: self.connect_timeout.or(around.connect_timeout),
+            first_byte_timeout: self.first_byte_timeout.or(around.first_byte_timeout),
+            redirects: self.redirects.or(around.redirects),
+            cookies: self.cookies.or(around.cookies),
+            compression: self.compression.or(around.compression),
+            keep_alive: self.keep_alive.or(around.keep_alive),
+            body_limit: self.body_limit.or(around.body_limit),
+            auth: self.auth.or_else(|| around.auth.clone()),
+            insecure: self.insecure.or(around.insecure),
+            server_name: self.server_name.or_else(|| around.server_name.clone()),
+        }
+    }
+
+    /// Longest time for a whole request that says nothing itself.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// For the users of a class.
+    pub(super) fn connection(&self) -> ConnectionSettings {
+        let default = ConnectionSettings::default();
+        ConnectionSettings {
+            connect_timeout: self.connect_timeout.unwrap_or(default.connect_timeout),
+            keep_alive: self.keep_alive.unwrap_or(default.keep_alive),
+            cookies: self.cookies.unwrap_or(default.cookies),
+            tls: TlsSettings {
+                insecure: self.insecure.unwrap_or(default.tls.insecure),
+                server_name: self.server_name.clone(),
+            },
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// `http:`; says nothing without it.
+    pub(super) fn http(&mut self, entry: Option<&Entry>, visible: &Visible<'_>) -> GivenHttp {
+        let fields = entry.and_then(|e| Fields::new(self, &e.value, e.key_span, &HTTP));
+        let Some(fields) = fields else { return GivenHttp::default() };
+        let mut given = self.of_request(&fields, visible);
+        given.connect_timeout = fields.get("connect_timeout").and_then(|e| self.timeout(&e.value));
+        given.cookies = fields.get("cookies").and_then(|e| self.switch(&e.value));
+        given.keep_alive = fields.get("keep_alive").and_then(|e| self.switch(&e.value));
+        if let Some(entry) = fields.get("tls") {
+            self.tls(entry, &mut given);
+        }
+        given
+    }
+
+    /// `http:` of a user class, over the plan's from here on. What its requests are given may be anything that its
+    /// `on_start` saves.
+    pub(super) fn class_http(
+        &mut self,
+        fields: &Fields<'_>,
+        class: &str,
+        saves: &[SavedName],
+    ) -> ConnectionSettings {
+        let mut names = BTreeSet::new();
+        if let Some(on_start) = fields.get(ON_START) {
+            names_saved(&on_start.value, &|name| self.flow_named(name), &mut BTreeSet::new(), &mut names);
+        }
+        let mut visible = Visible::task(class, "", saves);
+        visible.save(names);
+        self.http = self.http(fields.get("http"), &visible).over(&self.http);
+        self.http.connection()
+    }
+
+    /// The keys that `http:` and requests share.
+    fn of_request(&mut self, fields: &Fields<'_>, visible: &Visible<'_>) -> GivenHttp {
+        GivenHttp {
+            timeout: fields.get("timeout").and_then(|e| self.timeout(&e.value)),
+            first_byte_timeout: fields.get("first_byte_timeout").and_then(|e| self.timeout(&e.value)),
+            redirects: fields.get("redirects").and_then(|e| self.integer(&e.value, 0, MAX_REDIRECTS)),
+            compression: fields.get("compression").and_then(|e| self.switch(&e.value)),
+            body_limit: fields.get("body_limit").and_then(|e| self.body_limit(&e.value)),
+            auth: fields.get("auth").and_then(|e| self.auth(e, visible)),
+            ..GivenHttp::default()
+        }
+    }
+
+    /// What holds for one request: its own keys over those of its class and its plan.
+    pub(super) fn request_settings(
+        &mut self,
+        fields: &Fields<'_>,
+        task: &str,
+        visible: &Visible<'_>,
+    ) -> RequestSettings {
+        self.two_authorizations(fields);
+        let own = self.of_request(fields, visible);
+        let reach = if own.auth.is_some() { AuthReach::AnyOrigin } else { AuthReach::Target };
+        let given = own.over(&self.http);
+        let unknown = |auth: &GivenAuth| auth.reads.iter().find(|name| !visible.has_saved(name)).cloned();
+        let auth = match given.auth.map(|auth| (unknown(&auth), auth)) {
+            Some((None, auth)) => Some(SentAuth { auth: auth.auth, reach }),
+            // Before `on_start` has saved what the class's `auth` reads, requests go without it: they earn it.
+            Some((Some(_), _)) if task == ON_START => None,
+            Some((Some(name), auth)) => {
+                if !visible.open_ended {
+                    let name = shown(&name);
+                    let problem = format!("{name} may have no value when a task begins");
+                    let remedy = format!("`save` or `set` {name} on every way through `on_start`");
+                    self.report(Problem::new(auth.place, problem, remedy));
+                }
+                None
+            }
+            None => None,
+        };
+        let default = RequestSettings::default();
+        RequestSettings {
+            timeout: given.timeout.unwrap_or(default.timeout),
+            first_byte_timeout: given.first_byte_timeout,
+            redirects: given.redirects.unwrap_or(default.redirects),
+            compression: given.compression.unwrap_or(default.compression),
+            body_limit: given.body_limit.unwrap_or(default.body_limit),
+            auth,
+        }
+    }
+
+    fn two_authorizations(&mut self, fields: &Fields<'_>) {
+        let (Some(auth), Some(headers)) = (fields.get("auth"), fields.get("headers")) else { return };
+        let crate::yaml::Value::Mapping(headers) = &headers.value.value else { return };
+        if let Some(header) = headers.iter().find(|e| e.key.eq_ignore_ascii_case("authorization")) {
+            let problem = format!("`auth` beside the header {}", shown(&header.key));
+            self.report(
+                Problem::new(auth.key_span, problem, "remove one of them")
+                    .related(header.key_span, "the other one"),
+            );
+        }
+    }
+
+    fn auth(&mut self, entry: &Entry, visible: &Visible<'_>) -> Option<GivenAuth> {
+        let fields = Fields::new(self, &entry.value, entry.key_span, &AUTH)?;
+        let auth = match fields.among(&["basic", "bearer"])[..] {
+            [("basic", entry)] => self.basic(entry, visible)?,
+            [(_, entry)] => Auth::Bearer(self.text_template(&entry.value, TOKEN, visible)?),
+            [] => {
+                let remedy =
+                    "write `{ bearer: \"${token}\" }` or `{ basic: { user: ada, password: secret } }`";
+                self.report(Problem::new(fields.place, "`auth` without a scheme", remedy));
+                return None;
+            }
+            [(_, first), (_, second), ..] => {
+                self.report(
+                    Problem::new(second.key_span, "`bearer` beside `basic`", "remove one of them")
+                        .related(first.key_span, "the other one"),
+                );
+                return None;
+            }
+        };
+        let names =
+            auth.templates().into_iter().flat_map(Template::expressions).flat_map(Expression::variables);
+        let reads = names.map(|v| v.path[0].clone()).filter(|name| visible.has_saved(name)).collect();
+        Some(GivenAuth { auth: Arc::new(auth), place: entry.key_span, reads })
+    }
+
+    fn basic(&mut self, entry: &Entry, visible: &Visible<'_>) -> Option<Auth> {
+        let fields = Fields::new(self, &entry.value, entry.key_span, &BASIC_AUTH)?;
+        let user = self.required(&fields, "user", "user: ada");
+        let user_template = user.and_then(|e| self.template(&e.value, CREDENTIAL, visible));
+        let password = self.required(&fields, "password", "password: \"${env.PASSWORD}\"");
+        let password = password.and_then(|e| self.template(&e.value, CREDENTIAL, visible));
+        let literal = user_template.as_ref().and_then(Template::as_literal);
+        if let (Some(entry), Some(true)) = (user, literal.map(|text| text.contains(':'))) {
+            let problem = "a user name with a colon, which basic authentication cannot carry";
+            self.report(Problem::new(entry.value.span, problem, "choose another user name"));
+        }
+        Some(Auth::Basic { user: user_template?, password: password? })
+    }
+
+    fn tls(&mut self, entry: &Entry, given: &mut GivenHttp) {
+        let Some(fields) = Fields::new(self, &entry.value, entry.key_span, &TLS) else { return };
+        given.server_name = fields.get("server_name").and_then(|e| self.server_name(&e.value));
+        let Some(entry) = fields.get("insecure") else { return };
+        given.insecure = self.switch(&entry.value);
+        if given.insecure == Some(true) {
+            let problem = "`insecure` accepts any certificate: nobody knows who answers";
+            let remedy = "use it for test systems only";
+            self.warnings.push(Problem::new(entry.key_span, problem, remedy));
+        }
+    }
+
+    fn server_name(&mut self, node: &Node) -> Option<String> {
+        let expected =
+            Expected { what: "a host name", remedy: "write it as the certificate has it: `api.example.com`" };
+        let name = self.text(node, expected)?;
+        if let Ok(url::Host::Domain(_)) = url::Host::parse(&name) {
+            return Some(name);
+        }
+        let problem = format!("{} is not a host name", shown(&name));
+        self.report(Problem::new(node.span, problem, expected.remedy));
+        None
+    }
+
+    fn timeout(&mut self, node: &Node) -> Option<Duration> {
+        let timeout = self.positive_duration(node)?;
+        if timeout > MAX_TIMEOUT {
+            let problem = format!(
+                "a timeout of {} is longer than the limit of {}",
+                format_duration(timeout),
+                format_duration(MAX_TIMEOUT)
+            );
+            self.report(Problem::new(node.span, problem, "choose a shorter one"));
+            return None;
+        }
+        Some(timeout)
+    }
+
+    fn body_limit(&mut self, node: &Node) -> Option<u64> {
+        let expected =
+            Expected { what: "a size such as `16MiB`", remedy: "write a number and its unit: `64KiB`" };
+        if let Some(text) = node.scalar().filter(|s| s.is_number()).map(|s| &s.text) {
+            let problem =
+                format!("expected {}, found {}: a bare number has no unit", expected.what, node.describe());
+            let remedy = format!("write `{text}KiB` or `{text}MiB`");
+            self.report(Problem::new(node.span, problem, remedy).label("no unit"));
+            return None;
+        }
+        let limit = self.parsed(node, expected, unit::parse_size)?;
+        if !(1..=MAX_BODY_LIMIT).contains(&limit) {
+            let problem = format!("a body limit of {} is out of range", format_size(limit));
+            let remedy = format!("choose 1B to {}", format_size(MAX_BODY_LIMIT));
+            self.report(Problem::new(node.span, problem, remedy).label("out of range"));
+            return None;
+        }
+        Some(limit)
+    }
+
+    /// `on` or `off`.
+    fn switch(&mut self, node: &Node) -> Option<bool> {
+        let expected = Expected { what: "`on` or `off`", remedy: "write `on` or `off`" };
+        let constant = self.constant(node, expected)?;
+        match (constant.kind, constant.text.as_str()) {
+            (Kind::Bool(on), _) => Some(on),
+            (Kind::Text, "on") => Some(true),
+            (Kind::Text, "off") => Some(false),
+            _ => {
+                self.wrong(node, expected);
+                None
+            }
+        }
+    }
+}
+
+const TOKEN: Expected = Expected { what: "a token", remedy: "write `bearer: \"${token}\"`" };
+const CREDENTIAL: Expected =
+    Expected { what: "a single value", remedy: "write a text or a `${…}`; in quotes if it is empty" };
