@@ -27,9 +27,10 @@ pub(super) enum Stream {
 }
 
 /// Opens a stream whose bytes are counted in `wire`, within `limits.connect` from `begun`. Marks stages and
-/// phases in `progress`. `tls` is asked for only when the origin is encrypted.
+/// phases in `progress`. `certified` is the name that the certificate has to be for. `tls` is asked for only when the origin is encrypted.
 pub(super) async fn dial(
     origin: &Origin,
+    certified: &str,
     tls: impl FnOnce() -> Result<TlsConnector, Failure>,
     wire: &Rc<Wire>,
     progress: &Progress,
@@ -49,8 +50,8 @@ pub(super) async fn dial(
             return Ok(Stream::Plain(stream));
         }
         progress.stage.set(Stage::Tls);
-        let name = ServerName::try_from(origin.host.clone())
-            .map_err(|e| Failure::new(ErrorKind::Tls, format!("host `{}`: {e}", origin.host)))?;
+        let name = ServerName::try_from(certified.to_owned())
+            .map_err(|e| Failure::new(ErrorKind::Tls, format!("host `{certified}`: {e}")))?;
         let stream = tls()?.connect(name, stream).await.map_err(|e| error_kind::of_handshake(&e))?;
         progress.mark(|phases| phases.tls = Some(connected.elapsed()));
         Ok(Stream::Tls(Box::new(stream)))

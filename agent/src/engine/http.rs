@@ -1,26 +1,29 @@
 //! The HTTP client of one user: its connections, and one exchange at a time over them.
 //!
 //! It never sends a request twice. A request that met a connection which the target had already closed, before
-//! a byte of it was written, goes over a new one; that is counted as a reconnect. Redirects are not followed.
+//! a byte of it was written, goes over a new one; that is counted as a reconnect. Redirects are answers here; who
+//! follows them is [`redirect`](super::redirect).
 
 use super::connection::Connection;
 use super::counting_io::Wire;
 use super::dial::dial;
 use super::error_kind;
+use super::jar::Jar;
 use super::limits::{MAX_CONNECTIONS_PER_USER, RequestLimits};
 use super::origin::Origin;
-use super::outgoing::Outgoing;
-use super::progress::{Progress, Stage};
+use super::outgoing::{Codings, Outgoing};
+use super::progress::{Progress, Stage, no_first_byte};
 use super::tally::Tally;
 use super::tls::Tls;
-use http::HeaderMap;
+use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use metrics::{ErrorKind, Failure, Phases};
+use plan::model::ConnectionSettings;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 /// What becomes of a response's body.
@@ -52,9 +55,19 @@ pub(super) struct Exchange {
     pub(super) outcome: Result<Reply, Failure>,
 }
 
+/// The bounds of a request and what is wanted of its response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) limits: RequestLimits,
+    pub(super) body: BodyUse,
+    pub(super) codings: Codings,
+}
+
 /// See the module.
 pub(super) struct Client {
-    limits: RequestLimits,
+    settings: ConnectionSettings,
+    target: Arc<Origin>,
+    jar: Jar,
     tls: Arc<Tls>,
     connector: Option<TlsConnector>,
     /// Idle connections, the one unused for longest first; at most one for each origin.
@@ -63,27 +76,36 @@ pub(super) struct Client {
 
 impl Client {
     /// A client without connections.
-    pub(super) fn new(tls: Arc<Tls>, limits: RequestLimits) -> Client {
-        Client { limits, tls, connector: None, kept: Vec::new() }
+    pub(super) fn new(tls: Arc<Tls>, target: Arc<Origin>, settings: ConnectionSettings) -> Client {
+        Client { settings, target, jar: Jar::default(), tls, connector: None, kept: Vec::new() }
     }
 
-    /// Sends a request that was started at `started` and reads the response to its end. Dropping the future
+    /// Sends a request to `url`, whose time runs since `began`, and reads the response to its end. Dropping the future
     /// closes the request's connection.
     pub(super) async fn send(
         &mut self,
-        outgoing: Outgoing,
-        body: BodyUse,
-        started: Instant,
+        mut outgoing: Outgoing,
+        url: &str,
+        terms: &Terms,
+        began: Instant,
         tally: &Tally,
     ) -> Exchange {
         let progress = Progress::default();
-        let limits = self.limits;
-        let attempt = self.attempt(outgoing, body, &progress, tally);
-        let outcome = match timeout_at((started + limits.request).into(), attempt).await {
+        if self.settings.cookies {
+            self.jar.add_to(outgoing.request.headers_mut(), url);
+        }
+        if !self.settings.keep_alive {
+            outgoing.request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let attempt = self.attempt(outgoing, terms, &progress, tally);
+        let outcome = match timeout_at((began + terms.limits.request).into(), attempt).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(progress.timed_out(&limits)),
+            Err(_) => Err(progress.timed_out(&terms.limits)),
         };
         let ended = Instant::now();
+        if let (Ok((reply, _)), true) = (&outcome, self.settings.cookies) {
+            self.jar.keep(&reply.headers, url);
+        }
         let (bytes_in, bytes_out) = progress.bytes();
         let (outcome, phases) = match outcome {
             Ok((reply, head_at)) => {
@@ -99,7 +121,7 @@ impl Client {
     async fn attempt(
         &mut self,
         outgoing: Outgoing,
-        body: BodyUse,
+        terms: &Terms,
         progress: &Progress,
         tally: &Tally,
     ) -> Result<(Reply, Instant), Failure> {
@@ -108,14 +130,19 @@ impl Client {
         loop {
             let (mut connection, reused) = match kept.take() {
                 Some(connection) => (connection, true),
-                None => (self.open(&origin, progress).await?, false),
+                None => (self.open(&origin, progress, &terms.limits).await?, false),
             };
             if reused {
                 progress.meter(&connection.wire);
             }
             progress.stage.set(Stage::FirstByte);
-            let mut error = match connection.sender.try_send_request(request).await {
-                Ok(response) => return self.receive(connection, response, body, progress).await,
+            let sent = connection.sender.try_send_request(request);
+            let sent = match terms.limits.first_byte {
+                None => sent.await,
+                Some(limit) => timeout(limit, sent).await.map_err(|_| no_first_byte(limit))?,
+            };
+            let mut error = match sent {
+                Ok(response) => return self.receive(connection, response, terms, progress).await,
                 Err(error) => error,
             };
             match error.take_message() {
@@ -137,17 +164,24 @@ impl Client {
         None
     }
 
-    async fn open(&mut self, origin: &Arc<Origin>, progress: &Progress) -> Result<Connection, Failure> {
+    async fn open(
+        &mut self,
+        origin: &Arc<Origin>,
+        progress: &Progress,
+        limits: &RequestLimits,
+    ) -> Result<Connection, Failure> {
         let wire = Rc::new(Wire::default());
         progress.meter(&wire);
-        let limits = self.limits;
-        let stream = dial(origin, || self.connector(), &wire, progress, &limits).await?;
+        let server_name = self.settings.tls.server_name.clone().filter(|_| *origin == self.target);
+        let certified = server_name.as_ref().unwrap_or(&origin.host);
+        let stream = dial(origin, certified, || self.connector(), &wire, progress, limits).await?;
         Connection::open(origin.clone(), stream, wire).await
     }
 
     fn connector(&mut self) -> Result<TlsConnector, Failure> {
         if self.connector.is_none() {
-            self.connector = Some(self.tls.for_user().map_err(|why| Failure::new(ErrorKind::Tls, why))?);
+            self.connector =
+                Some(self.tls.for_user(&self.settings.tls).map_err(|why| Failure::new(ErrorKind::Tls, why))?);
         }
         Ok(self.connector.clone().expect("it has just been made"))
     }
@@ -156,7 +190,7 @@ impl Client {
         &mut self,
         connection: Connection,
         response: http::Response<Incoming>,
-        body: BodyUse,
+        terms: &Terms,
         progress: &Progress,
     ) -> Result<(Reply, Instant), Failure> {
         let head_at = Instant::now();
@@ -164,24 +198,22 @@ impl Client {
         progress.mark(|phases| phases.first_byte = Some(head_at.saturating_duration_since(asked_at)));
         progress.stage.set(Stage::Body);
         let (head, incoming) = response.into_parts();
-        let body = read_body(incoming, body, &self.limits).await?;
-        if self.kept.len() == MAX_CONNECTIONS_PER_USER {
-            self.kept.remove(0);
+        let body = read_body(incoming, terms).await?;
+        if self.settings.keep_alive {
+            if self.kept.len() == MAX_CONNECTIONS_PER_USER {
+                self.kept.remove(0);
+            }
+            self.kept.push(connection);
         }
-        self.kept.push(connection);
         Ok((Reply { status: head.status.as_u16(), headers: head.headers, body }, head_at))
     }
 }
 
 /// Reads `incoming` to its end, at most as far as the limits allow.
-async fn read_body(
-    mut incoming: Incoming,
-    body: BodyUse,
-    limits: &RequestLimits,
-) -> Result<Vec<u8>, Failure> {
-    let limit = match body {
-        BodyUse::Keep => limits.kept_body,
-        BodyUse::Discard => limits.body,
+async fn read_body(mut incoming: Incoming, terms: &Terms) -> Result<Vec<u8>, Failure> {
+    let limit = match terms.body {
+        BodyUse::Keep => terms.limits.kept_body,
+        BodyUse::Discard => terms.limits.body,
     };
     let too_large = || {
         Failure::new(
@@ -200,7 +232,7 @@ async fn read_body(
         if bytes > limit {
             return Err(too_large());
         }
-        if body == BodyUse::Keep {
+        if terms.body == BodyUse::Keep {
             kept.extend_from_slice(data);
         }
     }

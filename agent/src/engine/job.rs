@@ -1,6 +1,5 @@
 //! A plan made ready to run, shared by all threads.
 
-use super::limits::RequestLimits;
 use super::origin::{Origin, Scheme};
 use super::tls::Tls;
 use plan::Plan;
@@ -14,7 +13,6 @@ pub(super) struct Job {
     pub(super) facts: Arc<RunFacts>,
     pub(super) target: Arc<Origin>,
     pub(super) tls: Arc<Tls>,
-    pub(super) limits: RequestLimits,
 }
 
 impl Job {
@@ -25,6 +23,6 @@ impl Job {
         if target.scheme == Scheme::Https {
             tls.load()?;
         }
-        Ok(Job { plan, facts, target, tls, limits: RequestLimits::STANDARD })
+        Ok(Job { plan, facts, target, tls })
     }
 }

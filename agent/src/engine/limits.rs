@@ -1,17 +1,7 @@
 //! Every bound of the engine, with the reason for its number.
 
+use plan::model::{ConnectionSettings, RequestSettings};
 use std::time::Duration;
-
-/// Longest time for name resolution, TCP and TLS handshake together: three lost SYNs (1 s, 2 s and 4 s of back-off)
-/// still get through.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Longest time for one whole request, connecting included: the value that most proxies and load balancers use.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Largest response body that is kept for the plan's checks, per user: bounds an agent's memory whatever the
-/// target sends.
-pub const MAX_KEPT_BODY_BYTES: u64 = 16 << 20;
 
 /// Largest response body that is counted and dropped: a response without end must not hold a user for ever.
 pub const MAX_BODY_BYTES: u64 = 1 << 30;
@@ -32,21 +22,41 @@ pub(super) const TIMER_ERROR: Duration = Duration::from_millis(2);
 /// Threads for name resolution of each engine thread; the system's resolver blocks.
 pub(super) const RESOLVER_THREADS: usize = 16;
 
+/// Cookies that one user keeps; further ones are not stored.
+pub(super) const MAX_COOKIES_PER_USER: usize = 100;
+
+/// Longest `set-cookie` value in bytes that is looked at, as RFC 6265 wants of clients.
+pub(super) const MAX_COOKIE_BYTES: usize = 4096;
+
+/// How many times larger than what arrived a decoded body may be. Text of real systems stays below 100; whoever
+/// sends more means harm or is broken.
+pub(super) const MAX_DECODING_RATIO: u64 = 500;
+
+/// Decoded bodies up to this size are never refused for their ratio.
+pub(super) const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+/// Most content codings that are undone on top of each other.
+pub(super) const MAX_CODINGS: usize = 4;
+
 /// The bounds of one request, as data so that tests need not wait for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestLimits {
     pub(super) connect: Duration,
     pub(super) request: Duration,
+    pub(super) first_byte: Option<Duration>,
     pub(super) kept_body: u64,
     pub(super) body: u64,
 }
 
 impl RequestLimits {
-    /// What runs use.
-    pub(super) const STANDARD: RequestLimits = RequestLimits {
-        connect: CONNECT_TIMEOUT,
-        request: REQUEST_TIMEOUT,
-        kept_body: MAX_KEPT_BODY_BYTES,
-        body: MAX_BODY_BYTES,
-    };
+    /// What the plan says about a request and about its user's class.
+    pub(super) fn of(connection: &ConnectionSettings, request: &RequestSettings) -> RequestLimits {
+        RequestLimits {
+            connect: connection.connect_timeout,
+            request: request.timeout,
+            first_byte: request.first_byte_timeout,
+            kept_body: request.body_limit,
+            body: MAX_BODY_BYTES,
+        }
+    }
 }

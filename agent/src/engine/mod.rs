@@ -17,6 +17,7 @@
 //! a run `started == ok + failed + aborted`. Windows come in order of index, each exactly once, ending with
 //! the one in [`EngineEvent::Finished`].
 
+mod coding;
 mod collector;
 mod connection;
 mod counting_io;
@@ -26,6 +27,7 @@ mod error_kind;
 mod health;
 mod http;
 mod hub;
+mod jar;
 mod job;
 mod ledger;
 mod limits;
@@ -34,6 +36,7 @@ mod outgoing;
 mod pacer;
 mod poll;
 mod progress;
+mod redirect;
 mod request;
 mod roster;
 mod shared;
@@ -41,6 +44,7 @@ mod steps;
 mod tally;
 mod thread;
 mod tls;
+mod trust;
 mod user;
 
 #[cfg(test)]
@@ -52,10 +56,7 @@ mod test_certificate;
 mod test_server;
 
 pub use health::Health;
-pub use limits::{
-    CONNECT_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, MAX_KEPT_BODY_BYTES, ON_START_RETRY_PAUSE_MIN,
-    REQUEST_TIMEOUT,
-};
+pub use limits::{MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, ON_START_RETRY_PAUSE_MIN};
 
 use hub::HubInput;
 use metrics::Window;

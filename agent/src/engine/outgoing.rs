@@ -1,15 +1,17 @@
 //! A rendered request as it goes to the connection.
 
+use super::coding;
 use super::origin::Origin;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    USER_AGENT,
 };
 use http::uri::PathAndQuery;
 use http_body_util::Full;
 use metrics::{ErrorKind, Failure};
 use plan::judge::RenderedRequest;
-use plan::model::Method;
+use plan::model::{Method, RequestSettings};
 use std::sync::Arc;
 use url::Url;
 
@@ -17,6 +19,42 @@ use url::Url;
 const DEFAULT_USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("muster/", env!("CARGO_PKG_VERSION")));
 const DEFAULT_ACCEPT: HeaderValue = HeaderValue::from_static("*/*");
+
+/// Which codings of the response are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codings {
+    /// All that can be undone.
+    Known,
+    /// None.
+    None,
+}
+
+impl Codings {
+    /// What a plan says of a request.
+    pub(super) fn of(settings: &RequestSettings) -> Codings {
+        if settings.compression { Codings::Known } else { Codings::None }
+    }
+}
+
+/// A request with its templates filled in.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) method: Method,
+    /// Absolute.
+    pub(super) url: String,
+    /// Lower-case name and value.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Bytes,
+    pub(super) codings: Codings,
+}
+
+impl Draft {
+    /// Of a request that the plan has rendered.
+    pub(super) fn new(method: Method, rendered: RenderedRequest, codings: Codings) -> Draft {
+        let RenderedRequest { url, headers, body } = rendered;
+        Draft { method, url, headers, body: body.into(), codings }
+    }
+}
 
 /// A request and where it goes.
 #[derive(Debug)]
@@ -26,18 +64,14 @@ pub(super) struct Outgoing {
 }
 
 /// Builds the request; a failure is of kind [`ErrorKind::Template`], for the request never leaves.
-pub(super) fn build(
-    target: &Arc<Origin>,
-    method: Method,
-    rendered: RenderedRequest,
-) -> Result<Outgoing, Failure> {
-    let (origin, path) = locate(target, &rendered.url)?;
+pub(super) fn build(target: &Arc<Origin>, draft: &Draft) -> Result<Outgoing, Failure> {
+    let (origin, path) = locate(target, &draft.url)?;
     let mut request = http::Request::new(Full::new(Bytes::new()));
-    *request.method_mut() = wire_method(method);
+    *request.method_mut() = wire_method(draft.method);
     *request.uri_mut() = path.into();
-    *request.headers_mut() = headers(&origin, method, &rendered)?;
-    if !rendered.body.is_empty() {
-        *request.body_mut() = Full::new(rendered.body.into());
+    *request.headers_mut() = headers(&origin, draft)?;
+    if !draft.body.is_empty() {
+        *request.body_mut() = Full::new(draft.body.clone());
     }
     Ok(Outgoing { origin, request })
 }
@@ -63,13 +97,16 @@ fn locate(target: &Arc<Origin>, url: &str) -> Result<(Arc<Origin>, PathAndQuery)
     Ok((if origin == **target { target.clone() } else { Arc::new(origin) }, path))
 }
 
-fn headers(origin: &Origin, method: Method, rendered: &RenderedRequest) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::with_capacity(rendered.headers.len() + 4);
+fn headers(origin: &Origin, draft: &Draft) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::with_capacity(draft.headers.len() + 6);
     headers.insert(HOST, origin.host_header.clone());
     headers.insert(USER_AGENT, DEFAULT_USER_AGENT);
     headers.insert(ACCEPT, DEFAULT_ACCEPT);
-    let mut replaced = [HOST, USER_AGENT, ACCEPT].map(Some);
-    for (name, value) in &rendered.headers {
+    if draft.codings == Codings::Known {
+        headers.insert(ACCEPT_ENCODING, coding::ACCEPTED);
+    }
+    let mut replaced = [HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING].map(Some);
+    for (name, value) in &draft.headers {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| unsendable(format!("`{name}` is not a header name")))?;
         let value = HeaderValue::from_bytes(value.as_bytes())
@@ -85,9 +122,9 @@ fn headers(origin: &Origin, method: Method, rendered: &RenderedRequest) -> Resul
             headers.append(name, value);
         }
     }
-    let expects_body = matches!(method, Method::Post | Method::Put | Method::Patch);
-    if expects_body || !rendered.body.is_empty() {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(rendered.body.len()));
+    let expects_body = matches!(draft.method, Method::Post | Method::Put | Method::Patch);
+    if expects_body || !draft.body.is_empty() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(draft.body.len()));
     }
     Ok(headers)
 }
@@ -121,7 +158,7 @@ mod tests {
             headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
             body: body.as_bytes().to_vec(),
         };
-        let got = match build(&target, method, rendered) {
+        let got = match build(&target, &Draft::new(method, rendered, Codings::None)) {
             Err(failure) => format!("{:?}: {}", failure.kind, failure.message),
             Ok(out) => {
                 let mut text = format!("{} {} {}", out.request.method(), out.origin.text, out.request.uri());

@@ -71,11 +71,18 @@ impl Progress {
             Stage::Resolve => (limits.connect, "resolving the host's name"),
             Stage::Connect => (limits.connect, "connecting"),
             Stage::Tls => (limits.connect, "in the TLS handshake"),
-            Stage::FirstByte => (limits.request, "waiting for the first byte of the response"),
+            Stage::FirstByte => (limits.request, FIRST_BYTE),
             Stage::Body => (limits.request, "reading the response body"),
         };
         Failure::new(ErrorKind::Timeout, format!("timed out after {} {what}", text(limit)))
     }
+}
+
+const FIRST_BYTE: &str = "waiting for the first byte of the response";
+
+/// The failure of a request whose response did not begin within `limit`.
+pub(super) fn no_first_byte(limit: Duration) -> Failure {
+    Failure::new(ErrorKind::Timeout, format!("timed out after {} {FIRST_BYTE}", text(limit)))
 }
 
 /// A limit as messages show it.

@@ -1,7 +1,10 @@
 //! One request of a user, from its template to the books.
 
-use super::http::BodyUse;
-use super::outgoing::{self, Outgoing};
+use super::coding;
+use super::http::{BodyUse, Terms};
+use super::limits::RequestLimits;
+use super::outgoing::{self, Codings, Draft, Outgoing};
+use super::redirect::Journey;
 use super::steps::Halt;
 use super::user::User;
 use metrics::{ErrorKind, Failure, Sample};
@@ -19,7 +22,8 @@ impl User {
             .map_err(Halt::Failed)
     }
 
-    /// Sends `request` and records what `judge` says to the response, or why there is none.
+    /// Sends `request`, follows redirects, and records what `judge` says to the response, or why there is none.
+    /// Each redirect is a request of its own to the target, and so it is in the books.
     pub(super) async fn exchange(
         &mut self,
         request: &Request,
@@ -31,8 +35,8 @@ impl User {
         let late = std::mem::take(&mut self.late);
         self.submitted.get_or_insert(began.checked_sub(late).unwrap_or(began));
         self.scope.set_now(shared.unix_ms(began));
-        let outgoing = match self.fill_in(request) {
-            Ok(outgoing) => outgoing,
+        let (mut journey, mut outgoing) = match self.fill_in(request) {
+            Ok(filled_in) => filled_in,
             Err(failure) => {
                 let open = shared.tally.open(began);
                 let ended = Instant::now();
@@ -40,33 +44,60 @@ impl User {
                 return Err(failure);
             }
         };
-        let started = Instant::now();
-        let open = shared.tally.open(started);
-        let exchange = self.client.send(outgoing, body, started, &shared.tally).await;
-        // From here to the end without `await`: the window of `ended` must not be closed in between.
-        let latency = exchange.ended - started + late;
-        let outcome = match exchange.outcome {
-            Ok(reply) => shared.judge(&reply, latency, |response| judge(response, &mut self.scope)),
-            Err(failure) => Err(failure),
-        };
-        let sample = Sample {
-            series: request.series,
-            ended: shared.tally.since_t0(exchange.ended),
-            latency,
-            phases: exchange.phases,
-            bytes_out: exchange.bytes_out,
-            bytes_in: exchange.bytes_in,
-            outcome,
-        };
-        open.close(&sample);
-        sample.outcome
+        let terms = self.terms(request, body);
+        let first = Instant::now();
+        // The first hop takes the lateness.
+        let (mut started, mut delay) = (first, late);
+        let mut judge = Some(judge);
+        loop {
+            let open = shared.tally.open(started);
+            let exchange = self.client.send(outgoing, journey.url(), &terms, first, &shared.tally).await;
+            // From here to the next request without `await`: the window of `ended` must not be closed in between.
+            let (next, outcome) = match exchange.outcome {
+                Err(failure) => (None, Err(failure)),
+                Ok(mut reply) => match journey.next(&shared.job.target, request, &reply) {
+                    Ok(Some(next)) => (Some(next), Ok(())),
+                    Ok(None) => {
+                        let judge = judge.take().expect("a response without a redirect is the last one");
+                        let elapsed = exchange.ended - first + late;
+                        let judged = coding::undo(&mut reply, &terms).and_then(|()| {
+                            shared.judge(&reply, elapsed, |response| judge(response, &mut self.scope))
+                        });
+                        (None, judged)
+                    }
+                    Err(failure) => (None, Err(failure)),
+                },
+            };
+            let sample = Sample {
+                series: request.series,
+                ended: shared.tally.since_t0(exchange.ended),
+                latency: exchange.ended - started + std::mem::take(&mut delay),
+                phases: exchange.phases,
+                bytes_out: exchange.bytes_out,
+                bytes_in: exchange.bytes_in,
+                outcome,
+            };
+            open.close(&sample);
+            let Some(next) = next else { return sample.outcome };
+            outgoing = next;
+            started = Instant::now();
+        }
     }
 
-    fn fill_in(&self, request: &Request) -> Result<Outgoing, Failure> {
+    fn terms(&self, request: &Request, body: BodyUse) -> Terms {
+        let plan = &self.shared.job.plan;
+        let class = &plan.classes[plan.slots.of(self.place.slot).0 as usize];
+        let codings = Codings::of(&request.settings);
+        Terms { limits: RequestLimits::of(&class.connection, &request.settings), body, codings }
+    }
+
+    fn fill_in(&self, request: &Request) -> Result<(Journey, Outgoing), Failure> {
         let job = &self.shared.job;
         let rendered = request
             .render(&job.plan.target, &self.scope)
             .map_err(|error| Failure::new(ErrorKind::Template, error.to_string()))?;
-        outgoing::build(&job.target, request.method, rendered)
+        let draft = Draft::new(request.method, rendered, Codings::of(&request.settings));
+        let outgoing = outgoing::build(&job.target, &draft)?;
+        Ok((Journey::new(draft), outgoing))
     }
 }

@@ -1,5 +1,7 @@
 //! TLS settings: ring, HTTP/1.1 by ALPN, the system's authorities.
 
+use super::trust::AnyCertificate;
+use plan::model::TlsSettings;
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -30,8 +32,11 @@ impl Tls {
 
     /// A connector for one user, with its own session cache: a shared one would let a new user resume another
     /// user's session and make handshakes look cheaper than they are.
-    pub(super) fn for_user(&self) -> Result<TlsConnector, String> {
+    pub(super) fn for_user(&self, settings: &TlsSettings) -> Result<TlsConnector, String> {
         let mut config = self.load()?.clone();
+        if settings.insecure {
+            config.dangerous().set_certificate_verifier(Arc::new(AnyCertificate::default()));
+        }
         config.resumption = Resumption::in_memory_sessions(SESSIONS_PER_USER);
         Ok(TlsConnector::from(Arc::new(config)))
     }

@@ -36,7 +36,8 @@ impl User {
         let job = &shared.job;
         let class = job.plan.slots.of(place.slot);
         let scope = Scope::new(&job.facts, &job.plan, class, place.slot);
-        let client = Client::new(job.tls.clone(), job.limits);
+        let settings = job.plan.classes[class.0 as usize].connection.clone();
+        let client = Client::new(job.tls.clone(), job.target.clone(), settings);
         User { shared, place, scope, client, submitted: None, late: Duration::ZERO, line: None }
     }
 

@@ -3,6 +3,7 @@
 mod certificate;
 mod flow;
 mod iterations;
+mod requests;
 mod rig;
 mod server;
 

@@ -1,12 +1,12 @@
 //! One user's client against a server that also answers wrongly.
 
 use super::*;
-use crate::engine::outgoing;
+use crate::engine::outgoing::{self, Codings, Draft};
 use crate::engine::test_certificate::localhost;
 use crate::engine::test_server::{Answer, Server, Then};
 use metrics::ErrorKind;
 use plan::judge::RenderedRequest;
-use plan::model::Method;
+use plan::model::{Method, TlsSettings};
 use rustls::pki_types::CertificateDer;
 use std::future::Future;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use url::Url;
 const LIMITS: RequestLimits = RequestLimits {
     connect: Duration::from_secs(20),
     request: Duration::from_secs(20),
+    first_byte: None,
     kept_body: 8,
     body: 100,
 };
@@ -25,13 +26,23 @@ struct User {
     client: Client,
     tally: Tally,
     target: Arc<Origin>,
+    limits: RequestLimits,
 }
 
 impl User {
     fn new(target: &str, limits: RequestLimits, roots: Vec<CertificateDer<'static>>) -> User {
+        User::with(ConnectionSettings::default(), target, limits, roots)
+    }
+
+    fn with(
+        settings: ConnectionSettings,
+        target: &str,
+        limits: RequestLimits,
+        roots: Vec<CertificateDer<'static>>,
+    ) -> User {
         let target = Arc::new(Origin::of(&Url::parse(target).unwrap()).unwrap());
-        let client = Client::new(Arc::new(Tls::new(roots)), limits);
-        User { client, tally: Tally::new(Instant::now(), 1), target }
+        let client = Client::new(Arc::new(Tls::new(roots)), target.clone(), settings);
+        User { client, tally: Tally::new(Instant::now(), 1), target, limits }
     }
 
     async fn get(&mut self, url: &str, body: BodyUse) -> Exchange {
@@ -41,8 +52,10 @@ impl User {
     async fn send(&mut self, method: Method, url: &str, body: &str, keep: BodyUse) -> Exchange {
         let rendered =
             RenderedRequest { url: url.to_owned(), headers: Vec::new(), body: body.as_bytes().to_vec() };
-        let outgoing = outgoing::build(&self.target, method, rendered).unwrap();
-        self.client.send(outgoing, keep, Instant::now(), &self.tally).await
+        let draft = Draft::new(method, rendered, Codings::None);
+        let outgoing = outgoing::build(&self.target, &draft).unwrap();
+        let terms = Terms { limits: self.limits, body: keep, codings: Codings::None };
+        self.client.send(outgoing, url, &terms, Instant::now(), &self.tally).await
     }
 }
 
@@ -133,6 +146,12 @@ fn timeouts_name_what_they_waited_for() {
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi",
         "Timeout: timed out after 80 ms reading the response body",
     );
+
+    let limits = RequestLimits { first_byte: Some(Duration::from_millis(70)), ..LIMITS };
+    let nothing = Answer::raw("", Then::Hang);
+    let late = "Timeout: timed out after 70 ms waiting for the first byte of the response";
+    check_with(limits, BodyUse::Keep, nothing.clone(), late);
+    check_with(limits, BodyUse::Keep, Answer::ok("hi"), "200 hi");
 
     let server = Server::start(|_| Answer::raw("", Then::Hang));
     let url = format!("https://{}", server.address);
@@ -238,4 +257,42 @@ fn tls_is_measured_and_strangers_are_refused() {
         assert_eq!(failure.kind, ErrorKind::Tls);
         assert!(failure.message.starts_with("TLS handshake failed: invalid peer certificate"), "{failure:?}");
     });
+}
+
+#[test]
+fn certificates_of_strangers_are_taken_on_request_and_names_can_be_given() {
+    let (acceptor, root) = localhost();
+    let server = Server::start_tls(acceptor, |_| Answer::ok("hi"));
+    let url = format!("https://127.0.0.1:{}", server.address.port());
+    let check = |insecure, server_name: Option<&str>, roots, expected: &str| {
+        let tls = TlsSettings { insecure, server_name: server_name.map(str::to_owned) };
+        let settings = ConnectionSettings { tls, ..ConnectionSettings::default() };
+        let got = on_engine_thread(async {
+            outcome(&User::with(settings, &url, LIMITS, roots).get(&url, BodyUse::Keep).await)
+        });
+        assert!(got.starts_with(expected), "{got}");
+    };
+    let refused = "Tls: TLS handshake failed: invalid peer certificate";
+    check(false, None, vec![root.clone()], refused);
+    check(false, Some("localhost"), vec![root.clone()], "200 hi");
+    check(false, Some("other.test"), vec![root], refused);
+    check(true, None, Vec::new(), "200 hi");
+    check(true, Some("other.test"), Vec::new(), "200 hi");
+}
+
+#[test]
+fn without_keep_alive_each_request_has_its_connection() {
+    let server = Server::start(|_| Answer::ok("hi"));
+    let url = format!("http://{}", server.address);
+    on_engine_thread(async {
+        let settings = ConnectionSettings { keep_alive: false, ..ConnectionSettings::default() };
+        let mut user = User::with(settings, &url, LIMITS, Vec::new());
+        for _ in 0..3 {
+            assert_eq!(outcome(&user.get(&url, BodyUse::Keep).await), "200 hi");
+        }
+        assert_eq!((user.tally.take_reconnects(), user.client.kept.len()), (0, 0));
+    });
+    let truth = server.truth();
+    assert_eq!((truth.connections, truth.requests.len()), (3, 3));
+    assert!(truth.requests.iter().all(|seen| seen.head.contains("\r\nconnection: close")));
 }
