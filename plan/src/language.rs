@@ -387,6 +387,10 @@ pub static SAVE: Table = Table {
     keys: &[
         key("json", Shape::Text, "a JSONPath into the body"),
         key("header", Shape::Text, "the name of a header"),
+        key("regex", Shape::Text, "a regular expression over the body; its group, or all that it matches"),
+        key("css", Shape::Text, "a CSS selector into an HTML body; the first element's text"),
+        key("attribute", Shape::Text, "with `css`: the element's attribute in place of its text"),
+        key("default", Shape::Json, "the value when there is nothing; without it, that fails the request"),
     ],
     also: None,
 };

@@ -174,10 +174,20 @@ fn request(facts: &mut Facts, request: &Request) {
 }
 
 fn saves(facts: &mut Facts, saves: &[Save]) {
-    for Save { name, source } in saves {
+    for Save { name, source, default } in saves {
+        if let Some(default) = default {
+            facts.add(&format!("save {name} default"), default);
+        }
         match source {
             Source::JsonPath(path) => facts.text(&format!("save {name} json"), path.source()),
             Source::Header(header) => facts.text(&format!("save {name} header"), header),
+            Source::Regex(pattern) => facts.text(&format!("save {name} regex"), pattern.source()),
+            Source::Css(selection) => {
+                facts.text(&format!("save {name} css"), selection.source());
+                if let Some(attribute) = &selection.attribute {
+                    facts.text(&format!("save {name} attribute"), attribute);
+                }
+            }
         }
     }
 }

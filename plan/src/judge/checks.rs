@@ -2,7 +2,7 @@
 
 use super::expect::Expect;
 use super::response::{Reading, Response};
-use super::save::{Save, Source};
+use super::save::Save;
 use crate::model::Request;
 use crate::scope::Scope;
 use crate::template::{Expression, escaped, excerpt};
@@ -15,7 +15,7 @@ impl Request {
     pub fn needs_body(&self) -> bool {
         !self.expect.json.is_empty()
             || self.expect.that.iter().any(|that| that.reads("json") || that.reads("body"))
-            || self.save.iter().any(|save| matches!(save.source, Source::JsonPath(_)))
+            || self.save.iter().any(|save| save.source.needs_body())
     }
 
     /// Whether `expect` names this status, so that a redirect with it is the response and is not followed.

@@ -7,6 +7,8 @@ mod poll;
 mod render;
 mod response;
 mod save;
+mod selection;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -14,4 +16,6 @@ pub use expect::{Expect, JsonPath, StatusPattern};
 pub use poll::Progress;
 pub use render::RenderedRequest;
 pub use response::Response;
-pub use save::{Save, Source};
+pub use save::Save;
+pub use selection::Selection;
+pub use source::{Pattern, Source};

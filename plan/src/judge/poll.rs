@@ -2,7 +2,6 @@
 
 use super::checks::{assertion, keep, source, values};
 use super::response::{Reading, Response};
-use super::save::Source;
 use crate::flow::Poll;
 use crate::scope::Scope;
 use metrics::Failure;
@@ -25,7 +24,7 @@ impl Poll {
         let mut conditions = once(&self.until).chain(&self.fail_if);
         self.request.needs_body()
             || conditions.any(|condition| condition.reads("json") || condition.reads("body"))
-            || self.save.iter().any(|save| matches!(save.source, Source::JsonPath(_)))
+            || self.save.iter().any(|save| save.source.needs_body())
     }
 
     /// Whether this answer is a good one, and how far it says that things have come. A condition that cannot be

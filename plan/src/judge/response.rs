@@ -77,6 +77,19 @@ impl<'a> Reading<'a> {
         }
     }
 
+    pub(super) fn body(&self) -> &[u8] {
+        self.response.body
+    }
+
+    /// How large the body is, for a message.
+    pub(super) fn size(&self) -> String {
+        match self.response.body.len() {
+            0 => "empty".to_owned(),
+            1 => "1 byte".to_owned(),
+            length => format!("{length} bytes"),
+        }
+    }
+
     fn excerpt(&self) -> String {
         if self.response.body.is_empty() {
             return "empty".into();

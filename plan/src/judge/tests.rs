@@ -63,9 +63,17 @@ fn judged_by(rules: Vec<Rule>) -> Request {
             Time(ms) => request.expect.max_time = Some(Duration::from_millis(ms)),
             Json(at, expected) => request.expect.json.push((path(at), expected)),
             That(text) => request.expect.that.push(Expression::compile(text).unwrap()),
-            Keep(at) => request.save.push(Save { name: "kept".into(), source: Source::JsonPath(path(at)) }),
+            Keep(at) => request.save.push(Save {
+                name: "kept".into(),
+                source: Source::JsonPath(path(at)),
+                default: None,
+            }),
             Header(name) => {
-                request.save.push(Save { name: "kept".into(), source: Source::header(name).unwrap() });
+                request.save.push(Save {
+                    name: "kept".into(),
+                    source: Source::header(name).unwrap(),
+                    default: None,
+                });
             }
         }
     }
@@ -207,7 +215,7 @@ fn failures_say_what_was_expected() {
 #[test]
 fn a_failed_save_saves_nothing() {
     let mut request = judged_by(vec![Keep("$.id")]);
-    request.save.push(Save { name: "other".into(), source: Source::JsonPath(path("$.nope")) });
+    request.save.push(Save { name: "other".into(), source: Source::JsonPath(path("$.nope")), default: None });
     let mut scope = scope();
     let response = Response { status: 200, headers: &[], body: BODY, elapsed: Duration::ZERO };
     request.judge(&response, &mut scope).unwrap_err();

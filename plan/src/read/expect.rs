@@ -3,9 +3,9 @@
 use super::Reader;
 use super::fields::Fields;
 use super::value::Expected;
-use super::variables::{Names, Visible, refuse_variable_name};
+use super::variables::{Names, Visible};
 use crate::diagnostic::{Problem, Span, shown};
-use crate::judge::{Expect, JsonPath, Save, Source, StatusPattern};
+use crate::judge::{Expect, JsonPath, StatusPattern};
 use crate::language;
 use crate::template::{CompileError, Expression, JsonTemplate};
 use crate::yaml::{Entry, Kind, Node, Value};
@@ -131,56 +131,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `save:`
-    pub(super) fn save(&mut self, entry: Option<&Entry>) -> Vec<Save> {
-        let expected = Expected {
-            what: "a mapping from variables to their sources",
-            remedy: "write `save: { token: $.access_token }`",
-        };
-        let entries = entry.and_then(|e| self.named(&e.value, expected, usize::MAX)).unwrap_or_default();
-        let mut saves = Vec::new();
-        for entry in entries {
-            if let Some((problem, remedy)) = refuse_variable_name(&entry.key) {
-                self.report(Problem::new(entry.key_span, problem, remedy));
-            }
-            let source = match &entry.value.value {
-                Value::Mapping(_) => self.written_out_source(entry),
-                _ => self.json_path(&entry.value).map(Source::JsonPath),
-            };
-            // Even without a source the name is known to later steps: one slip, one error.
-            let source = source.unwrap_or_else(|| Source::Header(String::new()));
-            saves.push(Save { name: entry.key.clone(), source });
-        }
-        saves
-    }
-
-    /// `{ json: $.id }` or `{ header: location }`.
-    fn written_out_source(&mut self, entry: &Entry) -> Option<Source> {
-        let fields = Fields::new(self, &entry.value, entry.key_span, &language::SAVE)?;
-        match fields.among(&["json", "header"])[..] {
-            [("json", entry)] => self.json_path(&entry.value).map(Source::JsonPath),
-            [(_, entry)] => {
-                let expected = Expected {
-                    what: "the name of a header",
-                    remedy: "write for instance `header: location`",
-                };
-                let name = self.text(&entry.value, expected)?;
-                self.compiled(&entry.value, Source::header(&name))
-            }
-            [] => {
-                let remedy = "write `$.path`, `{ json: $.path }` or `{ header: NAME }`";
-                self.report(Problem::new(fields.place, "a variable without a source", remedy));
-                None
-            }
-            [_, (_, second), ..] => {
-                let problem = "`header` beside `json`: a variable has one source";
-                self.report(Problem::new(second.key_span, problem, "remove one of them"));
-                None
-            }
-        }
-    }
-
-    fn json_path(&mut self, node: &Node) -> Option<JsonPath> {
+    pub(super) fn json_path(&mut self, node: &Node) -> Option<JsonPath> {
         let text = self.text(node, JSON_PATH)?;
         if let Some((problem, remedy)) = refuse_json_path(&text) {
             self.report(Problem::new(node.span, problem, remedy));
@@ -189,7 +140,7 @@ impl Reader<'_> {
         self.compiled(node, JsonPath::compile(&text))
     }
 
-    fn compiled<T>(&mut self, node: &Node, result: Result<T, CompileError>) -> Option<T> {
+    pub(super) fn compiled<T>(&mut self, node: &Node, result: Result<T, CompileError>) -> Option<T> {
         result
             .map_err(|error| {
                 // The text may have come out of a template, so ranges in it are not places.

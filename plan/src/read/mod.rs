@@ -14,6 +14,7 @@ mod load;
 mod params;
 mod poll;
 mod root;
+mod save;
 mod steps;
 mod suggest;
 mod target;
