@@ -15,6 +15,7 @@ mod link_error;
 mod malformed;
 pub mod message;
 mod parts;
+pub mod raw;
 pub mod server;
 #[cfg(test)]
 mod tests;

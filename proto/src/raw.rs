@@ -1,0 +1,17 @@
+//! Messages from bytes, without a stream around them: what a fuzzer and a debugger need.
+
+use crate::message::{FromAgent, ToAgent};
+use crate::{decode, wire};
+use prost::Message as _;
+
+/// What an agent's bytes say, checked as on a stream; an error says what is wrong with them.
+pub fn from_agent(bytes: &[u8]) -> Result<FromAgent, String> {
+    let message = wire::AgentMessage::decode(bytes).map_err(|error| error.to_string())?;
+    decode::from_agent(message).map_err(|malformed| malformed.to_string())
+}
+
+/// What a coordinator's bytes say, checked as on a stream; an error says what is wrong with them.
+pub fn to_agent(bytes: &[u8]) -> Result<ToAgent, String> {
+    let message = wire::CoordinatorMessage::decode(bytes).map_err(|error| error.to_string())?;
+    decode::to_agent(message).map_err(|malformed| malformed.to_string())
+}
