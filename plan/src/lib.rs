@@ -8,9 +8,10 @@
 //! `yaml` and `read` (from text to model), [`diagnostic`] (what is wrong with it),
 //! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`scope`] and
 //! [`template`] (the values a running user sees), [`judge`] (what counts as a good response), [`flow`] (the steps
-//! that decide what happens next).
+//! that decide what happens next), [`chore`] (the steps that run once per run).
 
 mod bundle;
+pub mod chore;
 pub mod diagnostic;
 pub mod flow;
 pub mod judge;

@@ -7,6 +7,7 @@ pub use http::{
     DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS, MAX_TIMEOUT, RequestSettings, SentAuth, TlsSettings,
 };
 
+use crate::chore::Chore;
 use crate::diagnostic::Diagnostic;
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
@@ -57,6 +58,10 @@ pub struct Plan {
     pub slots: Classes,
     /// Every series; `series[i].id == SeriesId(i)`.
     pub series: Vec<Series>,
+    /// What is done once before the first user starts.
+    pub setup: Option<Chore>,
+    /// What is done once when no user is left.
+    pub teardown: Option<Chore>,
     /// Names of the environment variables that the plan reads; only these travel to the agents.
     pub env_used: BTreeSet<String>,
     /// What is allowed but should be known before the run, in the order of the text.

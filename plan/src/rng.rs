@@ -3,6 +3,7 @@
 //! User 417 makes the same choices wherever it runs, on whichever agent, before and after it moved: nothing
 //! random is drawn from a stream that other users share.
 
+use crate::chore::ChoreKind;
 use crate::slot::Slot;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -25,7 +26,17 @@ pub fn user_rng(seed: u64, slot: Slot, part: Part) -> UserRng {
         Part::OnStart => 0,
         Part::Iteration(n) => n.wrapping_add(1),
     };
-    let mixed = [u64::from(slot.0), part].into_iter().fold(mix(seed), |state, word| mix(state ^ word));
+    stream(seed, u64::from(slot.0), part)
+}
+
+/// The stream of a chore in a run with `seed`.
+pub fn chore_rng(seed: u64, kind: ChoreKind) -> UserRng {
+    // No slot is that high.
+    stream(seed, u64::MAX, kind as u64)
+}
+
+fn stream(seed: u64, whose: u64, part: u64) -> UserRng {
+    let mixed = [whose, part].into_iter().fold(mix(seed), |state, word| mix(state ^ word));
     UserRng::seed_from_u64(mixed)
 }
 
@@ -50,6 +61,9 @@ mod tests {
         assert_eq!(draw(7, 417, Part::Iteration(3)), draw(7, 417, Part::Iteration(3)));
         let mut seen = HashSet::new();
         for seed in 0..4 {
+            for kind in [ChoreKind::Setup, ChoreKind::Teardown] {
+                assert!(seen.insert(chore_rng(seed, kind).random::<u64>()));
+            }
             for slot in 0..50 {
                 assert!(seen.insert(draw(seed, slot, Part::OnStart)));
                 for n in 0..50 {

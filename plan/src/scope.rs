@@ -1,10 +1,11 @@
 //! The values that a running user's expressions see.
 
+use crate::chore::{ChoreKind, SetupValues};
 use crate::model::{ClassId, Plan, UserClass};
 use crate::params::Params;
-use crate::rng::{Part, UserRng, user_rng};
+use crate::rng::{Part, UserRng, chore_rng, user_rng};
 use crate::slot::Slot;
-use crate::template::{is_keyword, known_functions};
+use crate::template::{is_keyword, known_functions, write_json};
 use crate::wait::Wait;
 use minijinja::Value;
 use minijinja::value::Object;
@@ -74,6 +75,7 @@ impl Scope {
             now: 0,
             kept: Vec::new(),
             saved: Vec::new(),
+            setup: Some(SetupValues::default()),
             reply: None,
         };
         let shared = Shared {
@@ -84,6 +86,36 @@ impl Scope {
             live: Mutex::new(live),
         };
         Scope { shared: Arc::new(shared) }
+    }
+
+    /// The scope of a chore. In setup, `setup.NAME` is what it has saved itself so far.
+    pub fn for_chore(facts: &Arc<RunFacts>, plan: &Plan, kind: ChoreKind) -> Scope {
+        let scope = Scope::with_params(facts, "", Slot(0), &plan.params);
+        {
+            let mut live = scope.shared.live();
+            live.rng = chore_rng(facts.seed, kind);
+            if kind == ChoreKind::Setup {
+                live.setup = None;
+            }
+        }
+        scope
+    }
+
+    /// Sets what `setup.NAME` is.
+    pub fn see_setup(&mut self, values: &SetupValues) {
+        self.shared.live().setup = Some(values.clone());
+    }
+
+    /// All saved variables as a JSON object, for [`SetupValues::from_json`].
+    ///
+    /// # Errors
+    /// When one of them is no JSON, or all together are larger than [`SetupValues::MAX_BYTES`].
+    pub fn saved_json(&self) -> Result<Vec<u8>, String> {
+        let saved = self.shared.live().saved.clone();
+        let json = saved_json(&saved)?;
+        // What every agent has to read is read here first.
+        SetupValues::from_json(&json).map_err(|why| format!("what setup saved cannot travel: {why}"))?;
+        Ok(json)
     }
 
     /// Sets a variable, as `save` does.
@@ -194,7 +226,29 @@ struct Live {
     kept: Vec<(Box<str>, Value)>,
     /// What this iteration (or `on_start`, while it runs) saved; hides what is kept.
     saved: Vec<(Box<str>, Value)>,
+    /// What `setup` holds; in setup itself, what is saved.
+    setup: Option<SetupValues>,
     reply: Option<Reply>,
+}
+
+fn saved_json(saved: &[(Box<str>, Value)]) -> Result<Vec<u8>, String> {
+    let mut json = b"{".to_vec();
+    for (index, (name, value)) in saved.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        // Names of variables need no escapes.
+        json.extend_from_slice(format!("\"{name}\":").as_bytes());
+        write_json(value, &mut json).map_err(|why| format!("`{name}`, which setup saved: {why}"))?;
+        if json.len() > SetupValues::MAX_BYTES {
+            let limit = SetupValues::MAX_BYTES;
+            return Err(format!(
+                "what setup saved comes to more than {limit} bytes as JSON with `{name}`; save less"
+            ));
+        }
+    }
+    json.push(b'}');
+    Ok(json)
 }
 
 /// Users save a handful of variables: a list is smaller and faster than a map.
@@ -230,6 +284,13 @@ impl Shared {
             (Space::User, "class") => Some(self.class.clone()),
             (Space::User, "iteration") => Some(Value::from(self.live().iteration)),
             (Space::Run, "id") => Some(Value::from(&self.facts.run_id)),
+            (Space::Setup, name) => {
+                let live = self.live();
+                match &live.setup {
+                    Some(values) => values.value(name),
+                    None => live.saved.iter().find(|(known, _)| **known == *name).map(|(_, v)| v.clone()),
+                }
+            }
             (Space::Agent, "name") => Some(Value::from(&self.facts.agent_name)),
             _ => None,
         }
@@ -276,6 +337,7 @@ enum Space {
     User,
     Run,
     Agent,
+    Setup,
 }
 
 impl Space {
@@ -286,6 +348,7 @@ impl Space {
             "user" => Some(Space::User),
             "run" => Some(Space::Run),
             "agent" => Some(Space::Agent),
+            "setup" => Some(Space::Setup),
             _ => None,
         }
     }

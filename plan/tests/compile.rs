@@ -62,6 +62,58 @@ fn series(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
+fn chores_have_series_of_their_own() {
+    let plan = compile(PLATFORM, Settings::default());
+    let (setup, teardown) = (plan.setup.expect("setup"), plan.teardown.expect("teardown"));
+    assert_eq!((setup.timeout, teardown.timeout), (secs(120), secs(10)));
+    let names: Vec<&str> = setup.series.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["POST /api/v1/seed", "steps", "GET /api/v1/seed/{setup.tenant}/{run.id}"]);
+    let Step::Request(delete) = &teardown.steps[0] else { panic!("{teardown:?}") };
+    assert_eq!(delete.series.0, 0);
+    assert_eq!(teardown.series[0].name, "DELETE /api/v1/seed/{setup.tenant}");
+    assert!(!plan.series.iter().any(|series| series.name.contains("seed")));
+    assert_eq!(compile(DESIGN, Settings::default()).setup.map(|s| s.timeout), Some(secs(60)));
+    let without = DESIGN.lines().filter(|line| !line.starts_with("setup") && !line.starts_with("teardown"));
+    let plan = compile(&without.collect::<Vec<_>>().join("\n"), Settings::default());
+    assert!(plan.setup.is_none() && plan.teardown.is_none());
+}
+
+#[test]
+fn setup_earns_the_authorization_that_it_gives_to_all() {
+    let text = "version: 1\nname: T\ntarget: http://localhost\nload: { users: 1, duration: 1s }\n\
+        http: { auth: { bearer: \"${setup.token}\" }, timeout: 5s }\n\
+        setup: [ { post: /login, save: { token: $.token } }, { get: /me } ]\n\
+        teardown: [ { post: /logout } ]\nusers: { U: { tasks: { t: { get: / } } } }\n";
+    let plan = compile(text, Settings::default());
+    let sent = |step: &Step| match step {
+        Step::Request(request) => (request.settings.auth.is_some(), request.settings.timeout),
+        other => panic!("not a request: {other:?}"),
+    };
+    let (setup, teardown) = (plan.setup.expect("setup"), plan.teardown.expect("teardown"));
+    assert_eq!(setup.steps.iter().map(sent).collect::<Vec<_>>(), [(false, secs(5)), (true, secs(5))]);
+    assert_eq!(sent(&teardown.steps[0]), (true, secs(5)));
+    assert_eq!(sent(&plan.classes[0].tasks[0].steps[0]), (true, secs(5)));
+}
+
+#[test]
+fn what_users_share_with_a_chore_in_a_flow_is_measured_for_users_only() {
+    let text = "version: 1\nname: T\ntarget: http://localhost\nload: { users: 1, duration: 1s }\n\
+        groups: { g: { thresholds: [ \"p95 < 1s\" ] } }\n\
+        flows: { login: { steps: [ { post: /login, group: g, thresholds: [ \"max < 2s\" ] } ] } }\n\
+        setup: [ { call: login }, { group: both, steps: [ { call: login } ] } ]\n\
+        users: { U: { tasks: { t: { steps: [ { call: login } ] } } } }\n";
+    let plan = compile(text, Settings::default());
+    assert_eq!(thresholds(&plan), ["g: p95 < 1s", "POST /login: max < 2s"]);
+    assert_eq!(plan.setup.map(|setup| setup.series.len()), Some(2));
+    let unused = text.replace(
+        "users: { U: { tasks: { t: { steps: [ { call: login } ] } } } }",
+        "users: { U: { tasks: { t: { get: / } } } }",
+    );
+    let bundle = Bundle { file: "plan.yaml".into(), source: unused, settings: Settings::default() };
+    assert!(bundle.compile().expect_err("unused").to_string().contains("no request belongs to group `g`"));
+}
+
+#[test]
 fn the_example_of_the_design_means_what_it_says() {
     let plan = compile(DESIGN, Settings { seed: 7, ..Settings::default() });
     assert_eq!((plan.name.as_str(), plan.profile.as_deref(), plan.seed), ("Platform API", None, 7));

@@ -59,6 +59,8 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
             series(2, 1, "create", "submit", Method::Post, Some(1)),
             series(3, 1, "health", "GET /health", Method::Get, None),
         ],
+        setup: None,
+        teardown: None,
         env_used: BTreeSet::new(),
         warnings: Vec::new(),
     }

@@ -1,5 +1,6 @@
 //! What a plan means, as text: one fact a line, independent of how the model is laid out in memory.
 
+use crate::chore::ChoreKind;
 use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
 use crate::model::{
@@ -76,6 +77,14 @@ pub(super) fn describe(plan: &Plan) -> String {
             facts.add("weight", task.weight);
             steps(&mut facts, &task.steps);
         }
+    }
+    for (kind, chore) in [(ChoreKind::Setup, &plan.setup), (ChoreKind::Teardown, &plan.teardown)] {
+        let Some(chore) = chore else { continue };
+        facts.add(kind.name(), chore.timeout.as_nanos());
+        for series in &chore.series {
+            facts.add("chore series", format_args!("{:?} {}", series.kind, quoted(&series.name)));
+        }
+        steps(&mut facts, &chore.steps);
     }
     facts.lines
 }

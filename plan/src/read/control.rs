@@ -153,6 +153,11 @@ impl Reader<'_> {
             Expected { what: "`iteration` or `user`", remedy: "write `stop: iteration` or `stop: user`" };
         visible.ended = true;
         let word = self.text(&entry.value, expected)?;
+        if let Some(kind) = place.chore {
+            let problem = format!("`stop` in {}, which has no iteration and no user to end", kind.name());
+            self.report(Problem::new(entry.key_span, problem, "use `if` around the steps after it"));
+            return None;
+        }
         match word.as_str() {
             "iteration" if place.task == ON_START => {
                 let problem = "`stop: iteration` in on_start, which is no iteration";

@@ -15,12 +15,12 @@ use metrics::Threshold;
 const MAX_GROUPS: usize = 1000;
 
 /// The groups of the plan.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     groups: Vec<Declared>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Declared {
     name: String,
     place: Span,

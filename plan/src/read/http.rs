@@ -2,8 +2,11 @@
 
 use super::Reader;
 use super::fields::Fields;
+use super::saved_names::{SavedName, names_saved};
+use super::steps::StepPlace;
 use super::value::Expected;
-use super::variables::{ON_START, SavedName, Visible, names_saved};
+use super::variables::{ON_START, Visible};
+use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::{AUTH, BASIC_AUTH, HTTP, TLS};
 use crate::model::{
@@ -39,6 +42,10 @@ struct GivenAuth {
     auth: Arc<Auth>,
     place: Span,
     reads: Vec<String>,
+    /// The `setup.NAME`s that it reads.
+    reads_setup: Vec<String>,
+    /// Whether it reads what only users have.
+    reads_user: bool,
 }
 
 impl GivenHttp {
@@ -129,18 +136,19 @@ impl Reader<'_> {
     pub(super) fn request_settings(
         &mut self,
         fields: &Fields<'_>,
-        task: &str,
+        place: &StepPlace<'_>,
         visible: &Visible<'_>,
     ) -> RequestSettings {
         self.two_authorizations(fields);
         let own = self.of_request(fields, visible);
         let reach = if own.auth.is_some() { AuthReach::AnyOrigin } else { AuthReach::Target };
-        let given = own.over(&self.http);
+        let mut given = own.over(&self.http);
+        given.auth = given.auth.filter(|auth| self.is_for_chore(auth, place, visible));
         let unknown = |auth: &GivenAuth| auth.reads.iter().find(|name| !visible.has_saved(name)).cloned();
         let auth = match given.auth.map(|auth| (unknown(&auth), auth)) {
             Some((None, auth)) => Some(SentAuth { auth: auth.auth, reach }),
             // Before `on_start` has saved what the class's `auth` reads, requests go without it: they earn it.
-            Some((Some(_), _)) if task == ON_START => None,
+            Some((Some(_), _)) if place.task == ON_START => None,
             Some((Some(name), auth)) => {
                 if !visible.open_ended {
                     let name = shown(&name);
@@ -194,10 +202,29 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let names =
-            auth.templates().into_iter().flat_map(Template::expressions).flat_map(Expression::variables);
-        let reads = names.map(|v| v.path[0].clone()).filter(|name| visible.has_saved(name)).collect();
-        Some(GivenAuth { auth: Arc::new(auth), place: entry.key_span, reads })
+        let names: Vec<_> = auth
+            .templates()
+            .into_iter()
+            .flat_map(Template::expressions)
+            .flat_map(Expression::variables)
+            .collect();
+        let reads = names.iter().map(|v| v.path[0].clone()).filter(|name| visible.has_saved(name)).collect();
+        let of_setup = names.iter().filter(|v| v.path[0] == "setup");
+        let reads_setup = of_setup.filter_map(|v| v.path.get(1).cloned()).collect();
+        let reads_user = names.iter().any(|v| ["user", "row"].contains(&v.path[0].as_str()));
+        Some(GivenAuth { auth: Arc::new(auth), place: entry.key_span, reads, reads_setup, reads_user })
+    }
+
+    /// Whether the request at `place` is sent with `auth`: those of setup go without one that reads what it has
+    /// not saved yet, because they earn it.
+    fn is_for_chore(&mut self, auth: &GivenAuth, place: &StepPlace<'_>, visible: &Visible<'_>) -> bool {
+        let Some(kind) = place.chore else { return true };
+        if auth.reads_user {
+            let problem = format!("{} sends this `auth`, and no user runs that", kind.name());
+            let remedy = "use `setup.NAME` or `env.NAME` in it, or move it into the user classes";
+            self.report(Problem::new(auth.place, problem, remedy));
+        }
+        kind != ChoreKind::Setup || auth.reads_setup.iter().all(|name| visible.has_saved(name))
     }
 
     fn basic(&mut self, entry: &Entry, visible: &Visible<'_>) -> Option<Auth> {

@@ -33,7 +33,7 @@ impl Reader<'_> {
         let items = self.list(&entry.value, expected)?;
         if items.is_empty() {
             let remedy = match entry.key.as_str() {
-                ON_START | "else" => format!("add a step, or remove `{}`", entry.key),
+                ON_START | "else" | "setup" | "teardown" => format!("add a step, or remove `{}`", entry.key),
                 _ => "add a step: `[ { get: / } ]`".into(),
             };
             self.report(Problem::new(entry.key_span, "there is no step", remedy));
@@ -121,6 +121,7 @@ impl Reader<'_> {
             }
             _ => None,
         };
+        self.refuse_measuring(fields, verb.map(|(verb, _)| verb), place);
         let flow_keys = verb.and_then(|(verb, _)| FLOW_VERBS.iter().find(|(known, _)| *known == verb));
         let Some((verb, entry)) = verb.filter(|_| flow_keys.is_some()) else {
             let request = verb.and_then(|(verb, entry)| Some((method(verb)?, entry)));

@@ -4,6 +4,7 @@
 //! wrong reports it and gives `None`, and what it would have been part of is left out.
 
 mod calls;
+mod chores;
 mod control;
 mod expect;
 mod fields;
@@ -15,6 +16,7 @@ mod params;
 mod poll;
 mod root;
 mod save;
+mod saved_names;
 mod steps;
 mod suggest;
 mod target;
@@ -64,6 +66,8 @@ struct Reader<'a> {
     problems: Problems,
     env_used: BTreeSet<String>,
     flows: Vec<calls::Flow>,
+    /// What users and teardown know of setup, once it is read.
+    setup: Option<chores::SetupNames>,
     /// The names of the plan's `params`, also of those that are wrong.
     params: BTreeSet<String>,
     /// What `http:` says where the reader is: the plan's, with the class's over it.
@@ -89,6 +93,7 @@ impl<'a> Reader<'a> {
             problems,
             env_used,
             flows: Vec::new(),
+            setup: None,
             params,
             http: GivenHttp::default(),
             warnings: Problems::default(),

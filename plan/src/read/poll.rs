@@ -56,7 +56,7 @@ impl Reader<'_> {
         };
         let (every, timeout) = (duration("every", EVERY), duration("timeout", TIMEOUT));
         let of_class = self.http.request_timeout();
-        let settings = self.request_settings(fields, place.task, visible);
+        let settings = self.request_settings(fields, place, visible);
         // `timeout` is that of the whole poll here; one request of it has the class's, within that.
         let settings = RequestSettings { timeout: timeout.map_or(of_class, |t| of_class.min(t)), ..settings };
         let save = self.save(fields.get("save"));

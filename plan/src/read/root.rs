@@ -4,10 +4,12 @@ use super::Reader;
 use super::fields::Fields;
 use super::groups::Groups;
 use super::load::Course;
+use super::saved_names::saved_names;
 use super::suggest;
 use super::users::Workload;
 use super::value::Expected;
-use super::variables::{Visible, saved_names};
+use super::variables::Visible;
+use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language;
 use crate::model::{Plan, ThresholdScope};
@@ -35,7 +37,12 @@ impl<'s> Reader<'s> {
         let chosen = self.chosen_profile(&fields);
         let base = fields.get("load").and_then(|entry| self.load(&entry.value, entry.key_span));
         let load = self.final_load(&fields, base, &profiles, chosen);
+        self.flows(fields.get("flows"));
+        self.plan_http(&fields);
+        let setup = self.chore(ChoreKind::Setup, &fields, &groups);
         let workload = self.workload(&fields, &mut groups);
+        let teardown = self.chore(ChoreKind::Teardown, &fields, &groups);
+        self.unused_flows();
         self.unused_groups(&groups);
 
         let mut thresholds = Vec::new();
@@ -70,6 +77,8 @@ impl<'s> Reader<'s> {
             classes: workload.classes,
             slots: workload.slots,
             series: workload.series,
+            setup,
+            teardown,
             env_used: std::mem::take(&mut self.env_used),
             warnings: Vec::new(),
         })
@@ -134,15 +143,21 @@ impl<'s> Reader<'s> {
         None
     }
 
+    /// The plan's own `http:`, which may read what setup saves.
+    fn plan_http(&mut self, fields: &Fields<'_>) {
+        let setup = fields.get("setup").map(|e| &e.value);
+        if let Some(setup) = setup {
+            self.foresee_setup(setup);
+        }
+        let saves = fields.get("users").map(|e| saved_names(&e.value, setup)).unwrap_or_default();
+        self.http = self.http(fields.get("http"), &Visible::task("", "", &saves));
+    }
+
     fn workload(&mut self, fields: &Fields<'_>, groups: &mut Groups) -> Option<Workload> {
         let example = "users: { Visitor: { tasks: { home: { get: / } } } }";
         let entry = self.required(fields, "users", example)?;
-        let saves = saved_names(&entry.value);
-        self.flows(fields.get("flows"));
-        self.http = self.http(fields.get("http"), &Visible::task("", "", &saves));
-        let workload = self.users(entry, groups, &saves);
-        self.unused_flows();
-        let mut workload = workload?;
+        let saves = saved_names(&entry.value, fields.get("setup").map(|e| &e.value));
+        let mut workload = self.users(entry, groups, &saves)?;
         let shares: Vec<Share> = workload.classes.iter().map(|c| c.share).collect();
         let Some(slots) = Classes::shared(&shares) else {
             if !self.problems.is_empty() {

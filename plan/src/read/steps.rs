@@ -8,6 +8,7 @@ use super::suggest::list;
 use super::users::Workload;
 use super::value::{Expected, MAX_NAME};
 use super::variables::Visible;
+use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::{FLOW_VERBS, LATER_VERBS, METHODS};
 use crate::model::{Body, ClassId, GroupId, Method, Request, Series, SeriesKind, Step};
@@ -25,6 +26,8 @@ pub(super) struct StepPlace<'a> {
     /// The class's own.
     pub(super) group: Option<GroupId>,
     pub(super) task: &'a str,
+    /// The chore, for steps that no user runs.
+    pub(super) chore: Option<ChoreKind>,
     /// How many steps it stands within, calls of flows included.
     pub(super) depth: u32,
     /// The call of the flow that it belongs to.
@@ -86,7 +89,7 @@ impl Reader<'_> {
         let body = self.body(fields, verb.map(|(method, _)| method), visible);
         let expect = self.expect(fields.get("expect"), visible);
         let save = self.save(fields.get("save"));
-        let settings = self.request_settings(fields, place.task, visible);
+        let settings = self.request_settings(fields, place, visible);
         visible.save(save.iter().map(|s| s.name.clone()));
         let name = self.request_name(fields, verb, url.as_ref());
         let thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();

@@ -3,9 +3,10 @@
 use super::Reader;
 use super::fields::Fields;
 use super::groups::Groups;
+use super::saved_names::SavedName;
 use super::steps::StepPlace;
 use super::value::Expected;
-use super::variables::{ON_START, SavedName, Visible};
+use super::variables::{ON_START, Visible};
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::{self, MAX_USERS, MAX_WEIGHT, METHODS};
 use crate::model::{ClassId, GroupId, Method, Series, Task, ThresholdScope, UserClass};
@@ -42,6 +43,21 @@ pub(super) struct Workload {
     pub(super) called_steps: u32,
 }
 
+impl Workload {
+    /// That of nobody.
+    pub(super) fn empty() -> Workload {
+        Workload {
+            classes: Vec::new(),
+            slots: Classes::new(&[1]).expect("one class of weight 1 is a valid wheel"),
+            series: Vec::new(),
+            thresholds: Vec::new(),
+            places: HashMap::new(),
+            overflow: false,
+            called_steps: 0,
+        }
+    }
+}
+
 /// The surroundings of the steps of one class.
 #[derive(Clone, Copy)]
 struct Surroundings<'a> {
@@ -54,7 +70,7 @@ struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     /// Of the steps of `task`.
     fn place(&self, task: &'a str) -> StepPlace<'a> {
-        StepPlace { class: self.id, group: self.group, task, depth: 0, call: None }
+        StepPlace { class: self.id, group: self.group, task, chore: None, depth: 0, call: None }
     }
 }
 
@@ -75,15 +91,7 @@ impl Reader<'_> {
             self.report(Problem::new(entry.key_span, "there is no user class", expected.remedy));
             return None;
         }
-        let mut workload = Workload {
-            classes: Vec::new(),
-            slots: Classes::new(&[1]).expect("one class of weight 1 is a valid wheel"),
-            series: Vec::new(),
-            thresholds: Vec::new(),
-            places: HashMap::new(),
-            overflow: false,
-            called_steps: 0,
-        };
+        let mut workload = Workload::empty();
         for (index, entry) in entries.iter().enumerate() {
             self.check_name(&entry.key, entry.key_span);
             if let Some(class) = self.user_class(entry, ClassId(index as u32), groups, saves, &mut workload) {

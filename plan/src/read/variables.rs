@@ -1,15 +1,17 @@
 //! Which names an expression may use where it stands.
 
 use super::Reader;
+use super::saved_names::SavedName;
 use super::suggest::{closest, did_you_mean, list, remedy};
+use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::scope::{NAMESPACES, RESPONSE_NAMES};
 use crate::template::{EvalError, Expression, Variable, fake_functions, known_functions};
-use crate::yaml::{Node, Value};
+use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the language that this version has no values for.
-const LATER_NAMES: &[&str] = &["row", "setup", "secret", "message"];
+const LATER_NAMES: &[&str] = &["row", "secret", "message"];
 
 /// Words of the expression language.
 const KEYWORDS: &[&str] = &[
@@ -34,15 +36,17 @@ pub(super) enum Names {
 pub(super) struct Visible<'a> {
     place: Place<'a>,
     /// Saved by earlier steps.
-    saved: BTreeSet<String>,
+    pub(super) saved: BTreeSet<String>,
     /// Saved on the way by some steps that may not have run: where, and why.
-    partly: BTreeMap<String, (Span, &'static str)>,
+    pub(super) partly: BTreeMap<String, (Span, &'static str)>,
     /// Steps that are not read yet may have saved anything.
     pub(super) open_ended: bool,
     /// A step before this one stops the iteration or the user.
     pub(super) ended: bool,
     /// The flow that the step belongs to, and where it is called.
     pub(super) call: Option<(String, Span)>,
+    /// The chore that the step belongs to.
+    pub(super) chore: Option<ChoreKind>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,18 +55,6 @@ enum Place<'a> {
     Constant,
     /// In a step.
     Step { class: &'a str, task: &'a str, index: usize, saves: &'a [SavedName] },
-}
-
-/// Who saves a variable, anywhere in the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SavedName {
-    name: String,
-    class: String,
-    task: String,
-    /// Which step of the task's own list.
-    step: usize,
-    /// Whether a step within that one does.
-    nested: bool,
 }
 
 impl<'a> Visible<'a> {
@@ -76,6 +68,12 @@ impl<'a> Visible<'a> {
         Visible::at(Place::Step { class, task, index: 0, saves })
     }
 
+    /// Of the first step of a chore.
+    pub(super) fn chore(kind: ChoreKind, saves: &'a [SavedName]) -> Visible<'a> {
+        let place = Place::Step { class: "", task: kind.name(), index: 0, saves };
+        Visible { chore: Some(kind), ..Visible::at(place) }
+    }
+
     fn at(place: Place<'a>) -> Visible<'a> {
         Visible {
             place,
@@ -84,6 +82,7 @@ impl<'a> Visible<'a> {
             open_ended: false,
             ended: false,
             call: None,
+            chore: None,
         }
     }
 
@@ -102,6 +101,10 @@ impl<'a> Visible<'a> {
     /// Lets all further steps see `names`.
     pub(super) fn save(&mut self, names: impl IntoIterator<Item = String>) {
         self.saved.extend(names);
+    }
+
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self.place, Place::Constant)
     }
 
     /// Goes on to step `index` of the task's own list.
@@ -150,6 +153,7 @@ impl Reader<'_> {
             let checked = match variable.path[0].as_str() {
                 "env" => self.check_env(&variable, expression),
                 "params" => self.check_param(&variable),
+                "setup" if !visible.is_constant() => self.check_setup(&variable, visible),
                 _ => check(&variable, visible, names),
             };
             if let Err((problem, remedy)) = checked {
@@ -220,6 +224,12 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
     let calls_name = variable.called && variable.path.len() == 1;
     if visible.saved.contains(name) {
         return if calls_name { not_a_function(name) } else { Ok(()) };
+    }
+    if let Some(kind) = visible.chore
+        && ["user", "row"].contains(&name)
+    {
+        let problem = format!("{} has no value in {}: no user runs it", shown(name), kind.name());
+        return wrong(problem, "only `env`, `params`, `run`, `agent` and functions are known there");
     }
     if name == "fake" {
         return check_fake(variable);
@@ -342,6 +352,9 @@ fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
     let Place::Step { class, task, index, saves } = &visible.place else { return None };
     let of_name = || saves.iter().filter(|s| s.name == name);
     let shown = shown(name);
+    if (*task != "setup" || !class.is_empty()) && of_name().any(SavedName::is_of_setup) {
+        return Some(format!("{shown} is saved by setup; write `setup.{name}`"));
+    }
     if let Some(save) = of_name().find(|s| s.class == *class && s.task == *task) {
         return Some(if save.step == *index && save.nested {
             format!("{shown} is saved by a step further on, or on another way than this one; save it before")
@@ -351,7 +364,7 @@ fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
             format!(
                 "{shown} is saved by step {} of {}, which comes later; move that step before this one",
                 save.step + 1,
-                task_name(task)
+                task_name(class, task)
             )
         });
     }
@@ -359,7 +372,7 @@ fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
         return Some(format!(
             "{shown} is saved by {}, but variables saved in a task are only visible to later steps of that task; \
              save it in on_start",
-            task_name(&save.task)
+            task_name(class, &save.task)
         ));
     }
     let save = of_name().next()?;
@@ -374,8 +387,9 @@ fn saved_elsewhere(name: &str, visible: &Visible<'_>) -> Option<String> {
     ))
 }
 
-fn task_name(task: &str) -> String {
-    if task == ON_START { "on_start".into() } else { format!("task {}", shown(task)) }
+fn task_name(class: &str, task: &str) -> String {
+    let own = task == ON_START || class.is_empty();
+    if own { task.to_owned() } else { format!("task {}", shown(task)) }
 }
 
 /// Why `name` cannot be a variable's name, and what to do.
@@ -389,6 +403,7 @@ pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
     let taken = name == "env"
         || name == "params"
         || name == "fake"
+        || name == "setup"
         || NAMESPACES.iter().any(|(namespace, _)| *namespace == name)
         || RESPONSE_NAMES.contains(&name)
         || LATER_NAMES.contains(&name)
@@ -398,85 +413,4 @@ pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
         let problem = format!("{} has a meaning of its own in expressions", shown(name));
         (problem, format!("choose another name, for instance `my_{name}`"))
     })
-}
-
-/// Every `save` of the plan, for messages about names that are saved somewhere else. Looks at the text only;
-/// what is wrong with it is reported when it is read.
-pub(super) fn saved_names(users: &Node) -> Vec<SavedName> {
-    let mut found = Vec::new();
-    for class in entries(users) {
-        if let Some(steps) = child(&class.value, ON_START) {
-            scan_steps(steps, &class.key, ON_START, &mut found);
-        }
-        for task in child(&class.value, "tasks").map(entries).unwrap_or_default() {
-            match child(&task.value, "steps") {
-                Some(steps) => scan_steps(steps, &class.key, &task.key, &mut found),
-                None => scan_step(&task.value, &class.key, &task.key, 0, &mut found),
-            }
-        }
-    }
-    found
-}
-
-fn scan_steps(steps: &Node, class: &str, task: &str, found: &mut Vec<SavedName>) {
-    if let Value::Sequence(items) = &steps.value {
-        for (index, step) in items.iter().enumerate() {
-            scan_step(step, class, task, index, found);
-        }
-    }
-}
-
-fn scan_step(step: &Node, class: &str, task: &str, index: usize, found: &mut Vec<SavedName>) {
-    scan_saves(step, class, task, (index, false), found);
-}
-
-/// The names that `steps` save, on any way and in any flow that they call, by the text only.
-pub(super) fn names_saved<'n>(
-    steps: &'n Node,
-    flows: &dyn Fn(&str) -> Option<&'n Node>,
-    called: &mut BTreeSet<&'n str>,
-    names: &mut BTreeSet<String>,
-) {
-    let Value::Sequence(items) = &steps.value else { return };
-    for step in items {
-        for saved in ["save", "set"].iter().filter_map(|key| child(step, key)).flat_map(entries) {
-            names.insert(saved.key.clone());
-        }
-        for steps in ["steps", "then", "else"].iter().filter_map(|key| child(step, key)) {
-            names_saved(steps, flows, called, names);
-        }
-        let flow = child(step, "call").and_then(Node::scalar).map(|name| name.text.as_str());
-        if let Some(flow) = flow.filter(|flow| called.insert(flow)).and_then(flows)
-            && let Some(steps) = child(flow, "steps")
-        {
-            names_saved(steps, flows, called, names);
-        }
-    }
-}
-
-fn scan_saves(step: &Node, class: &str, task: &str, at: (usize, bool), found: &mut Vec<SavedName>) {
-    for save in ["save", "set"].iter().filter_map(|key| child(step, key)).flat_map(entries) {
-        found.push(SavedName {
-            name: save.key.clone(),
-            class: class.to_owned(),
-            task: task.to_owned(),
-            step: at.0,
-            nested: at.1,
-        });
-    }
-    for list in ["steps", "then", "else"].iter().filter_map(|key| child(step, key)) {
-        if let Value::Sequence(items) = &list.value {
-            for step in items {
-                scan_saves(step, class, task, (at.0, true), found);
-            }
-        }
-    }
-}
-
-fn entries(node: &Node) -> &[crate::yaml::Entry] {
-    if let Value::Mapping(entries) = &node.value { entries } else { &[] }
-}
-
-fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    entries(node).iter().find(|e| e.key == key).map(|e| &e.value)
 }

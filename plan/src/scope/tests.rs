@@ -115,3 +115,50 @@ fn variables_cannot_take_names_that_mean_something() {
         false,
     );
 }
+
+#[test]
+fn setup_sees_what_it_saves_and_users_see_what_it_saved() {
+    let bundle = crate::Bundle {
+        file: "plan.yaml".into(),
+        source: include_str!("../../tests/data/platform.yaml").into(),
+        settings: crate::Settings::default(),
+    };
+    let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+    let mut setup = Scope::for_chore(&facts(1), &plan, ChoreKind::Setup);
+    assert_eq!(
+        render(&setup, "${setup.tenant}").unwrap_err(),
+        "`setup.tenant`: `setup.tenant` has no value; setup did not save it"
+    );
+    setup.save("tenant", Value::from("t-1"));
+    setup.save("all", crate::template::from_json(&serde_json::json!({ "n": 1, "list": [1.5, null] })));
+    assert_eq!(render(&setup, "${tenant} ${setup.tenant} ${setup.all.n + 1}").unwrap(), "t-1 t-1 2");
+
+    let values = SetupValues::from_json(&setup.saved_json().unwrap()).unwrap();
+    let mut user = Scope::new(&facts(1), &plan, ClassId(0), Slot(0));
+    assert!(render(&user, "${setup.tenant}").is_err(), "nothing is known before it is told");
+    user.see_setup(&values);
+    user.save("own", Value::from(1));
+    user.begin_iteration(0);
+    assert_eq!(render(&user, "${setup.tenant} ${setup['all'].list[0]}").unwrap(), "t-1 1.5");
+    assert!(render(&user, "${setup.own}").is_err(), "what a user saves is its own");
+
+    let draw = |scope: &Scope| render(scope, "${uuid()}").unwrap();
+    let teardown = || Scope::for_chore(&facts(1), &plan, ChoreKind::Teardown);
+    assert_eq!(draw(&teardown()), draw(&teardown()));
+    assert_ne!(draw(&teardown()), draw(&setup));
+}
+
+#[test]
+fn what_setup_saves_is_bounded_and_json() {
+    let check = |value: Value, expected: &str| {
+        let mut scope = Scope::for_class(&facts(1), "", Slot(0));
+        scope.save("small", Value::from(1));
+        scope.save("big", value);
+        let error = scope.saved_json().unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(Value::from("x".repeat(SetupValues::MAX_BYTES)), "more than 1048576 bytes as JSON with `big`");
+    check(Value::from(f64::NAN), "`big`, which setup saved: NaN is not a number");
+    let nested = (0..127).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
+    check(nested, "cannot travel");
+}

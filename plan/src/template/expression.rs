@@ -144,6 +144,7 @@ impl Expression {
                 )
             }
             [params, _] if params == "params" => format!("the plan has no parameter `{name}`"),
+            [setup, _, ..] if setup == "setup" => format!("`{name}` has no value; setup did not save it"),
             [root, ..] if crate::scope::RESPONSE_NAMES.contains(&root.as_str()) => {
                 format!("the response has no `{name}`")
             }

@@ -20,7 +20,7 @@ pub use expression::Expression;
 pub use functions::{fake_functions, known_functions};
 pub use json::JsonTemplate;
 pub(crate) use token::is_keyword;
-pub(crate) use value::{escaped, excerpt, from_json};
+pub(crate) use value::{escaped, excerpt, from_json, write_json};
 
 use crate::scope::Scope;
 use std::ops::Range;

@@ -11,7 +11,7 @@ pub(super) const MAX_BYTES: usize = 16 << 20;
 const MAX_DEPTH: usize = 300;
 
 /// Why a value cannot be written.
-pub(super) type Refusal = String;
+pub(crate) type Refusal = String;
 
 /// Appends `value` to a text: strings as they are, `true`, `12`, lists and maps as JSON.
 pub(super) fn write_text(value: &Value, out: &mut String) -> Result<(), Refusal> {
@@ -29,7 +29,7 @@ pub(super) fn write_text(value: &Value, out: &mut String) -> Result<(), Refusal>
 }
 
 /// Appends `value` as JSON.
-pub(super) fn write_json(value: &Value, out: &mut Vec<u8>) -> Result<(), Refusal> {
+pub(crate) fn write_json(value: &Value, out: &mut Vec<u8>) -> Result<(), Refusal> {
     write_bounded(value, out, out.len().saturating_add(MAX_BYTES), MAX_DEPTH)
 }
 
