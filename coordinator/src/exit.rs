@@ -16,7 +16,7 @@ pub enum ExitCode {
     Plan = 3,
     /// Agents did not come, or none was left.
     Agents = 4,
-    /// There is no answer: no data, too much lost, or a generator that was itself the bottleneck.
+    /// There is no answer: setup failed, no data, too much lost, or a generator that was itself the bottleneck.
     Inconclusive = 98,
     /// A threshold was missed.
     Failed = 99,
@@ -38,6 +38,7 @@ impl ExitCode {
         let nobody_left = !agents.is_empty() && agents.iter().all(|agent| agent.lost.is_some());
         match record.verdict {
             _ if record.facts.interrupted.is_some() => ExitCode::Interrupted,
+            _ if record.facts.setup_failed() => ExitCode::Inconclusive,
             _ if record.facts.not_started.is_some() => ExitCode::Agents,
             Verdict::Fail => ExitCode::Failed,
             Verdict::Inconclusive if nobody_left => ExitCode::Agents,

@@ -2,13 +2,14 @@
 
 use crate::embedded::{Embedded, LocalTarget};
 use crate::exit::ExitCode;
-use crate::fleet::{AgentId, Fleet, FleetConfig, NotStarted, Outcome};
+use crate::fleet::{AgentId, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, Outcome};
 use crate::grpc::{Observer, drive, serve};
 use crate::reach::{self, Reach};
 use crate::report::{Report, ReportError, Style, render_text, write_json};
 use crate::results::{AgentFacts, Results, RunFacts};
 use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
+use plan::chore::{Chore, ChoreKind};
 use plan::{Bundle, Plan, sha256_hex};
 use proto::message::{PlanDigests, RunId, WindowReport};
 use std::io::Write as _;
@@ -93,8 +94,13 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     };
     let origin = Instant::now();
     let fleet = Fleet::new(fleet_config(&plan, &job, &run_id, bytes, digests.clone()), Duration::ZERO);
-    let mut watch =
-        Watch { results: Results::new(plan.clone()), progress: progress.clone(), started: None, ended: None };
+    let mut watch = Watch {
+        results: Results::new(plan.clone()),
+        progress: progress.clone(),
+        started: None,
+        ended: None,
+        chore: false,
+    };
     let outcome = drive(fleet, origin, network.events, stop, &mut watch).await;
     progress.lock().expect("no holder panics").finish();
 
@@ -104,7 +110,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     drop(embedded);
 
     let facts = watch.facts(outcome, run_id, &plan, sha256_hex(job.bundle.source.as_bytes()));
-    if let Some(reason) = &facts.not_started {
+    if let Some(reason) = facts.not_started.as_ref().filter(|_| !facts.did_anything()) {
         say(&format!("error: {reason}"));
         let interrupted = facts.interrupted.is_some();
         return Ok(if interrupted { ExitCode::Interrupted } else { ExitCode::Agents });
@@ -210,12 +216,20 @@ fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: P
         stop_timeout: plan.stop_timeout,
         expect_agents: job.expect_agents.max(1),
         agents_timeout: job.agents_timeout,
+        chores: ChoreConfigs {
+            setup: plan.setup.as_ref().map(chore_config),
+            teardown: plan.teardown.as_ref().map(chore_config),
+        },
         capacity_remedy: match job.expect_agents {
             0 => "raise the limit of open files (ulimit -n), run agents on other hosts (--expect-agents)",
             _ => "add agents, raise their --max-users or their limit of open files (ulimit -n)",
         }
         .to_owned(),
     }
+}
+
+fn chore_config(chore: &Chore) -> ChoreConfig {
+    ChoreConfig { timeout: chore.timeout, n_series: chore.series.len() as u32 }
 }
 
 /// Watches the fleet: adds windows to the results, shows progress.
@@ -225,6 +239,8 @@ struct Watch {
     started: Option<(Instant, Timestamp)>,
     /// When the newest window arrived; the last one arrives when the last iteration is over.
     ended: Option<(Instant, Timestamp)>,
+    /// Whether setup or teardown is going on.
+    chore: bool,
 }
 
 impl Observer for Watch {
@@ -252,12 +268,20 @@ impl Observer for Watch {
         self.results.interrupted(at);
     }
 
+    fn chore(&mut self, kind: ChoreKind, agent: Option<&str>) {
+        self.chore = agent.is_some();
+        if let Some(agent) = agent {
+            let text = format!("{} on agent {agent}…", kind.name());
+            self.progress.lock().expect("no holder panics").show_chore(&text);
+        }
+    }
+
     fn note(&mut self, text: &str) {
         self.progress.lock().expect("no holder panics").note(text);
     }
 
     fn tick(&mut self) {
-        if let Some((t0, _)) = self.started {
+        if let Some((t0, _)) = self.started.filter(|_| !self.chore) {
             let elapsed = Instant::now().saturating_duration_since(t0);
             self.progress.lock().expect("no holder panics").show(elapsed, &self.results.live());
         }
@@ -271,7 +295,7 @@ impl Watch {
         let (end, ended_at) = self.ended.unwrap_or(now);
         let (not_started, interrupted) = match outcome.started {
             Ok(_) => (None, outcome.interrupted),
-            Err(NotStarted::Agents(reason)) => (Some(reason), None),
+            Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason), None),
             Err(NotStarted::Interrupted) => {
                 (Some("interrupted before the run began".to_owned()), Some(Duration::ZERO))
             }
@@ -286,6 +310,8 @@ impl Watch {
             agents: outcome.agents.iter().map(AgentFacts::from).collect(),
             interrupted,
             not_started,
+            setup: outcome.setup,
+            teardown: outcome.teardown,
         }
     }
 }

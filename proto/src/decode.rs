@@ -1,17 +1,18 @@
 //! Wire messages to typed messages. Total: any message gives a typed one or [`Malformed`].
 
 use crate::limits::{
-    MAX_COUNT, MAX_ERROR_ROWS, MAX_ITERATION, MAX_LEASE_MS, MAX_NAME_CHARS, MAX_RUN_ID_CHARS, MAX_SERIES,
-    MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
+    MAX_CHORE_US, MAX_COUNT, MAX_ERROR_ROWS, MAX_ITERATION, MAX_LEASE_MS, MAX_NAME_CHARS, MAX_RUN_ID_CHARS,
+    MAX_SERIES, MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
 };
 use crate::message::{
-    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId, SeriesReport,
-    ToAgent, Welcome, WindowReport, error_kind,
+    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId,
+    SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
 use crate::{Malformed, wire};
 use bytes::Bytes;
 use metrics::{ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
+use plan::chore::{ChoreKind, SetupValues};
 use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) fn from_agent(message: wire::AgentMessage) -> Decoded<FromAgent> {
         }
         Kind::Renew(m) => Ok(FromAgent::Renew { n: m.n, users: at_most(m.users, MAX_SLOTS, "renew.users")? }),
         Kind::Window(m) => window(m).map(|w| FromAgent::Window(Box::new(w))),
+        Kind::ChoreDone(m) => chore_done(m).map(|done| FromAgent::ChoreDone(Box::new(done))),
         Kind::Goodbye(m) => Ok(FromAgent::Goodbye { reason: text(m.reason) }),
     }
 }
@@ -69,6 +71,14 @@ pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
         Kind::Stop(m) => ToAgent::Stop {
             run: run_id(m.run_id, "stop.run_id")?,
             timeout: Duration::from_millis(at_most(m.timeout_ms, MAX_STOP_TIMEOUT_MS, "stop.timeout_ms")?),
+        },
+        Kind::SetupValues(m) => ToAgent::SetupValues {
+            run: run_id(m.run_id, "setup_values.run_id")?,
+            values: setup_values(m.values, "setup_values.values")?,
+        },
+        Kind::RunChore(m) => ToAgent::RunChore {
+            run: run_id(m.run_id, "run_chore.run_id")?,
+            chore: chore(m.chore, "run_chore.chore")?,
         },
         Kind::WindowAck(m) => ToAgent::WindowAck { run: run_id(m.run_id, "window_ack.run_id")?, seq: m.seq },
         Kind::Lease(m) => ToAgent::Lease {
@@ -115,6 +125,53 @@ fn reject_code(code: i32) -> Decoded<RejectCode> {
     }
 }
 
+fn chore(number: i32, field: &str) -> Decoded<ChoreKind> {
+    match wire::Chore::try_from(number) {
+        Ok(wire::Chore::Setup) => Ok(ChoreKind::Setup),
+        Ok(wire::Chore::Teardown) => Ok(ChoreKind::Teardown),
+        Ok(wire::Chore::Unspecified) | Err(_) => {
+            Err(Malformed::new(field, format!("{number} is not a chore")))
+        }
+    }
+}
+
+fn setup_values(json: Bytes, field: &str) -> Decoded<Bytes> {
+    match SetupValues::from_json(&json) {
+        Ok(_) => Ok(json),
+        Err(problem) => Err(Malformed::new(field, bounded(problem, MAX_TEXT_CHARS))),
+    }
+}
+
+fn chore_done(m: wire::ChoreDone) -> Decoded<ChoreReport> {
+    let chore = chore(m.chore, "chore_done.chore")?;
+    let values = match chore {
+        ChoreKind::Setup => setup_values(m.values, "chore_done.values")?,
+        ChoreKind::Teardown if m.values.is_empty() => m.values,
+        ChoreKind::Teardown => {
+            return Err(Malformed::new("chore_done.values", "a teardown saves nothing"));
+        }
+    };
+    if m.errors.len() > MAX_ERROR_ROWS {
+        return Err(over("chore_done.errors", m.errors.len() as u64, MAX_ERROR_ROWS as u64));
+    }
+    if m.failures > m.requests {
+        let problem = format!("{} of {} requests", m.failures, m.requests);
+        return Err(Malformed::new("chore_done.failures", problem));
+    }
+    let errors = m.errors.into_iter().enumerate();
+    Ok(ChoreReport {
+        run: run_id(m.run_id, "chore_done.run_id")?,
+        chore,
+        values,
+        failed: m.failed.map(text),
+        took: Duration::from_micros(at_most(m.took_us, MAX_CHORE_US, "chore_done.took_us")?),
+        requests: at_most(m.requests, MAX_COUNT, "chore_done.requests")?,
+        failures: m.failures,
+        aborted: at_most(m.aborted, MAX_COUNT, "chore_done.aborted")?,
+        errors: errors.map(|row| error_row(row, "chore_done")).collect::<Decoded<_>>()?,
+    })
+}
+
 fn window(m: wire::Window) -> Decoded<WindowReport> {
     if m.seq == 0 {
         return Err(Malformed::new("window.seq", "0; windows count up from 1"));
@@ -130,7 +187,8 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
         let problem = format!("series {} stands after {}; ids rise", pair[1].series.0, pair[0].series.0);
         return Err(Malformed::new("window.series", problem));
     }
-    let errors = m.errors.into_iter().enumerate().map(error_row).collect::<Decoded<Vec<_>>>()?;
+    let errors = m.errors.into_iter().enumerate();
+    let errors = errors.map(|row| error_row(row, "window")).collect::<Decoded<Vec<_>>>()?;
     let cumulative = required(m.cumulative, "window.cumulative")?;
     let progress = progress(&m.progress_slot_deltas, &m.progress_iterations)?;
     let count = |value, field| at_most(value, MAX_COUNT, field);
@@ -187,8 +245,8 @@ fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
     })
 }
 
-fn error_row((i, m): (usize, wire::ErrorRow)) -> Decoded<ErrorCount> {
-    let field = |name: &str| format!("window.errors[{i}].{name}");
+fn error_row((i, m): (usize, wire::ErrorRow), of: &str) -> Decoded<ErrorCount> {
+    let field = |name: &str| format!("{of}.errors[{i}].{name}");
     let Some(kind) = error_kind(m.kind) else {
         return Err(Malformed::new(field("kind"), format!("{} is not an error kind", m.kind)));
     };

@@ -1,8 +1,9 @@
 //! Typed messages to wire messages.
 
-use crate::message::{FromAgent, RejectCode, SeriesReport, ToAgent, WindowReport};
+use crate::message::{ChoreReport, FromAgent, RejectCode, SeriesReport, ToAgent, WindowReport};
 use crate::wire;
 use metrics::ErrorCount;
+use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
         }
         FromAgent::Renew { n, users } => Kind::Renew(wire::Renew { n, users }),
         FromAgent::Window(window) => Kind::Window(report(*window)),
+        FromAgent::ChoreDone(done) => Kind::ChoreDone(chore_done(*done)),
         FromAgent::Goodbye { reason } => Kind::Goodbye(wire::Goodbye { reason }),
     };
     wire::AgentMessage { kind: Some(kind) }
@@ -59,6 +61,12 @@ pub(crate) fn to_agent(message: ToAgent) -> wire::CoordinatorMessage {
         ToAgent::Stop { run, timeout } => {
             Kind::Stop(wire::Stop { run_id: run.0, timeout_ms: timeout.as_millis() as u64 })
         }
+        ToAgent::SetupValues { run, values } => {
+            Kind::SetupValues(wire::SetupValues { run_id: run.0, values })
+        }
+        ToAgent::RunChore { run, chore: kind } => {
+            Kind::RunChore(wire::RunChore { run_id: run.0, chore: chore(kind) as i32 })
+        }
         ToAgent::WindowAck { run, seq } => Kind::WindowAck(wire::WindowAck { run_id: run.0, seq }),
         ToAgent::Lease { n, ttl } => Kind::Lease(wire::Lease { n, ttl_ms: ttl.as_millis() as u32 }),
     };
@@ -74,6 +82,27 @@ fn reject_code(code: RejectCode) -> wire::reject::Code {
         RejectCode::Protocol => wire::reject::Code::Protocol,
         RejectCode::Plan => wire::reject::Code::Plan,
         RejectCode::Over => wire::reject::Code::Over,
+    }
+}
+
+fn chore(kind: ChoreKind) -> wire::Chore {
+    match kind {
+        ChoreKind::Setup => wire::Chore::Setup,
+        ChoreKind::Teardown => wire::Chore::Teardown,
+    }
+}
+
+fn chore_done(done: ChoreReport) -> wire::ChoreDone {
+    wire::ChoreDone {
+        run_id: done.run.0,
+        chore: chore(done.chore) as i32,
+        values: done.values,
+        failed: done.failed,
+        took_us: micros(done.took),
+        requests: done.requests,
+        failures: done.failures,
+        aborted: done.aborted,
+        errors: done.errors.into_iter().map(error_row).collect(),
     }
 }
 

@@ -42,3 +42,7 @@ pub const MAX_START_IN_US: u64 = 600_000_000;
 
 /// Longest stop timeout that an agent accepts, in milliseconds.
 pub const MAX_STOP_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
+
+/// Longest chore that a coordinator believes in, in microseconds: the longest time limit of one, and the same
+/// again for what was open at its end.
+pub const MAX_CHORE_US: u64 = 2 * 24 * 3600 * 1_000_000;

@@ -3,6 +3,7 @@
 use crate::version::Versions;
 use bytes::Bytes;
 use metrics::{ErrorKind, PhaseSums, SeriesId};
+use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub enum FromAgent {
     },
     /// One second of statistics.
     Window(Box<WindowReport>),
+    /// The end of a chore.
+    ChoreDone(Box<ChoreReport>),
     /// The agent leaves.
     Goodbye {
         /// Why, for a person.
@@ -94,6 +97,20 @@ pub enum ToAgent {
         run: RunId,
         /// How long running iterations may take to finish; zero gives them up at once.
         timeout: Duration,
+    },
+    /// What setup saved, for all that comes after it.
+    SetupValues {
+        /// The run.
+        run: RunId,
+        /// A JSON object that [`plan::chore::SetupValues`] reads.
+        values: Bytes,
+    },
+    /// Run a chore of the prepared plan.
+    RunChore {
+        /// The run.
+        run: RunId,
+        /// Which one.
+        chore: ChoreKind,
     },
     /// The window `seq` and every one before it are applied.
     WindowAck {
@@ -208,6 +225,30 @@ pub struct Progress {
     pub slot: Slot,
     /// The iteration with which it goes on, at least 1.
     pub iteration: u64,
+}
+
+/// How a chore ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChoreReport {
+    /// The run.
+    pub run: RunId,
+    /// Which chore.
+    pub chore: ChoreKind,
+    /// Of setup: what it saved until its end, a JSON object that [`plan::chore::SetupValues`] reads. Of
+    /// teardown: empty.
+    pub values: Bytes,
+    /// Why it did not succeed, for a person.
+    pub failed: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// Requests with a result.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Requests given up without a result.
+    pub aborted: u64,
+    /// Distinct errors; their series are the chore's own, their times count from its start.
+    pub errors: Vec<metrics::ErrorCount>,
 }
 
 /// Totals of an agent since the run began.

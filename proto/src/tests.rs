@@ -1,13 +1,14 @@
 //! What is said arrives as it was said, and what must not be said does not arrive.
 
 use crate::message::{
-    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId, SeriesReport,
-    ToAgent, Welcome, WindowReport,
+    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId,
+    SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{decode, encode, limits, wire};
 use bytes::Bytes;
 use metrics::{ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId};
+use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -80,6 +81,32 @@ fn seat(slot: u32, iteration: u64, not_before_us: u64) -> Seat {
     Seat { slot: Slot(slot), iteration, not_before: Duration::from_micros(not_before_us) }
 }
 
+fn setup_done() -> ChoreReport {
+    ChoreReport {
+        run: run(),
+        chore: ChoreKind::Setup,
+        values: Bytes::from_static(b"{\"tenant\":\"t-1\"}"),
+        failed: None,
+        took: Duration::from_micros(230_017),
+        requests: 3,
+        failures: 0,
+        aborted: 0,
+        errors: Vec::new(),
+    }
+}
+
+fn teardown_done() -> ChoreReport {
+    ChoreReport {
+        chore: ChoreKind::Teardown,
+        values: Bytes::new(),
+        failed: Some("step 1 failed".to_owned()),
+        failures: 1,
+        aborted: 1,
+        errors: window().errors,
+        ..setup_done()
+    }
+}
+
 fn over_the_wire_up(message: FromAgent) -> Result<FromAgent, crate::Malformed> {
     let bytes = encode::from_agent(message).encode_to_vec();
     decode::from_agent(wire::AgentMessage::decode(&bytes[..]).expect("our own bytes"))
@@ -100,6 +127,8 @@ fn what_an_agent_says_arrives_as_it_was_said() {
         FromAgent::AssignAck { run: run(), revision: 9 },
         FromAgent::Renew { n: 4, users: 17 },
         FromAgent::Window(Box::new(window())),
+        FromAgent::ChoreDone(Box::new(setup_done())),
+        FromAgent::ChoreDone(Box::new(teardown_done())),
         FromAgent::Goodbye { reason: "SIGTERM".to_owned() },
     ];
     for message in messages {
@@ -123,6 +152,9 @@ fn what_the_coordinator_says_arrives_as_it_was_said() {
         ToAgent::Assign { run: run(), revision: 4, seats: moved },
         ToAgent::Start { run: run(), after: Duration::from_micros(250_001) },
         ToAgent::Stop { run: run(), timeout: Duration::from_secs(30) },
+        ToAgent::SetupValues { run: run(), values: Bytes::from_static(b"{\"tenant\":\"t-1\"}") },
+        ToAgent::RunChore { run: run(), chore: ChoreKind::Setup },
+        ToAgent::RunChore { run: run(), chore: ChoreKind::Teardown },
         ToAgent::WindowAck { run: run(), seq: 12 },
         ToAgent::Lease { n: 3, ttl: Duration::from_secs(4) },
     ];
@@ -181,6 +213,32 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
     );
 }
 
+#[test]
+fn what_an_agent_must_not_say_of_a_chore_names_the_field_and_the_limit() {
+    let check = |done: ChoreReport, edit: &dyn Fn(&mut wire::ChoreDone), expected: &str| {
+        let mut message = encode::from_agent(FromAgent::ChoreDone(Box::new(done)));
+        let Some(wire::agent_message::Kind::ChoreDone(done)) = &mut message.kind else { unreachable!() };
+        edit(done);
+        let error = decode::from_agent(message).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(setup_done(), &|d| d.chore = 0, "chore_done.chore: 0 is not a chore");
+    check(setup_done(), &|d| d.chore = 9, "chore_done.chore: 9 is not a chore");
+    check(setup_done(), &|d| d.run_id = "a b".to_owned(), "chore_done.run_id");
+    check(setup_done(), &|d| d.values = Bytes::new(), "chore_done.values: not a JSON object");
+    check(setup_done(), &|d| d.values = Bytes::from_static(b"[1]"), "chore_done.values: not a JSON object");
+    check(setup_done(), &|d| d.values = Bytes::from_static(b"{\"a b\":1}"), "is not the name of a variable");
+    check(setup_done(), &|d| d.values = vec![b' '; (1 << 20) + 1].into(), "the limit is 1048576");
+    check(teardown_done(), &|d| d.values = Bytes::from_static(b"{}"), "a teardown saves nothing");
+    check(teardown_done(), &|d| d.took_us = u64::MAX, "chore_done.took_us");
+    check(teardown_done(), &|d| d.requests = u64::MAX, "chore_done.requests");
+    check(teardown_done(), &|d| d.failures = 4, "chore_done.failures: 4 of 3 requests");
+    check(teardown_done(), &|d| d.aborted = u64::MAX, "chore_done.aborted");
+    check(teardown_done(), &|d| d.errors[0].kind = 0, "chore_done.errors[0].kind: 0 is not an error kind");
+    let rows = || vec![wire::ErrorRow::default(); limits::MAX_ERROR_ROWS + 1];
+    check(teardown_done(), &|d| d.errors = rows(), "chore_done.errors: 8193 is over the limit of 8192");
+}
+
 /// The reason for which an order of the coordinator's is refused.
 fn refused(kind: wire::coordinator_message::Kind) -> String {
     decode::to_agent(wire::CoordinatorMessage { kind: Some(kind) }).expect_err("refused").to_string()
@@ -222,6 +280,12 @@ fn what_the_coordinator_must_not_say_names_the_field_and_the_limit() {
     check(Kind::Reject(wire::Reject { code: 0, message: String::new() }), "reject.code: 0 is not a code");
     check(Kind::Reject(wire::Reject { code: 99, message: String::new() }), "reject.code: 99 is not a code");
     check(Kind::Welcome(wire::Welcome::default()), "welcome.renew_ms: 0 is outside");
+    let chore = |chore| Kind::RunChore(wire::RunChore { run_id: run_id(), chore });
+    check(chore(0), "run_chore.chore: 0 is not a chore");
+    check(chore(-1), "run_chore.chore: -1 is not a chore");
+    let values = |values| Kind::SetupValues(wire::SetupValues { run_id: run_id(), values });
+    check(values(Bytes::from_static(b"null")), "setup_values.values: not a JSON object");
+    check(values(vec![b' '; (1 << 20) + 1].into()), "setup_values.values: 1048577 bytes");
     let prepare = wire::Prepare { run_id: run_id(), bundle: Bytes::new(), bundle_sha256: "AB".repeat(32) };
     check(Kind::Prepare(prepare), "prepare.bundle_sha256");
     let empty = decode::to_agent(wire::CoordinatorMessage { kind: None }).expect_err("refused");

@@ -2,6 +2,7 @@
 //! the threads report. Everything that touches a run goes through its one queue, so nothing is ever out of
 //! order.
 
+use super::chore::ChoreOutcome;
 use super::collector::{Collected, Collector, Second, ThreadReport};
 use super::deal::Dealer;
 use super::health::{CpuMeter, Health};
@@ -10,6 +11,7 @@ use super::thread::{self, Command};
 use super::tls::Tls;
 use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
 use plan::Plan;
+use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
 use plan::slot::Seat;
 use std::io;
@@ -27,6 +29,14 @@ pub(super) enum HubInput {
     Run { t0: Instant, seats: Vec<Seat> },
     /// See [`Engine::stop`](super::Engine::stop).
     Stop(StopMode),
+    /// See [`Engine::chore`](super::Engine::chore).
+    Chore(ChoreKind),
+    /// See [`Engine::stop_chore`](super::Engine::stop_chore).
+    StopChore,
+    /// See [`Engine::see_setup`](super::Engine::see_setup).
+    SeeSetup(SetupValues),
+    /// The chore's end.
+    ChoreDone(Box<ChoreOutcome>),
     /// A thread's part of some seconds.
     Report(ThreadReport),
     /// The handle is gone.
@@ -42,7 +52,7 @@ pub(super) fn start(
     let threads =
         (0..config.threads).map(|index| thread::start(index, sender.clone())).collect::<io::Result<_>>()?;
     let tls = Arc::new(Tls::new(config.extra_roots));
-    let hub = Hub { threads, events, tls, job: None, run: None };
+    let hub = Hub { threads, events, tls, job: None, run: None, chore: false };
     let thread =
         std::thread::Builder::new().name("engine-hub".to_owned()).spawn(move || hub.serve(&inputs))?;
     Ok((sender, thread))
@@ -54,6 +64,8 @@ struct Hub {
     tls: Arc<Tls>,
     job: Option<Arc<Job>>,
     run: Option<Run>,
+    /// Whether a chore is going on; it has a thread of the idle ones.
+    chore: bool,
 }
 
 struct Run {
@@ -73,6 +85,17 @@ impl Hub {
                         self.command(|_| Command::Stop(mode));
                     }
                 }
+                HubInput::Chore(kind) => self.start_chore(kind),
+                HubInput::StopChore => self.command_first(Command::StopChore),
+                HubInput::SeeSetup(values) => {
+                    if let Some(job) = &self.job {
+                        job.see_setup(values);
+                    }
+                }
+                HubInput::ChoreDone(outcome) => {
+                    self.chore = false;
+                    self.tell(EngineEvent::ChoreDone(outcome));
+                }
                 HubInput::Report(report) => self.collect(&report),
                 HubInput::Close => break,
             }
@@ -86,6 +109,7 @@ impl Hub {
     fn prepare(&mut self, plan: Arc<Plan>, facts: Arc<RunFacts>) {
         let prepared = match self.run {
             Some(_) => Err("a run is going on; stop it first".to_owned()),
+            None if self.chore => Err("a chore is going on; stop it first".to_owned()),
             None => Job::prepare(plan, facts, self.tls.clone()),
         };
         match prepared {
@@ -115,6 +139,26 @@ impl Hub {
             t0,
             hand: std::mem::take(&mut hands[thread]),
         });
+    }
+
+    fn start_chore(&mut self, kind: ChoreKind) {
+        let refused = |why| EngineEvent::ChoreDone(Box::new(ChoreOutcome::refused(kind, why)));
+        match self.job.clone() {
+            None => self.tell(refused("no plan was prepared before it")),
+            Some(_) if self.run.is_some() => self.tell(refused("users are still there")),
+            Some(_) if self.chore => self.tell(refused("another one is going on")),
+            Some(job) => {
+                self.chore = true;
+                self.command_first(Command::Chore { job, kind });
+            }
+        }
+    }
+
+    /// Commands the thread that chores run on.
+    fn command_first(&self, command: Command) {
+        if let Some((commands, _)) = self.threads.first() {
+            let _ = commands.send(command);
+        }
     }
 
     fn collect(&mut self, report: &ThreadReport) {

@@ -3,8 +3,9 @@
 use super::origin::{Origin, Scheme};
 use super::tls::Tls;
 use plan::Plan;
+use plan::chore::SetupValues;
 use plan::scope::RunFacts;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What every user of a run needs and none changes.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub(super) struct Job {
     pub(super) facts: Arc<RunFacts>,
     pub(super) target: Arc<Origin>,
     pub(super) tls: Arc<Tls>,
+    setup: OnceLock<SetupValues>,
 }
 
 impl Job {
@@ -23,6 +25,17 @@ impl Job {
         if target.scheme == Scheme::Https {
             tls.load()?;
         }
-        Ok(Job { plan, facts, target, tls })
+        Ok(Job { plan, facts, target, tls, setup: OnceLock::new() })
+    }
+
+    /// Takes what setup saved; the first time counts.
+    pub(super) fn see_setup(&self, values: SetupValues) {
+        // Told again before the teardown, and then the same.
+        let _ = self.setup.set(values);
+    }
+
+    /// What setup saved; nothing until it is told.
+    pub(super) fn setup(&self) -> SetupValues {
+        self.setup.get().cloned().unwrap_or_default()
     }
 }

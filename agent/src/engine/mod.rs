@@ -17,6 +17,7 @@
 //! a run `started == ok + failed + aborted`. Windows come in order of index, each exactly once, ending with
 //! the one in [`EngineEvent::Finished`].
 
+mod chore;
 mod coding;
 mod collector;
 mod connection;
@@ -55,12 +56,14 @@ mod test_certificate;
 #[path = "../../tests/engine/server.rs"]
 mod test_server;
 
+pub use chore::ChoreOutcome;
 pub use health::Health;
 pub use limits::{MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, ON_START_RETRY_PAUSE_MIN};
 
 use hub::HubInput;
 use metrics::Window;
 use plan::Plan;
+use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
 use plan::slot::{Seat, Slot};
 use std::io;
@@ -102,6 +105,8 @@ pub enum EngineEvent {
     Window(AgentWindow),
     /// The run is over; its last second. No request is in flight any more.
     Finished(AgentWindow),
+    /// The chore has ended, however it went.
+    ChoreDone(Box<ChoreOutcome>),
 }
 
 /// One second of the whole agent.
@@ -161,6 +166,22 @@ impl Engine {
     /// are aborted; [`EngineEvent::Finished`] follows by itself.
     pub fn run(&self, t0: Instant, seats: Vec<Seat>) {
         self.send(HubInput::Run { t0, seats });
+    }
+
+    /// Runs a chore of the prepared plan, beside no users. Answered by [`EngineEvent::ChoreDone`], also when it
+    /// cannot begin.
+    pub fn chore(&self, kind: ChoreKind) {
+        self.send(HubInput::Chore(kind));
+    }
+
+    /// Gives up the chore at once; [`EngineEvent::ChoreDone`] follows. Does nothing when there is none.
+    pub fn stop_chore(&self) {
+        self.send(HubInput::StopChore);
+    }
+
+    /// Sets what `setup.NAME` is for everything that begins from now on. The first time counts.
+    pub fn see_setup(&self, values: SetupValues) {
+        self.send(HubInput::SeeSetup(values));
     }
 
     /// Stops the run; [`EngineEvent::Finished`] follows. A second stop takes effect if it is the shorter one.

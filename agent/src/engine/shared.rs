@@ -27,7 +27,13 @@ pub(super) struct Shared {
 impl Shared {
     /// For a run of `job` whose second 0 begins at `t0`.
     pub(super) fn new(job: Arc<Job>, t0: Instant) -> Shared {
-        let tally = Rc::new(Tally::new(t0, job.plan.series.len() as u32));
+        let series = job.plan.series.len() as u32;
+        Shared::with_series(job, t0, series)
+    }
+
+    /// With books for so many series, which need not be the plan's own.
+    pub(super) fn with_series(job: Arc<Job>, t0: Instant, series: u32) -> Shared {
+        let tally = Rc::new(Tally::new(t0, series));
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Shared {
             job,

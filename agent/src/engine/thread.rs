@@ -3,7 +3,6 @@
 //! The thread's main task owns the run and decides; users are tasks beside it on the same single-threaded
 //! runtime. It sleeps until the next thing that is due (a start, a second's boundary, the end) and never polls.
 
-use super::StopMode;
 use super::collector::{ThreadProgress, ThreadReport};
 use super::deal::Hand;
 use super::health::{CpuMeter, watch_lag};
@@ -13,12 +12,15 @@ use super::limits::RESOLVER_THREADS;
 use super::pacer::Pacer;
 use super::shared::Shared;
 use super::user::User;
+use super::{StopMode, chore};
+use plan::chore::ChoreKind;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 /// What the hub tells a thread. When the channel closes, the thread ends.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub(super) enum Command {
     Reassign(Hand),
     /// Ends the run.
     Stop(StopMode),
+    /// Runs a chore.
+    Chore { job: Arc<Job>, kind: ChoreKind },
+    /// Ends the chore.
+    StopChore,
 }
 
 /// Starts thread `index`; its reports go to `hub`.
@@ -46,7 +52,7 @@ pub(super) fn start(
         match runtime {
             Ok(runtime) => {
                 let _ = ready.send(Ok(()));
-                runtime.block_on(EngineThread { index, hub, commands, run: None }.serve());
+                runtime.block_on(EngineThread { index, hub, commands, run: None, chore: None }.serve());
                 // A name resolution that hangs must not hold up the end.
                 runtime.shutdown_background();
             }
@@ -64,6 +70,8 @@ struct EngineThread {
     hub: mpsc::Sender<HubInput>,
     commands: UnboundedReceiver<Command>,
     run: Option<Run>,
+    /// Stops the chore.
+    chore: Option<oneshot::Sender<()>>,
 }
 
 /// A thread's part of a run.
@@ -119,6 +127,10 @@ impl EngineThread {
     fn obey(&mut self, command: Command) {
         match (command, &mut self.run) {
             (Command::Start { job, t0, hand }, _) => self.run = Some(Run::new(job, t0, &hand)),
+            (Command::Chore { job, kind }, _) => {
+                self.chore = Some(chore::start(job, kind, self.hub.clone()));
+            }
+            (Command::StopChore, _) => self.chore = None,
             (Command::Reassign(hand), Some(run)) => run.reassign(&hand),
             (Command::Stop(mode), Some(run)) => run.stop(mode),
             // This thread's part of the run has just ended by itself.

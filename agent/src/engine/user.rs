@@ -10,7 +10,7 @@ use super::limits::{ON_START_RETRY_PAUSE_MIN, TIMER_ERROR};
 use super::roster::Place;
 use super::shared::Shared;
 use super::steps::Halt;
-use plan::model::UserClass;
+use plan::model::{ConnectionSettings, UserClass};
 use plan::scope::Scope;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -35,9 +35,20 @@ impl User {
     pub(super) fn new(shared: Rc<Shared>, place: Place) -> User {
         let job = &shared.job;
         let class = job.plan.slots.of(place.slot);
-        let scope = Scope::new(&job.facts, &job.plan, class, place.slot);
+        let mut scope = Scope::new(&job.facts, &job.plan, class, place.slot);
+        scope.see_setup(&job.setup());
         let settings = job.plan.classes[class.0 as usize].connection.clone();
-        let client = Client::new(job.tls.clone(), job.target.clone(), settings);
+        User::with_scope(shared, place, scope, settings)
+    }
+
+    /// One that sees `scope` and connects as `settings` say.
+    pub(super) fn with_scope(
+        shared: Rc<Shared>,
+        place: Place,
+        scope: Scope,
+        settings: ConnectionSettings,
+    ) -> User {
+        let client = Client::new(shared.job.tls.clone(), shared.job.target.clone(), settings);
         User { shared, place, scope, client, submitted: None, late: Duration::ZERO, line: None }
     }
 

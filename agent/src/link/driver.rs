@@ -1,11 +1,12 @@
 //! Drives one session: a select over everything that can happen, then whatever the core decided.
 
 use super::dial::Connect;
-use super::report::report;
+use super::report::{chore_report, report};
 use crate::engine::{Engine, EngineEvent, StopMode};
 use crate::session::{Exit, Input, Output, Session};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use plan::chore::SetupValues;
 use plan::scope::RunFacts;
 use plan::{Bundle, Plan, sha256_hex};
 use proto::LinkError;
@@ -78,6 +79,12 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                 Output::Run { seats, t0 } => engine.run((origin + t0).into_std(), seats),
                 Output::StopUsers { timeout: Duration::ZERO } => engine.stop(StopMode::Now),
                 Output::StopUsers { timeout } => engine.stop(StopMode::Graceful { timeout }),
+                Output::Chore(kind) => engine.chore(kind),
+                Output::StopChore => engine.stop_chore(),
+                // What cannot be read was refused when it arrived.
+                Output::SeeSetup(values) => {
+                    engine.see_setup(SetupValues::from_json(&values).unwrap_or_default());
+                }
                 Output::Note(text) => note(&text),
                 Output::Exit(exit) => {
                     if let Some(conversation) = conversation.take() {
@@ -169,6 +176,7 @@ fn engine_input(event: EngineEvent, preparing: &mut Option<PlanDigests>) -> Inpu
         ),
         EngineEvent::PrepareFailed(reason) => Input::Prepared(Err(reason)),
         EngineEvent::Window(window) => Input::Window(report(&window, false)),
+        EngineEvent::ChoreDone(outcome) => Input::ChoreDone(chore_report(*outcome)),
         EngineEvent::Finished(window) => Input::Window(report(&window, true)),
     }
 }

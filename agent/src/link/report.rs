@@ -1,9 +1,9 @@
-//! An engine's window as it travels.
+//! An engine's window, or the end of its chore, as it travels.
 
-use crate::engine::AgentWindow;
+use crate::engine::{AgentWindow, ChoreOutcome};
 use bytes::Bytes;
 use metrics::Histogram;
-use proto::message::{Cumulative, HealthReport, Progress, RunId, SeriesReport, WindowReport};
+use proto::message::{ChoreReport, Cumulative, HealthReport, Progress, RunId, SeriesReport, WindowReport};
 
 /// `window` for the wire. Run, number and totals are the session's to fill in.
 pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
@@ -39,6 +39,21 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
         },
         last,
         progress: window.progress.iter().map(|&(slot, iteration)| Progress { slot, iteration }).collect(),
+    })
+}
+
+/// A chore's end for the wire. The run is the session's to fill in.
+pub(super) fn chore_report(outcome: ChoreOutcome) -> Box<ChoreReport> {
+    Box::new(ChoreReport {
+        run: RunId(String::new()),
+        chore: outcome.kind,
+        values: outcome.values.into(),
+        failed: outcome.failed,
+        took: outcome.took,
+        requests: outcome.requests,
+        failures: outcome.failures,
+        aborted: outcome.aborted,
+        errors: outcome.errors,
     })
 }
 

@@ -18,12 +18,15 @@
 //! | Attached  | Prepare                | Attached  | Prepare (once the engine is free)|
 //! | Attached  | Assign                 | Attached  | Send AssignAck (Run if running)  |
 //! | Attached  | Start                  | Attached  | Run                              |
-//! | Attached  | Stop                   | Attached  | StopUsers                        |
+//! | Attached  | Stop                   | Attached  | StopUsers, or StopChore          |
+//! | Attached  | RunChore               | Attached  | Chore, unless users run          |
+//! | Attached  | ChoreDone              | Attached  | Send ChoreDone                   |
 //! | Attached  | lease ends             | Offline   | StopUsers, Hangup if users run   |
 //! | Attached  | last window acked      | Attached  | - (ready for the next run)       |
 //! | any       | Leave                  | Left      | StopUsers, last window, Goodbye  |
 
 mod backoff;
+mod chore;
 mod lease;
 mod run;
 #[cfg(test)]
@@ -31,9 +34,13 @@ mod tests;
 
 use backoff::Backoff;
 use bytes::Bytes;
+use chore::Chores;
 use lease::Lease;
+use plan::chore::ChoreKind;
 use plan::slot::Seat;
-use proto::message::{FromAgent, Hello, PlanDigests, RejectCode, RunId, ToAgent, Welcome, WindowReport};
+use proto::message::{
+    ChoreReport, FromAgent, Hello, PlanDigests, RejectCode, RunId, ToAgent, Welcome, WindowReport,
+};
 use proto::version;
 use run::{Run, Stage};
 use std::collections::VecDeque;
@@ -61,6 +68,8 @@ pub enum Input {
     Prepared(Result<PlanDigests, String>),
     /// The engine closed a window. `seq` and `cumulative` are filled in by the session.
     Window(Box<WindowReport>),
+    /// The engine's chore has ended. `run` is filled in by the session.
+    ChoreDone(Box<ChoreReport>),
     /// The process was asked to end.
     Leave {
         /// Why, for a person.
@@ -98,6 +107,12 @@ pub enum Output {
         /// How long running iterations may take to finish.
         timeout: Duration,
     },
+    /// Run this chore; answer with [`Input::ChoreDone`].
+    Chore(ChoreKind),
+    /// Give the chore up at once; its [`Input::ChoreDone`] follows.
+    StopChore,
+    /// What setup saved, a JSON object, for all that begins from now on.
+    SeeSetup(Bytes),
     /// Tell a person.
     Note(String),
     /// End the process.
@@ -127,6 +142,7 @@ pub struct Session {
     /// The engine has users of a run that this session gave up; nothing is prepared before its last window.
     engine_clearing: bool,
     leaving: Option<String>,
+    chores: Chores,
     outputs: VecDeque<Output>,
 }
 
@@ -150,6 +166,7 @@ impl Session {
             run: None,
             engine_clearing: false,
             leaving: None,
+            chores: Chores::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -162,6 +179,7 @@ impl Session {
             Input::Disconnected { reason } => self.disconnected(now, &reason),
             Input::Prepared(result) => self.prepared(result),
             Input::Window(window) => self.window(window),
+            Input::ChoreDone(report) => self.chore_done(report),
             Input::Leave { reason } => self.leave(reason),
         }
     }
@@ -235,6 +253,7 @@ impl Session {
             }
             self.abandon(&run);
         }
+        self.abandon_chore();
         if self.leaving.is_some() {
             self.exit(Exit::Left);
             return;
@@ -276,6 +295,9 @@ impl Session {
             (State::Attached(_), ToAgent::Prepare { run, bundle, bundle_sha256 }) => {
                 self.prepare(run, bundle, bundle_sha256);
             }
+            (State::Attached(_), ToAgent::RunChore { run, chore }) => self.run_chore(&run, chore),
+            (State::Attached(_), ToAgent::SetupValues { run, values }) => self.setup_values(&run, values),
+            (State::Attached(_), ToAgent::Stop { run, .. }) if self.chores.is_of(&run) => self.stop_chore(),
             (State::Attached(_), order) => self.order(now, order),
             // Nothing else makes sense before Welcome, and nothing at all after the end.
             _ => {}
@@ -314,18 +336,21 @@ impl Session {
                 if let Some(run) = self.run.take() {
                     self.abandon(&run);
                 }
+                self.abandon_chore();
                 self.exit(Exit::Rejected(message.to_owned()));
             }
         }
     }
 
     fn prepare(&mut self, id: RunId, bundle: Bytes, bundle_sha256: String) {
-        let known = self.run.as_ref().is_some_and(|run| run.id == id || run.is_running());
+        let known =
+            self.run.as_ref().is_some_and(|run| run.id == id || run.is_running()) || self.chores.is_of(&id);
         if !known && self.leaving.is_none() {
             // The engine's answer about a plan that is replaced must not be taken for the new one's.
             if let Some(replaced) = self.run.take() {
                 self.abandon(&replaced);
             }
+            self.abandon_chore();
             self.run = Some(Run::new(id, bundle, bundle_sha256));
             self.prepare_when_free();
         }
@@ -337,6 +362,7 @@ impl Session {
             && !self.engine_clearing
             && let Some((bundle, bundle_sha256)) = run.take_bundle()
         {
+            self.chores = Chores::default();
             self.outputs.push_back(Output::Prepare { run: run.id.clone(), bundle, bundle_sha256 });
         }
     }
@@ -350,7 +376,10 @@ impl Session {
         let Some(run) = self.run.as_mut().filter(|run| run.preparing()) else { return };
         let id = run.id.clone();
         match &result {
-            Ok(_) => run.stage = Stage::Ready,
+            Ok(_) => {
+                run.stage = Stage::Ready;
+                self.chores.prepared = Some(id.clone());
+            }
             Err(_) => self.run = None,
         }
         self.send(FromAgent::PlanState { run: id, state: result });
@@ -378,7 +407,9 @@ impl Session {
                 let revision = run.revision;
                 self.send(FromAgent::AssignAck { run: id, revision });
             }
-            ToAgent::Start { run: id, after } if id == run.id && run.stage == Stage::Ready => {
+            ToAgent::Start { run: id, after }
+                if id == run.id && run.stage == Stage::Ready && !self.chores.is_going_on() =>
+            {
                 run.stage = Stage::Running { t0: now + after };
                 if let Some((seats, t0)) = run.users_to_run() {
                     self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", seats.len())));
@@ -428,6 +459,12 @@ impl Session {
             State::Attached(_) if self.run.as_ref().is_some_and(Run::is_running) => {
                 if self.leaving.is_none() {
                     self.outputs.push_back(Output::StopUsers { timeout: LEAVE_TIMEOUT });
+                }
+                self.leaving = Some(reason);
+            }
+            State::Attached(_) if self.chores.is_going_on() => {
+                if self.leaving.is_none() {
+                    self.stop_chore();
                 }
                 self.leaving = Some(reason);
             }

@@ -4,16 +4,16 @@ use proto::message::{Cumulative, HealthReport};
 use proto::version::Versions;
 
 const MS: Duration = Duration::from_millis(1);
-const S: Duration = Duration::from_secs(1);
+pub(super) const S: Duration = Duration::from_secs(1);
 
 /// A session with its own clock, and everything it has said since it was last asked.
-struct Harness {
-    session: Session,
-    now: Duration,
+pub(super) struct Harness {
+    pub(super) session: Session,
+    pub(super) now: Duration,
 }
 
 impl Harness {
-    fn new() -> Harness {
+    pub(super) fn new() -> Harness {
         let hello = Hello {
             protocol: Versions { min: 1, max: 1 },
             build: "0.1.0".to_owned(),
@@ -26,7 +26,7 @@ impl Harness {
     }
 
     /// Attached and idle; what was said until then is dropped.
-    fn attached() -> Harness {
+    pub(super) fn attached() -> Harness {
         let mut h = Harness::new();
         h.session.handle_timeout(h.now);
         h.input(Input::Connected);
@@ -35,7 +35,7 @@ impl Harness {
     }
 
     /// In the middle of run `r` with slots 0 and 4 since `now`.
-    fn running() -> Harness {
+    pub(super) fn running() -> Harness {
         let mut h = Harness::attached();
         h.hear(prepare("r"));
         h.input(Input::Prepared(Ok(digests())));
@@ -44,23 +44,23 @@ impl Harness {
         h
     }
 
-    fn input(&mut self, input: Input) -> Vec<Output> {
+    pub(super) fn input(&mut self, input: Input) -> Vec<Output> {
         self.session.handle_input(self.now, input);
         self.said()
     }
 
-    fn hear(&mut self, message: ToAgent) -> Vec<Output> {
+    pub(super) fn hear(&mut self, message: ToAgent) -> Vec<Output> {
         self.input(Input::Received(message))
     }
 
-    fn wait(&mut self, time: Duration) -> Vec<Output> {
+    pub(super) fn wait(&mut self, time: Duration) -> Vec<Output> {
         self.now += time;
         self.session.handle_timeout(self.now);
         self.said()
     }
 
     /// Everything but notes, whose wording is for people.
-    fn said(&mut self) -> Vec<Output> {
+    pub(super) fn said(&mut self) -> Vec<Output> {
         let outputs: Vec<Output> = std::iter::from_fn(|| self.session.poll_output()).collect();
         if let Some(timeout) = self.session.poll_timeout() {
             let settled = !outputs.is_empty()
@@ -72,19 +72,19 @@ impl Harness {
     }
 }
 
-fn id(run: &str) -> RunId {
+pub(super) fn id(run: &str) -> RunId {
     RunId(run.to_owned())
 }
 
-fn digests() -> PlanDigests {
+pub(super) fn digests() -> PlanDigests {
     PlanDigests { bundle_sha256: "b".repeat(64), meaning_sha256: "m".repeat(64) }
 }
 
-fn prepare(run: &str) -> ToAgent {
+pub(super) fn prepare(run: &str) -> ToAgent {
     ToAgent::Prepare { run: id(run), bundle: Bytes::from_static(b"plan"), bundle_sha256: "b".repeat(64) }
 }
 
-fn assign(run: &str, revision: u64, slots: &[u32]) -> ToAgent {
+pub(super) fn assign(run: &str, revision: u64, slots: &[u32]) -> ToAgent {
     ToAgent::Assign { run: id(run), revision, seats: seats(slots) }
 }
 
@@ -92,7 +92,7 @@ fn seats(slots: &[u32]) -> Vec<Seat> {
     slots.iter().map(|&slot| Seat::fresh(Slot(slot))).collect()
 }
 
-fn window(index: u32, started: u64, aborted: u64, last: bool) -> Input {
+pub(super) fn window(index: u32, started: u64, aborted: u64, last: bool) -> Input {
     Input::Window(Box::new(WindowReport {
         run: id(""),
         seq: 0,

@@ -1,6 +1,7 @@
 //! The engine against a scripted server: what it counts is what happened.
 
 mod certificate;
+mod chore;
 mod flow;
 mod iterations;
 mod requests;

@@ -14,6 +14,7 @@ pub use text::render;
 pub use variables::{SavedVariable, saved_variables};
 
 use crate::fleet::deal;
+use plan::chore::{Chore, ChoreKind};
 use plan::model::{Series, SeriesKind, ThresholdScope};
 use plan::slot::{Share, Slot};
 use plan::{Plan, Settings};
@@ -45,6 +46,8 @@ pub struct Explanation {
     pub classes: Vec<ClassRow>,
     /// The API groups in plan order, and last the requests without one.
     pub groups: Vec<GroupRow>,
+    /// What is done once, on one agent.
+    pub chores: Vec<ChoreRow>,
     /// What judges what; those of one scope together.
     pub thresholds: Vec<ScopeRow>,
     /// What steps save and who uses it.
@@ -98,6 +101,17 @@ pub struct SeriesRow {
     pub rate: Option<f64>,
 }
 
+/// What is done once, on one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChoreRow {
+    /// `setup` or `teardown`.
+    pub name: &'static str,
+    /// Its requests by name.
+    pub requests: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
 /// The thresholds of one scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScopeRow {
@@ -126,6 +140,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         agents,
         classes: classes(plan, &rates, agents),
         groups: groups(plan, &rates),
+        chores: chores(plan),
         thresholds: thresholds(plan),
         variables: saved_variables(plan),
         params: plan
@@ -203,6 +218,24 @@ fn groups(plan: &Plan, rates: &Rates) -> Vec<GroupRow> {
             }
         })
         .filter(|group| !group.series.is_empty())
+        .collect()
+}
+
+fn chores(plan: &Plan) -> Vec<ChoreRow> {
+    let row = |(kind, chore): (ChoreKind, &Chore)| ChoreRow {
+        name: kind.name(),
+        requests: chore
+            .series
+            .iter()
+            .filter(|series| matches!(series.kind, SeriesKind::Request(_)))
+            .map(|series| series.name.clone())
+            .collect(),
+        timeout: chore.timeout,
+    };
+    let of = |kind, chore: &'_ Option<Chore>| chore.as_ref().map(|chore| row((kind, chore)));
+    [of(ChoreKind::Setup, &plan.setup), of(ChoreKind::Teardown, &plan.teardown)]
+        .into_iter()
+        .flatten()
         .collect()
 }
 

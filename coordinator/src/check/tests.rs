@@ -83,6 +83,42 @@ fn rates_follow_from_waits_weights_and_steps() {
 }
 
 #[test]
+fn chores_are_explained_with_the_way_of_what_setup_saves() {
+    let chores = "setup_timeout: 2m\nsetup:\n  - { post: /seed, save: { tenant: $.id, unused: $.x } }\n  \
+        - { repeat: 2, steps: [ { get: \"/seed/${setup.tenant}\" } ] }\n\
+        teardown: [ { delete: \"/seed/${setup.tenant}\" }, { think: 1s } ]\n";
+    let source = format!("{chores}{}", PLAN.replace("get: /items,", "get: \"/items/${setup.tenant}\","));
+    let bundle = Bundle { file: "shop.yaml".into(), source, settings: Settings::default() };
+    let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+    let explanation = explain(&plan, &Settings::default(), 1);
+    let variables: Vec<String> = explanation
+        .variables
+        .iter()
+        .filter(|v| v.class == "(all)")
+        .map(|v| format!("{} {} <- {}: {}", v.class, v.name, v.saved_by, v.used_by.join(", ")))
+        .collect();
+    assert_eq!(
+        variables,
+        [
+            "(all) tenant <- setup 1: POST /seed: setup 2.1: GET /seed/{setup.tenant}, \
+             Shopper browse 1: GET /items/{setup.tenant}, teardown 1: DELETE /seed/{setup.tenant}",
+            "(all) unused <- setup 1: POST /seed: ",
+        ]
+    );
+    let text = render(&explanation, Style::Plain);
+    let expected = "\
+ONCE      TIME LIMIT  REQUEST
+setup             2m  POST /seed
+                      GET /seed/{setup.tenant}
+teardown          1m  DELETE /seed/{setup.tenant}
+on one agent, not measured
+";
+    assert!(text.contains(expected), "{text}");
+    let mut series = explanation.groups.iter().flat_map(|group| &group.series);
+    assert!(!series.any(|series| series.name.contains("seed")), "they are no series of users");
+}
+
+#[test]
 fn fleets_too_large_to_deal_get_averages() {
     let explanation = explained(2_000_000);
     assert_eq!(explanation.classes[0].per_agent, None);

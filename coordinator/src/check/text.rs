@@ -14,6 +14,7 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
         load(explanation, style),
         classes(explanation, style),
         requests(explanation, style),
+        chores(explanation, style),
         thresholds(explanation, style),
         variables(explanation, style),
         params(explanation, style),
@@ -106,6 +107,26 @@ fn requests(explanation: &Explanation, style: Style) -> String {
     }
     let series: usize = explanation.groups.iter().map(|group| group.series.len()).sum();
     format!("{}{} series\n", grid.render(style), quantity::count(series as u64))
+}
+
+fn chores(explanation: &Explanation, style: Style) -> String {
+    if explanation.chores.is_empty() {
+        return String::new();
+    }
+    let mut grid =
+        Grid::new(&[("ONCE", Fill::Text(10)), ("TIME LIMIT", Fill::Number), ("REQUEST", Fill::Rest)]);
+    for chore in &explanation.chores {
+        let none = vec!["no request".to_owned()];
+        let requests = if chore.requests.is_empty() { &none } else { &chore.requests };
+        for (line, request) in requests.iter().enumerate() {
+            let [name, limit] = match line {
+                0 => [chore.name.to_owned(), format_duration(chore.timeout)],
+                _ => [String::new(), String::new()],
+            };
+            grid.row(Tone::Plain, vec![name, limit, request.clone()]);
+        }
+    }
+    format!("{}on one agent, not measured\n", grid.render(style))
 }
 
 /// The sentences of a scope beside the series that they judge together.

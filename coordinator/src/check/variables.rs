@@ -1,17 +1,21 @@
 //! Where variables come from and who uses them.
 
+use metrics::SeriesId;
 use plan::Plan;
 use plan::flow::Count;
-use plan::model::{Body, Request, Step, UserClass};
+use plan::model::{Body, Request, Step};
 use plan::template::{Expression, Template};
 use std::collections::BTreeMap;
+
+/// Who has what setup saves.
+const ALL: &str = "(all)";
 
 /// One variable that a `save` or `set` of a plan gives a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedVariable {
     /// The variable.
     pub name: String,
-    /// The user class whose users have it.
+    /// The user class whose users have it; `(all)` for what setup saves, `-` for what only teardown has.
     pub class: String,
     /// The step that saves it: task, number from 1 (`2.1` is the first within the second), request.
     pub saved_by: String,
@@ -22,8 +26,16 @@ pub struct SavedVariable {
 /// Every `save` and `set` in plan order.
 pub fn saved_variables(plan: &Plan) -> Vec<SavedVariable> {
     let mut found = Vec::new();
+    let mut of_setup = Savers::new();
+    if let Some(chore) = &plan.setup {
+        let series = chore.series.iter().map(|series| series.name.as_str()).collect();
+        let mut trace = Trace { series, class: ALL, task: "setup", setup: None, found: &mut found };
+        trace.steps("", &chore.steps, &mut of_setup);
+    }
     for class in &plan.classes {
-        let mut trace = Trace { plan, class, task: "on_start", found: &mut found };
+        let series = plan.series.iter().map(|series| series.name.as_str()).collect();
+        let setup = Some(&of_setup);
+        let mut trace = Trace { series, class: &class.name, task: "on_start", setup, found: &mut found };
         let mut of_user = Savers::new();
         trace.steps("", &class.on_start, &mut of_user);
         for task in &class.tasks {
@@ -31,6 +43,12 @@ pub fn saved_variables(plan: &Plan) -> Vec<SavedVariable> {
             // What a task saves ends with its iteration.
             trace.steps("", &task.steps, &mut of_user.clone());
         }
+    }
+    if let Some(chore) = &plan.teardown {
+        let series = chore.series.iter().map(|series| series.name.as_str()).collect();
+        let setup = Some(&of_setup);
+        let mut trace = Trace { series, class: "-", task: "teardown", setup, found: &mut found };
+        trace.steps("", &chore.steps, &mut Savers::new());
     }
     found
 }
@@ -40,9 +58,12 @@ type Savers<'p> = BTreeMap<&'p str, Vec<usize>>;
 
 /// Follows the steps of one task.
 struct Trace<'p, 'f> {
-    plan: &'p Plan,
-    class: &'p UserClass,
+    /// The names of the series that the steps feed.
+    series: Vec<&'p str>,
+    class: &'p str,
     task: &'p str,
+    /// Who saves each `setup.NAME`; `None` in setup itself, where it is what is visible.
+    setup: Option<&'f Savers<'p>>,
     found: &'f mut Vec<SavedVariable>,
 }
 
@@ -58,12 +79,12 @@ impl<'p> Trace<'p, '_> {
         let inner = format!("{number}.");
         match step {
             Step::Request(request) => {
-                let place = self.place(number, &self.plan.series[request.series.0 as usize].name);
+                let place = self.place(number, self.name(request.series));
                 self.uses(&place, expressions(request), visible);
                 self.saves(&place, request.save.iter().map(|save| save.name.as_str()), visible);
             }
             Step::Poll(poll) => {
-                let place = self.place(number, &self.plan.series[poll.request.series.0 as usize].name);
+                let place = self.place(number, self.name(poll.request.series));
                 let mut read = expressions(&poll.request);
                 read.push(&poll.until);
                 read.extend(&poll.fail_if);
@@ -102,6 +123,10 @@ impl<'p> Trace<'p, '_> {
         }
     }
 
+    fn name(&self, series: SeriesId) -> &'p str {
+        self.series[series.0 as usize]
+    }
+
     fn place(&self, number: &str, what: &str) -> String {
         format!("{} {number}: {what}", self.task)
     }
@@ -109,10 +134,18 @@ impl<'p> Trace<'p, '_> {
     /// Takes note that the step at `place` reads what `expressions` name.
     fn uses(&mut self, place: &str, expressions: Vec<&Expression>, visible: &Savers<'_>) {
         for variable in expressions.into_iter().flat_map(Expression::variables) {
-            for &saver in visible.get(variable.path[0].as_str()).into_iter().flatten() {
-                let used_by = &mut self.found[saver].used_by;
-                if !used_by.iter().any(|known| known == place) {
-                    used_by.push(place.to_owned());
+            let savers = match (variable.path.as_slice(), self.setup) {
+                ([root, name, ..], Some(of_setup)) if root == "setup" => of_setup.get(name.as_str()),
+                ([root, name, ..], None) if root == "setup" => visible.get(name.as_str()),
+                ([name, ..], _) => visible.get(name.as_str()),
+                ([], _) => None,
+            };
+            for &saver in savers.into_iter().flatten() {
+                let variable = &mut self.found[saver];
+                let of_users = variable.class == ALL && ![ALL, "-"].contains(&self.class);
+                let place = if of_users { format!("{} {place}", self.class) } else { place.to_owned() };
+                if !variable.used_by.contains(&place) {
+                    variable.used_by.push(place);
                 }
             }
         }
@@ -121,12 +154,11 @@ impl<'p> Trace<'p, '_> {
     /// Takes note that the step at `place` saves `names`.
     fn saves(&mut self, place: &str, names: impl Iterator<Item = &'p str>, visible: &mut Savers<'p>) {
         for name in names {
-            let same =
-                |v: &SavedVariable| v.name == name && v.saved_by == place && v.class == self.class.name;
+            let same = |v: &SavedVariable| v.name == name && v.saved_by == place && v.class == self.class;
             let saver = self.found.iter().position(same).unwrap_or_else(|| {
                 self.found.push(SavedVariable {
                     name: name.to_owned(),
-                    class: self.class.name.clone(),
+                    class: self.class.to_owned(),
                     saved_by: place.to_owned(),
                     used_by: Vec::new(),
                 });

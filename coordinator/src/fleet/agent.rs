@@ -16,6 +16,8 @@ pub(super) struct Agent {
     /// When it last said anything.
     pub(super) heard: Duration,
     pub(super) stage: Stage,
+    /// Whether its stream has ended.
+    pub(super) gone: bool,
     /// Its users; empty before the first assignment.
     pub(super) slots: Vec<Slot>,
     /// Highest window applied; windows count up from 1.
@@ -61,6 +63,7 @@ impl Agent {
             peer,
             heard: now,
             stage: Stage::Waiting,
+            gone: false,
             slots: Vec::new(),
             applied: 0,
             cumulative: Cumulative::default(),
@@ -70,12 +73,12 @@ impl Agent {
 
     /// Whether something is still to come from it.
     pub(super) fn is_live(&self) -> bool {
-        !matches!(self.stage, Stage::Finished | Stage::Lost { .. })
+        !self.gone && !matches!(self.stage, Stage::Finished | Stage::Lost { .. })
     }
 
     /// Whether what it says still matters; after its last window it may renew and ask for acknowledgements.
     pub(super) fn stage_allows_messages(&self) -> bool {
-        !matches!(self.stage, Stage::Lost { .. })
+        !self.gone && !matches!(self.stage, Stage::Lost { .. })
     }
 
     /// What it did, for the report.

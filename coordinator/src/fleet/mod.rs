@@ -16,16 +16,20 @@
 //! |-----------|-------------------------------------------|---------|-------------------------------------|
 //! | Mustering | the expected agents are there             | -       | Prepare to those that have no plan  |
 //! | Mustering | all are Ready                             | -       | users are dealt, Assign to all      |
-//! | Mustering | all are Armed                             | Running | Start to all                        |
+//! | Mustering | all are Armed                             | Running | setup (see `chore.rs`), Start to all|
 //! | Mustering | an agent goes                             | -       | the others wait for another         |
 //! | Mustering | time is up, too few can come, or Stop     | Over    | Finished                            |
 //! | Running   | window                                    | -       | Apply, then WindowAck               |
 //! | Running   | an agent is silent, gone or wrong         | -       | it is lost, the others go on        |
 //! | Running   | Stop                                      | -       | Stop to all                         |
-//! | Running   | every agent finished or lost, or overdue  | Over    | Finished                            |
+//! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
+//!
+//! While teardown goes on, the phase is TearingDown.
 
 mod agent;
+mod chore;
 mod deal;
+mod ending;
 mod iterations;
 mod muster;
 mod outcome;
@@ -34,9 +38,13 @@ mod tests;
 
 use agent::{Agent, Sequence, Stage};
 use bytes::Bytes;
+use chore::Chores;
+pub use chore::{ChoreConfig, ChoreConfigs, ChoreEnd, ChoreStatus};
 pub use deal::deal;
+use ending::Ending;
 use iterations::Iterations;
 pub use outcome::{AgentOutcome, NotStarted, Outcome};
+use plan::chore::ChoreKind;
 use plan::slot::Classes;
 use proto::message::{FromAgent, PlanDigests, RejectCode, RunId, ToAgent, WindowReport};
 use std::collections::{BTreeMap, VecDeque};
@@ -96,6 +104,8 @@ pub struct FleetConfig {
     pub expect_agents: u32,
     /// How long to wait for them.
     pub agents_timeout: Duration,
+    /// What runs once before the start and once after the end.
+    pub chores: ChoreConfigs,
     /// What to do when they cannot take the users, for a person.
     pub capacity_remedy: String,
 }
@@ -167,6 +177,18 @@ pub enum Output {
         /// The agent.
         agent: AgentId,
     },
+    /// A chore was ordered.
+    ChoreBegan {
+        /// Which one.
+        kind: ChoreKind,
+        /// The agent's name.
+        agent: String,
+    },
+    /// It has ended, however it went.
+    ChoreEnded {
+        /// Which one.
+        kind: ChoreKind,
+    },
     /// Tell a person.
     Note(String),
     /// The run is over.
@@ -186,6 +208,9 @@ pub struct Fleet {
     iterations: Iterations,
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
+    chores: Chores,
+    /// How the run ended, while it is torn down.
+    ending: Option<Ending>,
     outputs: VecDeque<Output>,
 }
 
@@ -199,6 +224,7 @@ struct Greeting {
 enum Phase {
     Mustering { until: Duration },
     Running { t0: Duration, interrupted: Option<Duration>, overdue: Duration },
+    TearingDown,
     Over,
 }
 
@@ -214,6 +240,8 @@ impl Fleet {
             next_agent: 0,
             revision: 0,
             turned_away: Vec::new(),
+            chores: Chores::default(),
+            ending: None,
             outputs: VecDeque::new(),
         }
     }
@@ -263,8 +291,12 @@ impl Fleet {
             self.outputs.push_back(Output::Close { session });
             self.lose(now, session, &reason);
         }
+        if let Some((session, kind)) = self.chores.overdue(now) {
+            self.outputs.push_back(Output::Close { session });
+            self.lose(now, session, &format!("its {} did not end in time", kind.name()));
+        }
         if matches!(self.phase, Phase::Mustering { until } if until <= now) {
-            self.give_up();
+            self.give_up(now);
         }
         self.advance(now);
     }
@@ -279,16 +311,18 @@ impl Fleet {
         let phase = match self.phase {
             Phase::Mustering { until } => Some(until),
             Phase::Running { overdue, .. } => Some(overdue),
-            Phase::Over => None,
+            Phase::TearingDown | Phase::Over => None,
         };
+        let chore = self.chores.due_at(self.phase);
         let greeting = self.greeting.values().map(|greeting| greeting.until);
         let silence = self.live().map(|agent| agent.heard + SILENCE);
-        phase.into_iter().chain(greeting).chain(silence).min()
+        phase.into_iter().chain(chore).chain(greeting).chain(silence).min()
     }
 
     fn live(&self) -> impl Iterator<Item = &Agent> {
         let over = self.phase == Phase::Over;
-        self.agents.iter().filter(move |agent| !over && agent.is_live())
+        let at_work = |agent: &Agent| !agent.gone && self.chores.is_on(agent.session);
+        self.agents.iter().filter(move |agent| !over && (agent.is_live() || at_work(agent)))
     }
 
     fn send(&mut self, session: SessionId, message: ToAgent) {
@@ -324,11 +358,17 @@ impl Fleet {
                 }
             }
             FromAgent::Window(window) if window.run == self.config.run => self.window(now, session, window),
+            FromAgent::ChoreDone(report) if report.run == self.config.run => {
+                self.chore_done(now, session, report);
+            }
             FromAgent::Goodbye { reason } => {
                 self.outputs.push_back(Output::Close { session });
                 self.lose(now, session, &format!("it left: {reason}"));
             }
-            FromAgent::PlanState { .. } | FromAgent::AssignAck { .. } | FromAgent::Window(_) => {}
+            FromAgent::PlanState { .. }
+            | FromAgent::AssignAck { .. }
+            | FromAgent::Window(_)
+            | FromAgent::ChoreDone(_) => {}
         }
     }
 
@@ -378,9 +418,13 @@ impl Fleet {
 
     /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
     fn lose(&mut self, now: Duration, session: SessionId, reason: &str) {
-        let Some(index) = self.agents.iter().position(|a| a.session == session && a.is_live()) else {
+        let Some(index) = self.agents.iter().position(|a| a.session == session && !a.gone) else { return };
+        let (was_live, heard) = (self.agents[index].is_live(), self.agents[index].heard);
+        self.agents[index].gone = true;
+        self.lose_chore(session, heard, reason);
+        if !was_live {
             return;
-        };
+        }
         match self.phase {
             Phase::Mustering { .. } => {
                 let agent = self.agents.remove(index);
@@ -392,6 +436,7 @@ impl Fleet {
                 }
             }
             Phase::Running { t0, .. } => {
+                self.chores.wait_for_lease(heard);
                 let agent = &mut self.agents[index];
                 let at = now.saturating_sub(t0);
                 agent.stage = Stage::Lost { reason: reason.to_owned(), at };
@@ -402,13 +447,17 @@ impl Fleet {
                     at.as_secs_f64()
                 ));
             }
-            Phase::Over => {}
+            Phase::TearingDown | Phase::Over => {}
         }
     }
 
     fn stop(&mut self, now: Duration) {
         match &mut self.phase {
-            Phase::Mustering { .. } => self.finish(Err(NotStarted::Interrupted)),
+            Phase::Mustering { .. } => {
+                if !self.stop_setup(now) {
+                    self.conclude(now, Err(NotStarted::Interrupted));
+                }
+            }
             Phase::Running { t0, interrupted, overdue } if interrupted.is_none() => {
                 let at = now.saturating_sub(*t0);
                 *interrupted = Some(at);
@@ -420,37 +469,20 @@ impl Fleet {
                     self.send(session, ToAgent::Stop { run: self.config.run.clone(), timeout });
                 }
             }
-            Phase::Running { .. } | Phase::Over => {}
+            Phase::Running { .. } | Phase::TearingDown | Phase::Over => {}
         }
     }
 
     /// Moves on as far as the agents' stages allow.
     fn advance(&mut self, now: Duration) {
         match self.phase {
-            Phase::Mustering { .. } => self.muster(now),
-            Phase::Running { t0, .. } if self.live().next().is_none() => self.finish(Ok(t0)),
+            Phase::Mustering { .. } => match self.failed_setup() {
+                Some(why) => self.conclude(now, Err(why)),
+                None => self.muster(now),
+            },
+            Phase::Running { t0, .. } if self.live().next().is_none() => self.conclude(now, Ok(t0)),
+            Phase::TearingDown => self.tear_down(now),
             Phase::Running { .. } | Phase::Over => {}
         }
-    }
-
-    fn finish(&mut self, started: Result<Duration, NotStarted>) {
-        let interrupted = match self.phase {
-            Phase::Running { interrupted, .. } => interrupted,
-            Phase::Mustering { .. } | Phase::Over => None,
-        };
-        self.phase = Phase::Over;
-        let sessions: Vec<SessionId> =
-            self.agents.iter().map(|a| a.session).chain(self.greeting.keys().copied()).collect();
-        for session in sessions {
-            self.outputs.push_back(Output::Close { session });
-        }
-        self.greeting.clear();
-        let agents = self
-            .agents
-            .iter()
-            .filter(|a| started.is_ok() && !a.slots.is_empty())
-            .map(Agent::outcome)
-            .collect();
-        self.outputs.push_back(Output::Finished(Outcome { started, interrupted, agents }));
     }
 }

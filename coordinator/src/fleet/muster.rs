@@ -54,7 +54,7 @@ impl Fleet {
     fn unwanted(&self, hello: &Hello) -> Option<(RejectCode, String)> {
         let name = &hello.name;
         match self.phase {
-            Phase::Over => Some((RejectCode::Over, "the run is over".to_owned())),
+            Phase::TearingDown | Phase::Over => Some((RejectCode::Over, "the run is over".to_owned())),
             Phase::Running { .. } => {
                 Some((RejectCode::Late, format!("run {} has begun without agent {name}", self.config.run)))
             }
@@ -145,13 +145,13 @@ impl Fleet {
             agent.stage = Stage::Preparing;
         }
         if all(&self.agents, &Stage::Ready) {
-            self.assign();
+            self.assign(now);
         } else if all(&self.agents, &Stage::Armed) {
-            self.start(now);
+            self.set_up_or_start(now);
         }
     }
 
-    fn assign(&mut self) {
+    fn assign(&mut self, now: Duration) {
         let capacities: Vec<u32> = self.agents.iter().map(|agent| agent.hello.max_users).collect();
         let users = self.config.users;
         let Some(hands) = deal(users, &self.config.classes, &capacities) else {
@@ -161,7 +161,7 @@ impl Fleet {
                 capacities.len(),
                 self.config.capacity_remedy
             );
-            return self.finish(Err(NotStarted::Agents(reason)));
+            return self.conclude(now, Err(NotStarted::Agents(reason)));
         };
         self.revision += 1;
         for (index, slots) in hands.into_iter().enumerate() {
@@ -177,13 +177,14 @@ impl Fleet {
         }
     }
 
-    fn start(&mut self, now: Duration) {
+    pub(super) fn start(&mut self, now: Duration) {
         let t0 = now + START_AHEAD;
         let overdue = t0 + self.config.schedule_end + self.config.stop_timeout + LAST_WINDOW_GRACE;
         self.phase = Phase::Running { t0, interrupted: None, overdue };
         for index in 0..self.agents.len() {
             self.agents[index].stage = Stage::Running;
             let session = self.agents[index].session;
+            self.send_setup_values(session);
             self.send(session, ToAgent::Start { run: self.config.run.clone(), after: START_AHEAD });
         }
         let agents = self.agents.iter().map(|agent| agent.id).collect();
@@ -191,7 +192,7 @@ impl Fleet {
     }
 
     /// Too few agents came in time.
-    pub(super) fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self, now: Duration) {
         let (here, expected) = (self.agents.len(), self.config.expect_agents);
         let seconds = self.config.agents_timeout.as_secs_f64();
         let mut reason = if here < expected as usize {
@@ -209,6 +210,6 @@ impl Fleet {
             reason.push_str("; ");
             reason.push_str(message);
         }
-        self.finish(Err(NotStarted::Agents(reason)));
+        self.conclude(now, Err(NotStarted::Agents(reason)));
     }
 }

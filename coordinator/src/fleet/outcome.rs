@@ -1,11 +1,11 @@
 //! What the fleet did, for the report.
 
-use super::AgentId;
+use super::{AgentId, ChoreEnd};
 use proto::message::Cumulative;
 use std::time::Duration;
 
 /// How a run ended, as far as the fleet is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// T0 on the fleet's clock, or why the run never started.
     pub started: Result<Duration, NotStarted>,
@@ -13,6 +13,10 @@ pub struct Outcome {
     pub interrupted: Option<Duration>,
     /// Every agent of a run that started, in the order in which they came.
     pub agents: Vec<AgentOutcome>,
+    /// What became of setup, if the plan has one.
+    pub setup: Option<ChoreEnd>,
+    /// What became of teardown, if the plan has one.
+    pub teardown: Option<ChoreEnd>,
 }
 
 /// Why a run never started.
@@ -20,6 +24,8 @@ pub struct Outcome {
 pub enum NotStarted {
     /// Not enough agents came, or they cannot take the users. For a person.
     Agents(String),
+    /// Setup failed. For a person.
+    Setup(String),
     /// The operator stopped it before.
     Interrupted,
 }

@@ -4,24 +4,28 @@ use plan::slot::{Seat, Slot};
 use proto::message::{Cumulative, HealthReport, Hello, Progress, SeriesReport, Welcome};
 use proto::version::Versions;
 
-const S: Duration = Duration::from_secs(1);
+pub(super) const S: Duration = Duration::from_secs(1);
 
 /// A fleet with its own clock. Inputs give back what it said, notes left out.
-struct Harness {
-    fleet: Fleet,
-    now: Duration,
+pub(super) struct Harness {
+    pub(super) fleet: Fleet,
+    pub(super) now: Duration,
 }
 
-fn id(run: &str) -> RunId {
+pub(super) fn id(run: &str) -> RunId {
     RunId(run.to_owned())
 }
 
-fn digests() -> PlanDigests {
+pub(super) fn digests() -> PlanDigests {
     PlanDigests { bundle_sha256: "b".repeat(64), meaning_sha256: "m".repeat(64) }
 }
 
 impl Harness {
-    fn new(expect_agents: u32, users: u32) -> Harness {
+    pub(super) fn new(expect_agents: u32, users: u32) -> Harness {
+        Harness::with_chores(expect_agents, users, ChoreConfigs::default())
+    }
+
+    pub(super) fn with_chores(expect_agents: u32, users: u32, chores: ChoreConfigs) -> Harness {
         let config = FleetConfig {
             run: id("r"),
             build: "0.1.0".to_owned(),
@@ -34,12 +38,13 @@ impl Harness {
             stop_timeout: 30 * S,
             expect_agents,
             agents_timeout: 60 * S,
+            chores,
             capacity_remedy: "add agents".to_owned(),
         };
         Harness { fleet: Fleet::new(config, Duration::ZERO), now: Duration::ZERO }
     }
 
-    fn running(agents: u64, users: u32) -> Harness {
+    pub(super) fn running(agents: u64, users: u32) -> Harness {
         let mut h = Harness::new(agents as u32, users);
         for session in 1..=agents {
             h.attach(session, &format!("a{session}"));
@@ -54,33 +59,33 @@ impl Harness {
         h
     }
 
-    fn input(&mut self, input: Input) -> Vec<Output> {
+    pub(super) fn input(&mut self, input: Input) -> Vec<Output> {
         self.fleet.handle_input(self.now, input);
         self.said()
     }
 
-    fn says(&mut self, session: u64, message: FromAgent) -> Vec<Output> {
+    pub(super) fn says(&mut self, session: u64, message: FromAgent) -> Vec<Output> {
         self.input(Input::Received { session: SessionId(session), message })
     }
 
-    fn attach(&mut self, session: u64, name: &str) -> Vec<Output> {
+    pub(super) fn attach(&mut self, session: u64, name: &str) -> Vec<Output> {
         self.attach_with(session, hello(name))
     }
 
-    fn attach_with(&mut self, session: u64, hello: Hello) -> Vec<Output> {
+    pub(super) fn attach_with(&mut self, session: u64, hello: Hello) -> Vec<Output> {
         self.input(Input::Attached { session: SessionId(session), peer: format!("10.0.0.{session}:4000") });
         self.says(session, FromAgent::Hello(hello))
     }
 
-    fn ready(&mut self, session: u64) -> Vec<Output> {
+    pub(super) fn ready(&mut self, session: u64) -> Vec<Output> {
         self.says(session, FromAgent::PlanState { run: id("r"), state: Ok(digests()) })
     }
 
-    fn detach(&mut self, session: u64) -> Vec<Output> {
+    pub(super) fn detach(&mut self, session: u64) -> Vec<Output> {
         self.input(Input::Detached { session: SessionId(session), reason: "reset".to_owned() })
     }
 
-    fn wait(&mut self, time: Duration) -> Vec<Output> {
+    pub(super) fn wait(&mut self, time: Duration) -> Vec<Output> {
         self.now += time;
         self.fleet.handle_timeout(self.now);
         let said = self.said();
@@ -88,12 +93,12 @@ impl Harness {
         said
     }
 
-    fn said(&mut self) -> Vec<Output> {
+    pub(super) fn said(&mut self) -> Vec<Output> {
         std::iter::from_fn(|| self.fleet.poll_output()).filter(|o| !matches!(o, Output::Note(_))).collect()
     }
 }
 
-fn hello(name: &str) -> Hello {
+pub(super) fn hello(name: &str) -> Hello {
     Hello {
         protocol: Versions { min: 1, max: 1 },
         build: "0.1.0".to_owned(),
@@ -105,7 +110,7 @@ fn hello(name: &str) -> Hello {
 }
 
 /// Window `seq` of one second with `ok` requests, all of them ended, after windows of the same kind.
-fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
+pub(super) fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
     Box::new(WindowReport {
         run: id("r"),
         seq,
@@ -138,16 +143,16 @@ fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
     })
 }
 
-fn send(session: u64, message: ToAgent) -> Output {
+pub(super) fn send(session: u64, message: ToAgent) -> Output {
     Output::Send { session: SessionId(session), message }
 }
 
-fn ack(session: u64, seq: u64) -> Output {
+pub(super) fn ack(session: u64, seq: u64) -> Output {
     send(session, ToAgent::WindowAck { run: id("r"), seq })
 }
 
 /// The code and text with which `session` is refused and its stream closed.
-fn rejection(outputs: &[Output], session: u64) -> (RejectCode, String) {
+pub(super) fn rejection(outputs: &[Output], session: u64) -> (RejectCode, String) {
     let mut outputs = outputs.iter();
     let refusal = outputs.find_map(|output| match output {
         Output::Send { session: s, message: ToAgent::Reject { code, message } } if s.0 == session => {
@@ -160,7 +165,7 @@ fn rejection(outputs: &[Output], session: u64) -> (RejectCode, String) {
     refusal.expect("a refusal")
 }
 
-fn outcome(outputs: &[Output]) -> &Outcome {
+pub(super) fn outcome(outputs: &[Output]) -> &Outcome {
     match outputs.last() {
         Some(Output::Finished(outcome)) => outcome,
         _ => panic!("not finished: {outputs:?}"),

@@ -1,6 +1,7 @@
 //! Drives the fleet core: one select over everything that can happen, then whatever the core decided.
 
 use crate::fleet::{AgentId, Fleet, Input, Outcome, Output, SessionId};
+use plan::chore::ChoreKind;
 use proto::message::{ToAgent, WindowReport};
 use proto::server::{Accept, Inbound, Outbound};
 use std::collections::BTreeMap;
@@ -78,6 +79,8 @@ pub trait Observer {
     fn started(&mut self, after: Duration, agents: &[AgentId]);
     /// The operator stopped the run `at` after T0.
     fn stopping(&mut self, at: Duration);
+    /// A chore begins on an agent of this name, or has ended.
+    fn chore(&mut self, kind: ChoreKind, agent: Option<&str>);
     /// Something a person should know.
     fn note(&mut self, text: &str);
     /// Time has passed; called about ten times a second.
@@ -113,6 +116,8 @@ pub async fn drive(
                 Output::Stopping { at } => observer.stopping(at),
                 Output::Gone { agent } => observer.gone(agent),
                 Output::Started { after, agents } => observer.started(after, &agents),
+                Output::ChoreBegan { kind, agent } => observer.chore(kind, Some(&agent)),
+                Output::ChoreEnded { kind } => observer.chore(kind, None),
                 Output::Note(text) => observer.note(&text),
                 Output::Finished(outcome) => return outcome,
             }

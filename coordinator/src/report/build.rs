@@ -1,15 +1,17 @@
 //! From a run's record to the model of its report.
 
 use super::model::{
-    AccountRow, AccountingPart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow, LatencyPart, PhasesPart,
-    Report, RequestRow, Run, SCHEMA_VERSION, ThresholdRow, TimelineRow, Totals, UsersPart,
+    AccountRow, AccountingPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow, LatencyPart,
+    PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, ThresholdRow, TimelineRow, Totals, UsersPart,
 };
 use crate::exit::ExitCode;
+use crate::fleet::ChoreEnd;
 use crate::results::{Accounting, Generator, JudgedThreshold, Point, Record};
 use jiff::Timestamp;
 use metrics::threshold::Status;
 use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
 use plan::Plan;
+use plan::chore::Chore;
 use plan::model::{GroupId, Series, SeriesKind, ThresholdScope};
 use std::time::Duration;
 
@@ -43,10 +45,16 @@ impl Report {
                 start_skew_ms: record.facts.start_skew.map(milliseconds),
             },
             timeline: record.timeline.iter().map(|point| timeline(point, record.timeline_step)).collect(),
+            setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
+            teardown: chore(record.plan.teardown.as_ref(), record.facts.teardown.as_ref()),
             observed: Vec::new(),
             late: record.late,
         }
     }
+}
+
+fn chore(chore: Option<&Chore>, end: Option<&ChoreEnd>) -> Option<ChorePart> {
+    chore.zip(end).map(|(chore, end)| ChorePart::new(chore, end))
 }
 
 impl Run {
@@ -231,7 +239,7 @@ fn path(plan: &Plan, series: &Series) -> String {
 }
 
 /// The names of the closed set, for reports and alerts.
-fn kind_name(kind: ErrorKind) -> &'static str {
+pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Dns => "dns",
         ErrorKind::Refused => "refused",
@@ -252,6 +260,6 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_nanos() as f64 / 1e3).round() / 1e3
 }
 
-fn thousandths(value: f64) -> f64 {
+pub(super) fn thousandths(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }

@@ -4,6 +4,7 @@
 //! here numbers get their units, and text from outside is made harmless where it is shown.
 
 mod build;
+mod chores;
 pub(crate) mod escape;
 pub(crate) mod grid;
 mod json;

@@ -39,6 +39,10 @@ pub struct Report {
     pub users: UsersPart,
     /// The run second by second.
     pub timeline: Vec<TimelineRow>,
+    /// What setup did; null for a plan without one.
+    pub setup: Option<ChorePart>,
+    /// What teardown did; null for a plan without one.
+    pub teardown: Option<ChorePart>,
     /// Figures of the target itself; none yet.
     pub observed: Vec<serde_json::Value>,
     /// Requests that are in the totals, but came too late for the timeline.
@@ -270,6 +274,38 @@ pub struct UsersPart {
     pub missing_user_seconds: f64,
     /// The furthest that an agent's first second was from T0.
     pub start_skew_ms: Option<f64>,
+}
+
+/// What setup or teardown did. None of it is in the totals.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChorePart {
+    /// `ok`, `failed`, `lost` (with its agent, so what it did is not known) or `not_run`.
+    pub status: &'static str,
+    /// Why it is not `ok`.
+    pub reason: Option<String>,
+    /// The agent that was told to run it.
+    pub agent: Option<String>,
+    /// How long it took.
+    pub duration_s: Option<f64>,
+    /// Requests with a result.
+    pub requests: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Distinct errors.
+    pub errors: Vec<ChoreErrorRow>,
+}
+
+/// One distinct error of setup or teardown.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChoreErrorRow {
+    /// The request's name.
+    pub request: String,
+    /// Which of the closed set of kinds.
+    pub kind: &'static str,
+    /// Details, as they came from outside.
+    pub message: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// One point of the timeline. Beyond 24 hours a point stands for several seconds: its percentiles are then the

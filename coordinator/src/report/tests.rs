@@ -1,8 +1,11 @@
 use super::*;
+use crate::fleet::{ChoreEnd, ChoreStatus};
 use crate::results::fixture::{Requests, Scripted, facts, plan, record};
 use crate::results::{AgentId, Lost, Results};
-use metrics::{ErrorKind, SeriesId};
-use plan::model::{GroupId, ThresholdScope};
+use metrics::{ErrorCount, ErrorKind, SeriesId};
+use plan::chore::{Chore, ChoreKind, ChoreSeries};
+use plan::model::{ConnectionSettings, GroupId, Method, SeriesKind, ThresholdScope};
+use proto::message::{ChoreReport, RunId};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +49,7 @@ fn the_keys_of_report_json_are_a_contract() {
         (
             "",
             "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
-              generator users timeline observed",
+              generator users timeline setup teardown observed",
         ),
         (
             "run.",
@@ -130,6 +133,78 @@ fn the_values_of_report_json() {
     check("/users/start_skew_ms", 1.5.into());
     check("/timeline/9/t_s", 9.into());
     check("/timeline/0/rps", 100.0.into());
+}
+
+/// The plan has both chores; `facts` get their ends.
+fn with_chores(setup: ChoreEnd, teardown: ChoreEnd, not_started: Option<&str>) -> Report {
+    let mut plan = plan(&[]);
+    let chore = || {
+        let name = "POST /seed".to_owned();
+        let series = vec![ChoreSeries { name, kind: SeriesKind::Request(Method::Post) }];
+        Some(Chore {
+            steps: Vec::new(),
+            timeout: Duration::from_secs(60),
+            connection: ConnectionSettings::default(),
+            series,
+        })
+    };
+    (plan.setup, plan.teardown) = (chore(), chore());
+    let mut facts = facts(&[]);
+    (facts.setup, facts.teardown) = (Some(setup), Some(teardown));
+    facts.not_started = not_started.map(str::to_owned);
+    Report::new(&Results::new(Arc::new(plan)).finish(&facts))
+}
+
+fn chore_end(kind: ChoreKind, status: ChoreStatus, failures: u64) -> ChoreEnd {
+    let error = |n: u64| ErrorCount {
+        series: SeriesId(0),
+        kind: ErrorKind::Status,
+        message: format!("50{n}\u{1b}[2J"),
+        count: 1,
+        first: Duration::ZERO,
+        last: Duration::ZERO,
+    };
+    let report = ChoreReport {
+        run: RunId("r".to_owned()),
+        chore: kind,
+        values: bytes::Bytes::new(),
+        failed: None,
+        took: Duration::from_micros(230_017),
+        requests: 3,
+        failures,
+        aborted: 0,
+        errors: (0..failures).map(error).collect(),
+    };
+    ChoreEnd { status, agent: Some("a".to_owned()), report: Some(Box::new(report)) }
+}
+
+#[test]
+fn setup_and_teardown_are_told_apart_from_what_is_measured() {
+    let ok = || chore_end(ChoreKind::Setup, ChoreStatus::Done, 0);
+    let failed = |why: &str| chore_end(ChoreKind::Setup, ChoreStatus::Failed(why.to_owned()), 1);
+    let report = with_chores(ok(), failed("step 1 (POST /seed) failed: 500\u{1b}[2J"), None);
+    let text = render_text(&report, Style::Plain);
+    assert!(text.contains("\nsetup: 3 requests in 0.2 s\nwarning: teardown: failed on agent a, 3 requests, 1 failed, in 0.2 s\n"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+    let mut found = BTreeSet::new();
+    keys(&serde_json::to_value(&report).unwrap()["teardown"], "", &mut found);
+    let expected = "status reason agent duration_s requests failures errors errors[].request errors[].kind \
+        errors[].message errors[].count";
+    assert_eq!(found, expected.split_whitespace().map(str::to_owned).collect());
+    assert_eq!(report.totals.requests, 0);
+
+    let not_run =
+        ChoreEnd { status: ChoreStatus::NotRun("no agent was left".to_owned()), agent: None, report: None };
+    let report =
+        with_chores(failed("step 1 failed"), not_run.clone(), Some("setup on agent a failed: step 1 failed"));
+    assert_eq!((report.verdict, report.exit_code), ("inconclusive", 98));
+    assert_eq!(report.reasons, ["the run did not start: setup on agent a failed: step 1 failed"]);
+    let text = render_text(&report, Style::Plain);
+    assert!(text.contains("warning: teardown: not run, 0 requests\n  - no agent was left\n"), "{text}");
+    let lost =
+        ChoreEnd { status: ChoreStatus::Lost("reset".to_owned()), agent: Some("a".to_owned()), report: None };
+    let report = with_chores(lost, not_run, Some("agent a was lost"));
+    assert_eq!((report.verdict, report.exit_code), ("inconclusive", 4));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The result as text for standard output.
 
-use super::escape;
 use super::grid::{Fill, Grid, Tone, WIDTH};
 use super::model::{GeneratorRow, Report, Totals};
+use super::{chores, escape};
 use crate::results::quantity;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -38,6 +38,7 @@ pub fn render_text(report: &Report, style: Style) -> String {
         thresholds(report, style),
         requests(report, style),
         errors(report, style),
+        chores::render(report),
         accounting(report),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
@@ -73,7 +74,7 @@ fn verdict(report: &Report, style: Style) -> String {
 }
 
 /// A reason, broken between words where it does not fit, and in words where they do not.
-fn wrapped(reason: &str) -> String {
+pub(super) fn wrapped(reason: &str) -> String {
     let (first, next, room) = ("  - ", "    ", WIDTH - 4);
     let mut lines: Vec<String> = vec![String::new()];
     for word in reason.split(' ') {

@@ -1,7 +1,7 @@
 //! What only the driver of a run knows about it.
 
 use super::AgentId;
-use crate::fleet::AgentOutcome;
+use crate::fleet::{AgentOutcome, ChoreEnd, ChoreStatus};
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
 use std::time::Duration;
@@ -28,6 +28,23 @@ pub struct RunFacts {
     pub interrupted: Option<Duration>,
     /// Why the run never began, for a person.
     pub not_started: Option<String>,
+    /// What became of setup, if the plan has one.
+    pub setup: Option<ChoreEnd>,
+    /// What became of teardown, if the plan has one.
+    pub teardown: Option<ChoreEnd>,
+}
+
+impl RunFacts {
+    /// Whether there was no run because a step of setup failed, or setup took too long.
+    pub fn setup_failed(&self) -> bool {
+        let failed = |end: &ChoreEnd| matches!(end.status, ChoreStatus::Failed(_));
+        self.not_started.is_some() && self.setup.as_ref().is_some_and(failed)
+    }
+
+    /// Whether anything was done that a report can tell of.
+    pub fn did_anything(&self) -> bool {
+        self.not_started.is_none() || self.setup.as_ref().is_some_and(|end| end.agent.is_some())
+    }
 }
 
 /// One agent as the fleet knows it at the end.

@@ -184,6 +184,8 @@ pub(crate) fn facts(agents: &[&Scripted]) -> RunFacts {
         agents: agents.iter().map(|agent| agent.facts.clone()).collect(),
         interrupted: None,
         not_started: None,
+        setup: None,
+        teardown: None,
     }
 }
 

@@ -91,7 +91,10 @@ impl Evidence<'_> {
         if let Some(at) = self.facts.interrupted {
             doubts.push(format!("the run was interrupted after {:.1} s", at.as_secs_f64()));
         }
-        if not_started.is_none() && self.measured == 0 {
+        if not_started.is_some() {
+            return doubts;
+        }
+        if self.measured == 0 {
             let after = if self.accounting.merged == 0 { "" } else { " after the warm-up" };
             doubts.push(format!("no request was measured{after}"));
         }

@@ -76,6 +76,15 @@ impl Progress {
         }
     }
 
+    /// Shows what is done beside the run itself: once in a log.
+    pub fn show_chore(&mut self, text: &str) {
+        let text = escape(text);
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None => say(&text),
+        }
+    }
+
     /// Prints a line of its own above the progress line. Names in it may come from outside.
     pub fn note(&self, text: &str) {
         let text = &escape(text);
