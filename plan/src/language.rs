@@ -4,7 +4,7 @@
 mod http;
 pub(crate) mod peers;
 
-pub use http::{AUTH, BASIC_AUTH, HTTP, TLS};
+pub use http::{AUTH, BASIC_AUTH, HTTP, TLS, VERSIONS};
 
 use crate::flow::MAX_ROUNDS;
 use std::fmt;
@@ -52,6 +52,10 @@ pub enum Shape {
     Pause,
     /// A whole number between both, inclusive, or one `${…}` that gives it.
     Count(u32, u32),
+    /// User-chosen host names, and the address of each.
+    Addresses,
+    /// An address or a list of them.
+    Sources,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Text with `${…}` that is filled in for every request.
@@ -114,6 +118,8 @@ impl Shape {
             Shape::Wait => "Wait",
             Shape::Pause => "Pause",
             Shape::Count(..) => "Count",
+            Shape::Addresses => "Addresses",
+            Shape::Sources => "Sources",
             Shape::Word(_) => "Word",
             Shape::Template => "Template",
             Shape::Templates => "Templates",

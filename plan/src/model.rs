@@ -1,10 +1,12 @@
 //! The validated plan: what the YAML text means once nothing in it is wrong.
 
+mod connection;
 mod http;
 
+pub use connection::{ConnectionSettings, DEFAULT_CONNECT_TIMEOUT, HttpVersion, Proxy, Resolve, TlsSettings};
 pub use http::{
-    Auth, AuthReach, ConnectionSettings, DEFAULT_BODY_LIMIT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REDIRECTS,
-    DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS, MAX_TIMEOUT, RequestSettings, SentAuth, TlsSettings,
+    Auth, AuthReach, DEFAULT_BODY_LIMIT, DEFAULT_REDIRECTS, DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS,
+    MAX_TIMEOUT, RequestSettings, SentAuth,
 };
 
 use crate::chore::Chore;

@@ -89,7 +89,14 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
         Shape::Rate => pattern(RATE, &["10/s", "600/m"]),
         Shape::Wait => pattern(WAIT, &["1s..3s", "constant 2s", "pacing 5s", "rate 0.5/s", "none"]),
         Shape::Pause => pattern(PAUSE, &["2s", "1s..3s", "exponential 2s"]),
-        Shape::Word(words) => json!({ "enum": words }),
+        Shape::Word(words) => {
+            let word = |word: &&str| word.parse::<u32>().map_or_else(|_| json!(word), |number| json!(number));
+            json!({ "enum": words.iter().map(word).collect::<Vec<_>>() })
+        }
+        Shape::Addresses => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Shape::Sources => {
+            json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
+        }
         Shape::Thresholds => {
             let sentence = pattern(THRESHOLD, &["success_rate >= 99%", "p95 <= 200ms critical 1s"]);
             json!({ "type": "array", "items": sentence })

@@ -2,7 +2,7 @@
 
 use metrics::unit::Rate;
 use plan::flow::{Count, Stop};
-use plan::model::{Auth, Body, GroupId, Request, Series, Step, ThresholdScope};
+use plan::model::{Auth, Body, GroupId, HttpVersion, Request, Series, Step, ThresholdScope};
 use plan::schedule::{Schedule, Shape, Stage};
 use plan::slot::{Share, Slot};
 use plan::wait::Wait;
@@ -259,7 +259,7 @@ fn environment_variables_are_read_like_plain_scalars() {
     assert!(thresholds(&plan).contains(&"generation: p95 <= 450ms critical 1s".to_owned()));
     assert_eq!(
         plan.env_used.iter().collect::<Vec<_>>(),
-        ["API_TOKEN", "LOAD_TEST_HOST", "P95_MS", "STEADY_USERS"],
+        ["API_TOKEN", "LOAD_TEST_HOST", "P95_MS", "PROXY_PASSWORD", "STEADY_USERS"],
         "the names that travel to the agents"
     );
 }
@@ -376,6 +376,18 @@ fn the_nearest_http_setting_holds() {
     assert_eq!((auth.connection.cookies, generation.connection.cookies), (false, true));
     assert_eq!(auth.connection.connect_timeout, secs(5));
     assert_eq!(auth.connection.tls.server_name.as_deref(), Some("api.example.com"));
+    let connection = &generation.connection;
+    assert_eq!((connection.version, connection.sources.len()), (HttpVersion::Http1, 2));
+    assert_eq!(connection.unix.as_deref(), Some("/run/api.sock"));
+    let resolved: Vec<String> = connection
+        .resolve
+        .iter()
+        .map(|r| format!("{} {:?} {} {:?}", r.host, r.port, r.address, r.to_port))
+        .collect();
+    assert_eq!(resolved, ["www.example.com Some(443) 10.0.0.7 Some(8443)", "api.example.com None ::1 None"]);
+    let proxy = connection.proxy.as_ref().expect("a proxy");
+    assert_eq!(proxy.credentials, Some(("ada".to_owned(), "none".to_owned())));
+    assert_eq!(format!("{proxy:?}"), "Proxy(proxy.example.com:3128)", "the password is not for logs");
     let Step::Request(login) = &auth.on_start[0] else { panic!("a request") };
     assert!(login.settings.auth.is_none(), "the login saves the token that the class sends");
     let of = |class, task, step| &request(&plan, class, task, step).settings;

@@ -4,8 +4,8 @@ use crate::chore::ChoreKind;
 use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
 use crate::model::{
-    Auth, Body, ConnectionSettings, Plan, Request, RequestSettings, SentAuth, Step, ThresholdScope,
-    TlsSettings,
+    Auth, Body, ConnectionSettings, Plan, Proxy, Request, RequestSettings, Resolve, SentAuth, Step,
+    ThresholdScope, TlsSettings,
 };
 use crate::schedule::Schedule;
 use crate::slot::{Share, Slot};
@@ -202,11 +202,30 @@ fn saves(facts: &mut Facts, saves: &[Save]) {
 }
 
 fn connection(facts: &mut Facts, settings: &ConnectionSettings) {
-    let ConnectionSettings { connect_timeout, keep_alive, cookies, tls } = settings;
+    let ConnectionSettings {
+        connect_timeout,
+        keep_alive,
+        cookies,
+        tls,
+        version,
+        resolve,
+        sources,
+        proxy,
+        unix,
+    } = settings;
     let TlsSettings { insecure, server_name } = tls;
     facts.add("connection", format_args!("{} {keep_alive} {cookies} {insecure}", connect_timeout.as_nanos()));
-    if let Some(name) = server_name {
-        facts.text("server_name", name);
+    facts.add("version", format_args!("{version:?} {sources:?}"));
+    for Resolve { host, port, address, to_port } in resolve {
+        facts.add("resolve", format_args!("{} {port:?} {address} {to_port:?}", quoted(host)));
+    }
+    if let Some(Proxy { host, port, credentials }) = proxy {
+        facts.add("proxy", format_args!("{} {port} {credentials:?}", quoted(host)));
+    }
+    for (name, value) in [("server_name", server_name), ("unix", unix)] {
+        if let Some(value) = value {
+            facts.text(name, value);
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) const BODY_LIMIT: Key =
     key("body_limit", Shape::Size, "largest response body that checks can look at");
 pub(super) const AUTH_KEY: Key = key("auth", Shape::Table(&AUTH), "who asks");
 
+/// What `version` may be.
+pub const VERSIONS: &[&str] = &["auto", "1", "2"];
+
 /// `http:`
 pub static HTTP: Table = Table {
     name: "`http`",
@@ -30,6 +33,11 @@ pub static HTTP: Table = Table {
         BODY_LIMIT,
         AUTH_KEY,
         key("tls", Shape::Table(&TLS), "encryption"),
+        key("version", Shape::Word(VERSIONS), "the version of HTTP: auto, 1 or 2"),
+        key("resolve", Shape::Addresses, "addresses in place of what names resolve to"),
+        key("source", Shape::Sources, "addresses of the agent to connect from"),
+        key("proxy", Shape::Text, "the URL of a proxy"),
+        key("unix", Shape::Text, "the Unix socket on which the target listens"),
     ],
     also: None,
 };

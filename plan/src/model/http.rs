@@ -4,9 +4,6 @@ use crate::template::Template;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time for name resolution, TCP and TLS handshake together unless the plan says otherwise: three lost
-/// SYNs (1 s, 2 s and 4 s of back-off) still get through.
-pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for one whole request, connecting included, unless the plan says otherwise: the value that most
 /// proxies and load balancers use.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -21,40 +18,6 @@ pub const MAX_REDIRECTS: u32 = 50;
 pub const DEFAULT_BODY_LIMIT: u64 = 16 << 20;
 /// Largest `body_limit` that a plan can ask for.
 pub const MAX_BODY_LIMIT: u64 = 1 << 30;
-
-/// How the users of a class connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionSettings {
-    /// Longest time for name resolution, TCP and TLS handshake together.
-    pub connect_timeout: Duration,
-    /// Whether connections are used again.
-    pub keep_alive: bool,
-    /// Whether each user keeps the cookies that it is given.
-    pub cookies: bool,
-    /// Encryption.
-    pub tls: TlsSettings,
-}
-
-impl Default for ConnectionSettings {
-    /// What holds when a plan says nothing.
-    fn default() -> ConnectionSettings {
-        ConnectionSettings {
-            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
-            keep_alive: true,
-            cookies: true,
-            tls: TlsSettings::default(),
-        }
-    }
-}
-
-/// How connections are encrypted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsSettings {
-    /// Any certificate will do.
-    pub insecure: bool,
-    /// The name that the target's certificate is for, when that is not the host of its URL.
-    pub server_name: Option<String>,
-}
 
 /// How one request is made.
 #[derive(Clone, Debug)]

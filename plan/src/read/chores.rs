@@ -76,7 +76,7 @@ impl Reader<'_> {
         let series = workload.series.into_iter();
         let series = series.map(|series| ChoreSeries { name: series.name, kind: series.kind }).collect();
         let timeout = timeout.map_or(Some(DEFAULT_TIMEOUT), |(_, timeout)| timeout);
-        let connection = self.http.connection();
+        let connection = self.http.settings();
         Some(Chore { steps: steps?, timeout: timeout?, connection, series })
     }
 

@@ -120,13 +120,14 @@ fn fits(shape: Shape, node: &Node) -> bool {
         Shape::Table(_)
         | Shape::Named(_)
         | Shape::Templates
+        | Shape::Addresses
         | Shape::Saves
         | Shape::Sets
         | Shape::JsonChecks => {
             matches!(node.value, Value::Mapping(_))
         }
         Shape::List(_) | Shape::Thresholds => matches!(node.value, Value::Sequence(_)),
-        Shape::Statuses | Shape::Expressions => !matches!(node.value, Value::Mapping(_)),
+        Shape::Statuses | Shape::Expressions | Shape::Sources => !matches!(node.value, Value::Mapping(_)),
         _ => matches!(node.value, Value::Scalar(_)),
     }
 }

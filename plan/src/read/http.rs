@@ -1,6 +1,7 @@
 //! `http:` of the plan and of user classes, and what requests say about themselves; the nearest wins.
 
 use super::Reader;
+use super::connection::GivenConnection;
 use super::fields::Fields;
 use super::saved_names::{SavedName, names_saved};
 use super::steps::StepPlace;
@@ -8,10 +9,10 @@ use super::value::Expected;
 use super::variables::{ON_START, Visible};
 use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
-use crate::language::{AUTH, BASIC_AUTH, HTTP, TLS};
+use crate::language::{AUTH, BASIC_AUTH, HTTP};
 use crate::model::{
     Auth, AuthReach, ConnectionSettings, DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS, MAX_TIMEOUT,
-    RequestSettings, SentAuth, TlsSettings,
+    RequestSettings, SentAuth,
 };
 use crate::template::{Expression, Template};
 use crate::yaml::{Entry, Kind, Node};
@@ -24,16 +25,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub(super) struct GivenHttp {
     timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
     first_byte_timeout: Option<Duration>,
     redirects: Option<u32>,
-    cookies: Option<bool>,
     compression: Option<bool>,
-    keep_alive: Option<bool>,
     body_limit: Option<u64>,
     auth: Option<GivenAuth>,
-    insecure: Option<bool>,
-    server_name: Option<String>,
+    connection: GivenConnection,
 }
 
 /// `auth:` and the saved variables that it reads.
@@ -53,36 +50,23 @@ impl GivenHttp {
     pub(super) fn over(self, around: &GivenHttp) -> GivenHttp {
         GivenHttp {
             timeout: self.timeout.or(around.timeout),
-            connect_timeout: self.connect_timeout.or(around.connect_timeout),
             first_byte_timeout: self.first_byte_timeout.or(around.first_byte_timeout),
             redirects: self.redirects.or(around.redirects),
-            cookies: self.cookies.or(around.cookies),
             compression: self.compression.or(around.compression),
-            keep_alive: self.keep_alive.or(around.keep_alive),
             body_limit: self.body_limit.or(around.body_limit),
             auth: self.auth.or_else(|| around.auth.clone()),
-            insecure: self.insecure.or(around.insecure),
-            server_name: self.server_name.or_else(|| around.server_name.clone()),
+            connection: self.connection.over(&around.connection),
         }
+    }
+
+    /// How users connect.
+    pub(super) fn settings(&self) -> ConnectionSettings {
+        self.connection.settings()
     }
 
     /// Longest time for a whole request that says nothing itself.
     pub(super) fn request_timeout(&self) -> Duration {
         self.timeout.unwrap_or(DEFAULT_TIMEOUT)
-    }
-
-    /// For the users of a class.
-    pub(super) fn connection(&self) -> ConnectionSettings {
-        let default = ConnectionSettings::default();
-        ConnectionSettings {
-            connect_timeout: self.connect_timeout.unwrap_or(default.connect_timeout),
-            keep_alive: self.keep_alive.unwrap_or(default.keep_alive),
-            cookies: self.cookies.unwrap_or(default.cookies),
-            tls: TlsSettings {
-                insecure: self.insecure.unwrap_or(default.tls.insecure),
-                server_name: self.server_name.clone(),
-            },
-        }
     }
 }
 
@@ -92,12 +76,7 @@ impl Reader<'_> {
         let fields = entry.and_then(|e| Fields::new(self, &e.value, e.key_span, &HTTP));
         let Some(fields) = fields else { return GivenHttp::default() };
         let mut given = self.of_request(&fields, visible);
-        given.connect_timeout = fields.get("connect_timeout").and_then(|e| self.timeout(&e.value));
-        given.cookies = fields.get("cookies").and_then(|e| self.switch(&e.value));
-        given.keep_alive = fields.get("keep_alive").and_then(|e| self.switch(&e.value));
-        if let Some(entry) = fields.get("tls") {
-            self.tls(entry, &mut given);
-        }
+        given.connection = self.connection(&fields);
         given
     }
 
@@ -116,7 +95,7 @@ impl Reader<'_> {
         let mut visible = Visible::task(class, "", saves);
         visible.save(names);
         self.http = self.http(fields.get("http"), &visible).over(&self.http);
-        self.http.connection()
+        self.http.settings()
     }
 
     /// The keys that `http:` and requests share.
@@ -241,31 +220,7 @@ impl Reader<'_> {
         Some(Auth::Basic { user: user_template?, password: password? })
     }
 
-    fn tls(&mut self, entry: &Entry, given: &mut GivenHttp) {
-        let Some(fields) = Fields::new(self, &entry.value, entry.key_span, &TLS) else { return };
-        given.server_name = fields.get("server_name").and_then(|e| self.server_name(&e.value));
-        let Some(entry) = fields.get("insecure") else { return };
-        given.insecure = self.switch(&entry.value);
-        if given.insecure == Some(true) {
-            let problem = "`insecure` accepts any certificate: nobody knows who answers";
-            let remedy = "use it for test systems only";
-            self.warnings.push(Problem::new(entry.key_span, problem, remedy));
-        }
-    }
-
-    fn server_name(&mut self, node: &Node) -> Option<String> {
-        let expected =
-            Expected { what: "a host name", remedy: "write it as the certificate has it: `api.example.com`" };
-        let name = self.text(node, expected)?;
-        if let Ok(url::Host::Domain(_)) = url::Host::parse(&name) {
-            return Some(name);
-        }
-        let problem = format!("{} is not a host name", shown(&name));
-        self.report(Problem::new(node.span, problem, expected.remedy));
-        None
-    }
-
-    fn timeout(&mut self, node: &Node) -> Option<Duration> {
+    pub(super) fn timeout(&mut self, node: &Node) -> Option<Duration> {
         let timeout = self.positive_duration(node)?;
         if timeout > MAX_TIMEOUT {
             let problem = format!(
@@ -300,7 +255,7 @@ impl Reader<'_> {
     }
 
     /// `on` or `off`.
-    fn switch(&mut self, node: &Node) -> Option<bool> {
+    pub(super) fn switch(&mut self, node: &Node) -> Option<bool> {
         let expected = Expected { what: "`on` or `off`", remedy: "write `on` or `off`" };
         let constant = self.constant(node, expected)?;
         match (constant.kind, constant.text.as_str()) {

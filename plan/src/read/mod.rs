@@ -5,6 +5,7 @@
 
 mod calls;
 mod chores;
+mod connection;
 mod control;
 mod expect;
 mod fields;
