@@ -88,7 +88,7 @@ async fn perform(job: &Arc<Job>, kind: ChoreKind, stopped: oneshot::Receiver<()>
     if kind == ChoreKind::Teardown {
         scope.see_setup(&job.setup());
     }
-    let mut user = User::with_scope(shared.clone(), place, scope, chore.connection.clone());
+    let mut user = User::with_scope(shared.clone(), place, scope, &job.connections_as(&chore.connection));
     let result = tokio::select! {
         biased;
         _ = stopped => Err("it was stopped before its end".to_owned()),

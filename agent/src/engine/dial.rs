@@ -1,143 +1,186 @@
-//! From an origin to an open stream: resolve, connect, TLS.
+//! From an origin to an open stream: resolve, connect, ask the proxy, TLS.
 
 use super::counting_io::{CountingIo, Wire};
 use super::error_kind;
 use super::limits::RequestLimits;
 use super::origin::{Origin, Scheme};
 use super::progress::{Progress, Stage};
+use super::proxy;
+use super::socket::Socket;
+use super::stream::Stream;
 use metrics::{ErrorKind, Failure};
+use plan::model::{ConnectionSettings, HttpVersion, Proxy};
 use rustls::pki_types::ServerName;
-use std::io::{self, IoSlice};
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-/// An open stream to a target.
+/// What is to be spoken over a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// HTTP of this version.
+    Http(HttpVersion),
+}
+
+/// How one user reaches origins.
 #[derive(Debug)]
-pub(super) enum Stream {
-    Plain(CountingIo<TcpStream>),
-    Tls(Box<TlsStream<CountingIo<TcpStream>>>),
+pub(super) struct Dialer {
+    pub(super) settings: Arc<ConnectionSettings>,
+    pub(super) target: Arc<Origin>,
+    /// The address of this machine to connect from.
+    pub(super) source: Option<IpAddr>,
 }
 
-/// Opens a stream whose bytes are counted in `wire`, within `limits.connect` from `begun`. Marks stages and
-/// phases in `progress`. `certified` is the name that the certificate has to be for. `tls` is asked for only when the origin is encrypted.
-pub(super) async fn dial(
-    origin: &Origin,
-    certified: &str,
-    tls: impl FnOnce() -> Result<TlsConnector, Failure>,
-    wire: &Rc<Wire>,
-    progress: &Progress,
-    limits: &RequestLimits,
-) -> Result<Stream, Failure> {
-    let begun = Instant::now();
-    let deadline = begun + limits.connect;
-    let opened = timeout_at(deadline.into(), async {
-        progress.stage.set(Stage::Resolve);
-        let addresses = resolve(origin).await?;
-        progress.stage.set(Stage::Connect);
-        let tcp = connect(&addresses, deadline, progress, limits).await?;
-        let connected = Instant::now();
-        progress.mark(|phases| phases.connect = Some(connected - begun));
-        let stream = CountingIo::new(tcp, wire.clone());
-        if origin.scheme == Scheme::Http {
-            return Ok(Stream::Plain(stream));
-        }
-        progress.stage.set(Stage::Tls);
-        let name = ServerName::try_from(certified.to_owned())
-            .map_err(|e| Failure::new(ErrorKind::Tls, format!("host `{certified}`: {e}")))?;
-        let stream = tls()?.connect(name, stream).await.map_err(|e| error_kind::of_handshake(&e))?;
-        progress.mark(|phases| phases.tls = Some(connected.elapsed()));
-        Ok(Stream::Tls(Box::new(stream)))
-    });
-    opened.await.unwrap_or_else(|_| Err(progress.timed_out(limits)))
+/// One attempt to open a stream.
+pub(super) struct Attempt<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) talk: Talk,
+    /// Its bytes are counted here.
+    pub(super) wire: &'a Rc<Wire>,
+    /// Its stages and phases are marked here.
+    pub(super) progress: &'a Progress,
+    pub(super) limits: &'a RequestLimits,
 }
 
-/// Addresses are taken as they are; names are asked for every time, as a new client would.
-async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Failure::new(ErrorKind::Dns, format!("cannot resolve `{}`: {why}", origin.host))
-    };
-    let found = lookup_host((origin.host.as_str(), origin.port)).await.map_err(|e| failed(&e))?;
-    let addresses: Vec<SocketAddr> = found.collect();
-    if addresses.is_empty() { Err(failed(&"it has no address")) } else { Ok(addresses) }
-}
+impl Dialer {
+    /// Whether requests to `origin` are handed to the proxy, which makes requests of its own of them.
+    pub(super) fn forwarded(&self, origin: &Origin, talk: Talk) -> Option<&Proxy> {
+        let proxy = self.proxy(origin)?;
+        (origin.scheme == Scheme::Http && talk != Talk::Http(HttpVersion::Http2)).then_some(proxy)
+    }
 
-/// Tries the addresses in order, each with an equal share of the time that is left; the last failure counts.
-async fn connect(
-    addresses: &[SocketAddr],
-    deadline: Instant,
-    progress: &Progress,
-    limits: &RequestLimits,
-) -> Result<TcpStream, Failure> {
-    let mut last = None;
-    for (place, &address) in addresses.iter().enumerate() {
-        let now = Instant::now();
-        let share = deadline.saturating_duration_since(now) / (addresses.len() - place) as u32;
-        match timeout_at((now + share).into(), TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|e| error_kind::of_connect(&e, address))?;
-                return Ok(stream);
+    fn proxy(&self, origin: &Origin) -> Option<&Proxy> {
+        self.settings.proxy.as_ref().filter(|_| self.socket_path(origin).is_none())
+    }
+
+    /// The socket is the target's; redirects may lead elsewhere.
+    fn socket_path(&self, origin: &Origin) -> Option<&str> {
+        self.settings.unix.as_deref().filter(|_| *origin == *self.target)
+    }
+
+    /// Opens a stream within the time for connecting. `tls` is asked for only when the origin is encrypted.
+    pub(super) async fn open(
+        &self,
+        attempt: Attempt<'_>,
+        tls: impl FnOnce() -> Result<TlsConnector, Failure>,
+    ) -> Result<Stream, Failure> {
+        let Attempt { origin, talk, wire, progress, limits } = attempt;
+        let begun = Instant::now();
+        let deadline = begun + limits.connect;
+        let opened = timeout_at(deadline.into(), async {
+            let socket = self.connect(origin, deadline, progress, limits).await?;
+            let mut stream = CountingIo::new(socket, wire.clone());
+            if let Some(asked) = self.proxy(origin).filter(|_| self.forwarded(origin, talk).is_none()) {
+                progress.stage.set(Stage::Proxy);
+                proxy::tunnel(&mut stream, asked, origin).await?;
             }
-            Ok(Err(error)) => last = Some(error_kind::of_connect(&error, address)),
-            Err(_) => last = Some(progress.timed_out(limits)),
-        }
-    }
-    Err(last.expect("a resolved name has an address"))
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+            let connected = Instant::now();
+            progress.mark(|phases| phases.connect = Some(connected - begun));
+            if origin.scheme == Scheme::Http {
+                return Ok(Stream::Plain(stream));
+            }
+            progress.stage.set(Stage::Tls);
+            let certified = self.settings.tls.server_name.as_ref().filter(|_| *origin == *self.target);
+            let certified = certified.unwrap_or(&origin.host);
+            let name = ServerName::try_from(certified.clone())
+                .map_err(|e| Failure::new(ErrorKind::Tls, format!("host `{certified}`: {e}")))?;
+            let stream = tls()?.connect(name, stream).await.map_err(|e| error_kind::of_handshake(&e))?;
+            progress.mark(|phases| phases.tls = Some(connected.elapsed()));
+            Ok(Stream::Tls(Box::new(stream)))
+        });
+        opened.await.unwrap_or_else(|_| Err(progress.timed_out(limits)))
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+    async fn connect(
+        &self,
+        origin: &Origin,
+        deadline: Instant,
+        progress: &Progress,
+        limits: &RequestLimits,
+    ) -> Result<Socket, Failure> {
+        if let Some(path) = self.socket_path(origin) {
+            progress.stage.set(Stage::Connect);
+            let connected = UnixStream::connect(path).await;
+            return connected.map(Socket::Unix).map_err(|e| error_kind::of_connect(&e, path));
         }
+        progress.stage.set(Stage::Resolve);
+        let proxy = self.proxy(origin);
+        let (host, port) =
+            proxy.map_or((origin.host.as_str(), origin.port), |proxy| (proxy.host.as_str(), proxy.port));
+        let addresses = self.resolve(host, port).await;
+        progress.stage.set(Stage::Connect);
+        let connected = match addresses {
+            Ok(addresses) => self.try_all(&addresses, deadline, progress, limits).await,
+            Err(failure) => Err(failure),
+        };
+        let connected = connected.map_err(|failure| match proxy {
+            None => failure,
+            Some(_) => Failure::new(failure.kind, format!("{}, the proxy", failure.message)),
+        });
+        connected.map(Socket::Tcp)
     }
 
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
+    /// Addresses are taken as they are; names that the plan gives no address are asked for every time, as a new
+    /// client would.
+    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let given = self.settings.resolve.iter();
+        let mut given = given.filter(|g| g.host == host && g.port.is_none_or(|only| only == port));
+        if let Some(given) = given.next() {
+            return Ok(vec![SocketAddr::new(given.address, given.to_port.unwrap_or(port))]);
         }
+        let failed = |why: &dyn std::fmt::Display| {
+            Failure::new(ErrorKind::Dns, format!("cannot resolve `{host}`: {why}"))
+        };
+        let found = lookup_host((host, port)).await.map_err(|e| failed(&e))?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        if addresses.is_empty() { Err(failed(&"it has no address")) } else { Ok(addresses) }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+    /// Tries the addresses in order, each with an equal share of the time that is left; the last failure counts.
+    async fn try_all(
+        &self,
+        addresses: &[SocketAddr],
+        deadline: Instant,
+        progress: &Progress,
+        limits: &RequestLimits,
+    ) -> Result<TcpStream, Failure> {
+        let mut last = None;
+        for (place, &address) in addresses.iter().enumerate() {
+            let now = Instant::now();
+            let share = deadline.saturating_duration_since(now) / (addresses.len() - place) as u32;
+            match timeout_at((now + share).into(), self.try_one(address)).await {
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true).map_err(|e| error_kind::of_connect(&e, address))?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = Some(self.failed(&error, address)),
+                Err(_) => last = Some(progress.timed_out(limits)),
+            }
         }
+        Err(last.expect("a resolved name has an address"))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+    async fn try_one(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let Some(source) = self.source else { return TcpStream::connect(address).await };
+        let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Ports of connections that have just ended may be taken again.
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::new(source, 0))?;
+        socket.connect(address).await
+    }
+
+    fn failed(&self, error: &io::Error, address: SocketAddr) -> Failure {
+        let failure = error_kind::of_connect(error, address);
+        match self.source {
+            Some(source) if failure.kind == ErrorKind::Connect => {
+                Failure::new(failure.kind, format!("{} (from {source})", failure.message))
+            }
+            _ => failure,
         }
     }
 }

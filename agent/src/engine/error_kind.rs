@@ -2,11 +2,11 @@
 
 use metrics::{ErrorKind, Failure};
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
 
 /// No connection to `address`.
-pub(super) fn of_connect(error: &io::Error, address: SocketAddr) -> Failure {
+pub(super) fn of_connect(error: &io::Error, address: impl Display) -> Failure {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         Failure::new(ErrorKind::Refused, format!("connection refused by {address}"))
     } else {
@@ -36,6 +36,9 @@ pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
     if let Some(io) = io_source(error) {
         return of_io(io);
     }
+    if let Some(http2) = error.source().and_then(|source| source.downcast_ref()) {
+        return of_http2(http2);
+    }
     if error.is_incomplete_message() {
         Failure::new(ErrorKind::Reset, "connection closed before the response was complete")
     } else if error.is_canceled() || error.is_closed() || error.is_shutdown() || error.is_body_write_aborted()
@@ -46,7 +49,23 @@ pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
     }
 }
 
-fn of_io(error: &io::Error) -> Failure {
+/// What HTTP/2 has names of its own for.
+fn of_http2(error: &h2::Error) -> Failure {
+    let Some(reason) = error.reason() else {
+        return error
+            .get_io()
+            .map_or_else(|| Failure::new(ErrorKind::Protocol, format!("HTTP/2: {error}")), of_io);
+    };
+    let what = reason.description();
+    if !error.is_remote() {
+        return Failure::new(ErrorKind::Protocol, format!("HTTP/2: {what}"));
+    }
+    let whole = if error.is_go_away() { "connection closed" } else { "stream reset" };
+    Failure::new(ErrorKind::Reset, format!("HTTP/2 {whole} by the peer: {what}"))
+}
+
+/// A connection that stands and then did not.
+pub(super) fn of_io(error: &io::Error) -> Failure {
     if let Some(tls) = tls_error(error) {
         return Failure::new(ErrorKind::Protocol, format!("TLS: {tls}"));
     }
@@ -87,7 +106,7 @@ mod tests {
     #[test]
     fn connect_errors_name_the_address() {
         let check = |kind: io::ErrorKind, expected: Failure| {
-            assert_eq!(of_connect(&kind.into(), SocketAddr::from(([127, 0, 0, 1], 9))), expected);
+            assert_eq!(of_connect(&kind.into(), "127.0.0.1:9"), expected);
         };
         let failure = |kind, message: &'static str| Failure::new(kind, message);
         check(

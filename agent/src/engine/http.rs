@@ -6,20 +6,23 @@
 
 use super::connection::Connection;
 use super::counting_io::Wire;
-use super::dial::dial;
+use super::dial::{Attempt, Dialer, Talk};
 use super::error_kind;
 use super::jar::Jar;
+use super::job::ClassConnections;
 use super::limits::{MAX_CONNECTIONS_PER_USER, RequestLimits};
 use super::origin::Origin;
-use super::outgoing::{Codings, Outgoing};
+use super::outgoing::{Codings, Form, Outgoing};
 use super::progress::{Progress, Stage, no_first_byte};
+use super::proxy;
 use super::tally::Tally;
 use super::tls::Tls;
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use metrics::{ErrorKind, Failure, Phases};
-use plan::model::ConnectionSettings;
+use plan::model::{ConnectionSettings, HttpVersion};
+use plan::slot::Slot;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,8 +68,7 @@ pub(super) struct Terms {
 
 /// See the module.
 pub(super) struct Client {
-    settings: ConnectionSettings,
-    target: Arc<Origin>,
+    dialer: Dialer,
     jar: Jar,
     tls: Arc<Tls>,
     connector: Option<TlsConnector>,
@@ -75,9 +77,18 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client without connections.
-    pub(super) fn new(tls: Arc<Tls>, target: Arc<Origin>, settings: ConnectionSettings) -> Client {
-        Client { settings, target, jar: Jar::default(), tls, connector: None, kept: Vec::new() }
+    /// A client without connections, of the user `slot`.
+    pub(super) fn new(class: &ClassConnections, target: Arc<Origin>, slot: Slot) -> Client {
+        let ClassConnections { settings, tls } = class.clone();
+        let place = (slot.0 as usize).checked_rem(settings.sources.len());
+        let source = place.map(|place| settings.sources[place]);
+        let dialer = Dialer { settings, target, source };
+        Client { dialer, jar: Jar::default(), tls, connector: None, kept: Vec::new() }
+    }
+
+    /// How it connects.
+    pub(super) fn settings(&self) -> &ConnectionSettings {
+        &self.dialer.settings
     }
 
     /// Sends a request to `url`, whose time runs since `began`, and reads the response to its end. Dropping the future
@@ -91,10 +102,10 @@ impl Client {
         tally: &Tally,
     ) -> Exchange {
         let progress = Progress::default();
-        if self.settings.cookies {
+        if self.dialer.settings.cookies {
             self.jar.add_to(outgoing.request.headers_mut(), url);
         }
-        if !self.settings.keep_alive {
+        if !self.dialer.settings.keep_alive {
             outgoing.request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let attempt = self.attempt(outgoing, terms, &progress, tally);
@@ -103,7 +114,7 @@ impl Client {
             Err(_) => Err(progress.timed_out(&terms.limits)),
         };
         let ended = Instant::now();
-        if let (Ok((reply, _)), true) = (&outcome, self.settings.cookies) {
+        if let (Ok((reply, _)), true) = (&outcome, self.dialer.settings.cookies) {
             self.jar.keep(&reply.headers, url);
         }
         let (bytes_in, bytes_out) = progress.bytes();
@@ -136,17 +147,20 @@ impl Client {
                 progress.meter(&connection.wire);
             }
             progress.stage.set(Stage::FirstByte);
-            let sent = connection.sender.try_send_request(request);
+            connection.form.shape(&mut request, &origin);
+            // HTTP/2 also writes for itself, so its last write may not be the request's.
+            let asked_at = (connection.form == Form::Http2).then(Instant::now);
+            let sent = connection.send(request);
             let sent = match terms.limits.first_byte {
                 None => sent.await,
                 Some(limit) => timeout(limit, sent).await.map_err(|_| no_first_byte(limit))?,
             };
             let mut error = match sent {
-                Ok(response) => return self.receive(connection, response, terms, progress).await,
+                Ok(response) => return self.receive(connection, response, terms, progress, asked_at).await,
                 Err(error) => error,
             };
             match error.take_message() {
-                Some(unsent) if reused && progress.bytes().1 == 0 => request = unsent,
+                Some(unsent) if reused && connection.is_unsent(progress.bytes().1) => request = unsent,
                 _ => return Err(error_kind::of_exchange(error.error())),
             }
             tally.reconnected();
@@ -157,7 +171,7 @@ impl Client {
     async fn take_ready(&mut self, origin: &Origin, tally: &Tally) -> Option<Connection> {
         let place = self.kept.iter().position(|connection| *connection.origin == *origin)?;
         let mut connection = self.kept.remove(place);
-        if connection.sender.ready().await.is_ok() {
+        if connection.is_ready().await {
             return Some(connection);
         }
         tally.reconnected();
@@ -172,18 +186,16 @@ impl Client {
     ) -> Result<Connection, Failure> {
         let wire = Rc::new(Wire::default());
         progress.meter(&wire);
-        let server_name = self.settings.tls.server_name.clone().filter(|_| *origin == self.target);
-        let certified = server_name.as_ref().unwrap_or(&origin.host);
-        let stream = dial(origin, certified, || self.connector(), &wire, progress, limits).await?;
-        Connection::open(origin.clone(), stream, wire).await
-    }
-
-    fn connector(&mut self) -> Result<TlsConnector, Failure> {
-        if self.connector.is_none() {
-            self.connector =
-                Some(self.tls.for_user(&self.settings.tls).map_err(|why| Failure::new(ErrorKind::Tls, why))?);
-        }
-        Ok(self.connector.clone().expect("it has just been made"))
+        let version = self.dialer.settings.version;
+        let talk = Talk::Http(version);
+        let attempt = Attempt { origin, talk, wire: &wire, progress, limits };
+        let (tls, connector) = (&self.tls, &mut self.connector);
+        let stream = self.dialer.open(attempt, || for_user(tls, connector, version)).await?;
+        let form = self
+            .dialer
+            .forwarded(origin, talk)
+            .map_or(Form::Path, |proxy| Form::Absolute { authorization: proxy::authorization(proxy) });
+        Connection::open(origin.clone(), stream, wire, talk, form).await
     }
 
     async fn receive(
@@ -192,14 +204,15 @@ impl Client {
         response: http::Response<Incoming>,
         terms: &Terms,
         progress: &Progress,
+        asked_at: Option<Instant>,
     ) -> Result<(Reply, Instant), Failure> {
         let head_at = Instant::now();
-        let asked_at = connection.wire.last_write.get().unwrap_or(head_at);
+        let asked_at = asked_at.or(connection.wire.last_write.get()).unwrap_or(head_at);
         progress.mark(|phases| phases.first_byte = Some(head_at.saturating_duration_since(asked_at)));
         progress.stage.set(Stage::Body);
         let (head, incoming) = response.into_parts();
         let body = read_body(incoming, terms).await?;
-        if self.settings.keep_alive {
+        if self.dialer.settings.keep_alive {
             if self.kept.len() == MAX_CONNECTIONS_PER_USER {
                 self.kept.remove(0);
             }
@@ -207,6 +220,18 @@ impl Client {
         }
         Ok((Reply { status: head.status.as_u16(), headers: head.headers, body }, head_at))
     }
+}
+
+/// The connector of a user, made when it is first needed.
+fn for_user(
+    tls: &Tls,
+    connector: &mut Option<TlsConnector>,
+    version: HttpVersion,
+) -> Result<TlsConnector, Failure> {
+    if connector.is_none() {
+        *connector = Some(tls.for_user(version).map_err(|why| Failure::new(ErrorKind::Tls, why))?);
+    }
+    Ok(connector.clone().expect("it has just been made"))
 }
 
 /// Reads `incoming` to its end, at most as far as the limits allow.

@@ -8,7 +8,7 @@ use super::deal::Dealer;
 use super::health::{CpuMeter, Health};
 use super::job::Job;
 use super::thread::{self, Command};
-use super::tls::Tls;
+use super::tls::Authorities;
 use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
 use plan::Plan;
 use plan::chore::{ChoreKind, SetupValues};
@@ -51,8 +51,8 @@ pub(super) fn start(
     let (sender, inputs) = mpsc::channel();
     let threads =
         (0..config.threads).map(|index| thread::start(index, sender.clone())).collect::<io::Result<_>>()?;
-    let tls = Arc::new(Tls::new(config.extra_roots));
-    let hub = Hub { threads, events, tls, job: None, run: None, chore: false };
+    let authorities = Arc::new(Authorities::new(config.extra_roots));
+    let hub = Hub { threads, events, authorities, job: None, run: None, chore: false };
     let thread =
         std::thread::Builder::new().name("engine-hub".to_owned()).spawn(move || hub.serve(&inputs))?;
     Ok((sender, thread))
@@ -61,7 +61,7 @@ pub(super) fn start(
 struct Hub {
     threads: Vec<(UnboundedSender<Command>, JoinHandle<()>)>,
     events: UnboundedSender<EngineEvent>,
-    tls: Arc<Tls>,
+    authorities: Arc<Authorities>,
     job: Option<Arc<Job>>,
     run: Option<Run>,
     /// Whether a chore is going on; it has a thread of the idle ones.
@@ -110,7 +110,7 @@ impl Hub {
         let prepared = match self.run {
             Some(_) => Err("a run is going on; stop it first".to_owned()),
             None if self.chore => Err("a chore is going on; stop it first".to_owned()),
-            None => Job::prepare(plan, facts, self.tls.clone()),
+            None => Job::prepare(plan, facts, &self.authorities),
         };
         match prepared {
             Ok(job) => {

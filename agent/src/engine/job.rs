@@ -1,9 +1,10 @@
 //! A plan made ready to run, shared by all threads.
 
 use super::origin::{Origin, Scheme};
-use super::tls::Tls;
+use super::tls::{Authorities, Tls};
 use plan::Plan;
 use plan::chore::SetupValues;
+use plan::model::ConnectionSettings;
 use plan::scope::RunFacts;
 use std::sync::{Arc, OnceLock};
 
@@ -13,19 +14,50 @@ pub(super) struct Job {
     pub(super) plan: Arc<Plan>,
     pub(super) facts: Arc<RunFacts>,
     pub(super) target: Arc<Origin>,
-    pub(super) tls: Arc<Tls>,
+    /// How the users of each class connect.
+    pub(super) connections: Vec<ClassConnections>,
+    authorities: Arc<Authorities>,
     setup: OnceLock<SetupValues>,
+}
+
+/// How the users of one class connect.
+#[derive(Clone, Debug)]
+pub(super) struct ClassConnections {
+    pub(super) settings: Arc<ConnectionSettings>,
+    pub(super) tls: Arc<Tls>,
+}
+
+impl ClassConnections {
+    fn new(settings: &ConnectionSettings, authorities: &Arc<Authorities>) -> ClassConnections {
+        let tls = Arc::new(Tls::new(authorities.clone(), settings.tls.clone()));
+        ClassConnections { settings: Arc::new(settings.clone()), tls }
+    }
 }
 
 impl Job {
     /// Checks that this engine can run `plan` and loads what it needs for that.
-    pub(super) fn prepare(plan: Arc<Plan>, facts: Arc<RunFacts>, tls: Arc<Tls>) -> Result<Job, String> {
+    pub(super) fn prepare(
+        plan: Arc<Plan>,
+        facts: Arc<RunFacts>,
+        authorities: &Arc<Authorities>,
+    ) -> Result<Job, String> {
         let target =
             Arc::new(Origin::of(&plan.target).map_err(|why| format!("target `{}`: {why}", plan.target))?);
-        if target.scheme == Scheme::Https {
-            tls.load()?;
+        let mut connections = Vec::with_capacity(plan.classes.len());
+        for class in &plan.classes {
+            let of_class = ClassConnections::new(&class.connection, authorities);
+            if target.scheme == Scheme::Https {
+                of_class.tls.load().map_err(|why| format!("user class `{}`: {why}", class.name))?;
+            }
+            connections.push(of_class);
         }
-        Ok(Job { plan, facts, target, tls, setup: OnceLock::new() })
+        let authorities = authorities.clone();
+        Ok(Job { plan, facts, target, connections, authorities, setup: OnceLock::new() })
+    }
+
+    /// How something that is of no class connects.
+    pub(super) fn connections_as(&self, settings: &ConnectionSettings) -> ClassConnections {
+        ClassConnections::new(settings, &self.authorities)
     }
 
     /// Takes what setup saved; the first time counts.

@@ -22,6 +22,9 @@ pub(super) const TIMER_ERROR: Duration = Duration::from_millis(2);
 /// Threads for name resolution of each engine thread; the system's resolver blocks.
 pub(super) const RESOLVER_THREADS: usize = 16;
 
+/// Longest answer of a proxy that is asked for a tunnel, in bytes.
+pub(super) const MAX_TUNNEL_ANSWER_BYTES: usize = 8 << 10;
+
 /// Cookies that one user keeps; further ones are not stored.
 pub(super) const MAX_COOKIES_PER_USER: usize = 100;
 

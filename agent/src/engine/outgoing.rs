@@ -1,13 +1,13 @@
 //! A rendered request as it goes to the connection.
 
 use super::coding;
-use super::origin::Origin;
+use super::origin::{Origin, Scheme};
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, USER_AGENT,
 };
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery, Uri};
 use http_body_util::Full;
 use metrics::{ErrorKind, Failure};
 use plan::judge::RenderedRequest;
@@ -61,6 +61,55 @@ impl Draft {
 pub(super) struct Outgoing {
     pub(super) origin: Arc<Origin>,
     pub(super) request: http::Request<Full<Bytes>>,
+}
+
+/// How a request is written on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// With its path, as HTTP/1.1 does.
+    Path,
+    /// With its whole URL, for a proxy to HTTP/1.1.
+    Absolute { authorization: Option<HeaderValue> },
+    /// With its whole URL and without a host header, as HTTP/2 does.
+    Http2,
+}
+
+impl Form {
+    /// Gives a request to `origin`, of any form, this one.
+    pub(super) fn shape(&self, request: &mut http::Request<Full<Bytes>>, origin: &Origin) {
+        if *self == Form::Path && request.uri().authority().is_none() {
+            return;
+        }
+        // What the plan gives as the host is the authority, if it can be one.
+        let given = request.headers().get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let authority = given.or_else(|| request.uri().authority().cloned()).unwrap_or_else(|| {
+            Authority::try_from(origin.host_header.as_bytes()).expect("the host of a URL is an authority")
+        });
+        let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        if *self == Form::Path {
+            let host = HeaderValue::from_str(authority.as_str()).expect("an authority is visible text");
+            request.headers_mut().insert(HOST, host);
+            *request.uri_mut() = path.into();
+            return;
+        }
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(match origin.scheme {
+            Scheme::Http => http::uri::Scheme::HTTP,
+            Scheme::Https => http::uri::Scheme::HTTPS,
+        });
+        parts.authority = Some(authority);
+        parts.path_and_query = Some(path);
+        *request.uri_mut() = Uri::from_parts(parts).expect("scheme, authority and path make a URL");
+        match self {
+            Form::Absolute { authorization: Some(authorization) } => {
+                request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+            }
+            Form::Http2 => {
+                request.headers_mut().remove(HOST);
+            }
+            Form::Path | Form::Absolute { authorization: None } => {}
+        }
+    }
 }
 
 /// Builds the request; a failure is of kind [`ErrorKind::Template`], for the request never leaves.

@@ -17,6 +17,8 @@ pub(super) enum Stage {
     Resolve,
     /// The TCP handshake.
     Connect,
+    /// The proxy, to make a tunnel.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// To be written, and the response's head.
@@ -70,6 +72,7 @@ impl Progress {
             Stage::Kept => (limits.request, "waiting for its connection"),
             Stage::Resolve => (limits.connect, "resolving the host's name"),
             Stage::Connect => (limits.connect, "connecting"),
+            Stage::Proxy => (limits.connect, "waiting for the proxy"),
             Stage::Tls => (limits.connect, "in the TLS handshake"),
             Stage::FirstByte => (limits.request, FIRST_BYTE),
             Stage::Body => (limits.request, "reading the response body"),

@@ -85,10 +85,8 @@ impl User {
     }
 
     fn terms(&self, request: &Request, body: BodyUse) -> Terms {
-        let plan = &self.shared.job.plan;
-        let class = &plan.classes[plan.slots.of(self.place.slot).0 as usize];
         let codings = Codings::of(&request.settings);
-        Terms { limits: RequestLimits::of(&class.connection, &request.settings), body, codings }
+        Terms { limits: RequestLimits::of(self.client.settings(), &request.settings), body, codings }
     }
 
     fn fill_in(&self, request: &Request) -> Result<(Journey, Outgoing), Failure> {

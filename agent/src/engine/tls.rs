@@ -1,7 +1,7 @@
-//! TLS settings: ring, HTTP/1.1 by ALPN, the system's authorities.
+//! TLS settings: ring, the system's authorities, and what a plan says of a user class.
 
 use super::trust::AnyCertificate;
-use plan::model::TlsSettings;
+use plan::model::{HttpVersion, TlsSettings};
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -11,53 +11,82 @@ use tokio_rustls::TlsConnector;
 /// Sessions that one user can resume: one for each connection that it keeps.
 const SESSIONS_PER_USER: usize = super::limits::MAX_CONNECTIONS_PER_USER;
 
-/// TLS settings shared by all threads, loaded when the first is needed: reading the system's authorities takes
+/// The authorities that an engine trusts, loaded when they are first needed: reading the system's takes
 /// milliseconds.
 #[derive(Debug)]
-pub(super) struct Tls {
-    extra_roots: Vec<CertificateDer<'static>>,
-    base: OnceLock<Result<ClientConfig, String>>,
+pub(super) struct Authorities {
+    extra: Vec<CertificateDer<'static>>,
+    loaded: OnceLock<Result<RootCertStore, String>>,
 }
 
-impl Tls {
-    /// Trusts `extra_roots` besides the system's authorities.
-    pub(super) fn new(extra_roots: Vec<CertificateDer<'static>>) -> Tls {
-        Tls { extra_roots, base: OnceLock::new() }
+impl Authorities {
+    /// Those of the system and `extra`.
+    pub(super) fn new(extra: Vec<CertificateDer<'static>>) -> Authorities {
+        Authorities { extra, loaded: OnceLock::new() }
     }
 
-    /// Loads the authorities, once.
-    pub(super) fn load(&self) -> Result<&ClientConfig, String> {
-        self.base.get_or_init(|| base(&self.extra_roots)).as_ref().map_err(Clone::clone)
-    }
-
-    /// A connector for one user, with its own session cache: a shared one would let a new user resume another
-    /// user's session and make handshakes look cheaper than they are.
-    pub(super) fn for_user(&self, settings: &TlsSettings) -> Result<TlsConnector, String> {
-        let mut config = self.load()?.clone();
-        if settings.insecure {
-            config.dangerous().set_certificate_verifier(Arc::new(AnyCertificate::default()));
-        }
-        config.resumption = Resumption::in_memory_sessions(SESSIONS_PER_USER);
-        Ok(TlsConnector::from(Arc::new(config)))
+    fn load(&self) -> Result<&RootCertStore, String> {
+        self.loaded.get_or_init(|| roots(&self.extra)).as_ref().map_err(Clone::clone)
     }
 }
 
-fn base(extra_roots: &[CertificateDer<'static>]) -> Result<ClientConfig, String> {
+fn roots(extra: &[CertificateDer<'static>]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     // Single unreadable files do not matter as long as some authority is found.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    for root in extra_roots {
+    for root in extra {
         roots.add(root.clone()).map_err(|e| format!("extra root certificate: {e}"))?;
     }
+    Ok(roots)
+}
+
+/// TLS settings of one user class, shared by all threads and made when the first is needed.
+#[derive(Debug)]
+pub(super) struct Tls {
+    authorities: Arc<Authorities>,
+    settings: TlsSettings,
+    base: OnceLock<Result<ClientConfig, String>>,
+}
+
+impl Tls {
+    /// As `settings` say.
+    pub(super) fn new(authorities: Arc<Authorities>, settings: TlsSettings) -> Tls {
+        Tls { authorities, settings, base: OnceLock::new() }
+    }
+
+    /// Makes the settings, once.
+    pub(super) fn load(&self) -> Result<&ClientConfig, String> {
+        let base = || config(self.authorities.load()?.clone(), &self.settings);
+        self.base.get_or_init(base).as_ref().map_err(Clone::clone)
+    }
+
+    /// A connector for one user that offers `version`, with its own session cache: a shared one would let a new
+    /// user resume another user's session and make handshakes look cheaper than they are.
+    pub(super) fn for_user(&self, version: HttpVersion) -> Result<TlsConnector, String> {
+        let mut config = self.load()?.clone();
+        let offered: &[&[u8]] = match version {
+            HttpVersion::Auto => &[b"h2", b"http/1.1"],
+            HttpVersion::Http1 => &[b"http/1.1"],
+            HttpVersion::Http2 => &[b"h2"],
+        };
+        config.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
+        config.resumption = Resumption::in_memory_sessions(SESSIONS_PER_USER);
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+fn config(roots: RootCertStore, settings: &TlsSettings) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| format!("TLS versions: {e}"))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if settings.insecure {
+        config.dangerous().set_certificate_verifier(Arc::new(AnyCertificate::default()));
+    }
     Ok(config)
 }

@@ -5,12 +5,13 @@
 //! it is aborted, when that takes too long, by dropping its future.
 
 use super::http::Client;
+use super::job::ClassConnections;
 use super::ledger::Line;
 use super::limits::{ON_START_RETRY_PAUSE_MIN, TIMER_ERROR};
 use super::roster::Place;
 use super::shared::Shared;
 use super::steps::Halt;
-use plan::model::{ConnectionSettings, UserClass};
+use plan::model::UserClass;
 use plan::scope::Scope;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -37,18 +38,18 @@ impl User {
         let class = job.plan.slots.of(place.slot);
         let mut scope = Scope::new(&job.facts, &job.plan, class, place.slot);
         scope.see_setup(&job.setup());
-        let settings = job.plan.classes[class.0 as usize].connection.clone();
-        User::with_scope(shared, place, scope, settings)
+        let connections = job.connections[class.0 as usize].clone();
+        User::with_scope(shared, place, scope, &connections)
     }
 
-    /// One that sees `scope` and connects as `settings` say.
+    /// One that sees `scope` and connects as `connections` say.
     pub(super) fn with_scope(
         shared: Rc<Shared>,
         place: Place,
         scope: Scope,
-        settings: ConnectionSettings,
+        connections: &ClassConnections,
     ) -> User {
-        let client = Client::new(shared.job.tls.clone(), shared.job.target.clone(), settings);
+        let client = Client::new(connections, shared.job.target.clone(), place.slot);
         User { shared, place, scope, client, submitted: None, late: Duration::ZERO, line: None }
     }
 

@@ -2,8 +2,11 @@
 
 mod certificate;
 mod chore;
+mod connect;
 mod flow;
+mod http2;
 mod iterations;
+mod relay;
 mod requests;
 mod rig;
 mod server;

@@ -4,9 +4,10 @@ use super::*;
 use crate::engine::outgoing::{self, Codings, Draft};
 use crate::engine::test_certificate::localhost;
 use crate::engine::test_server::{Answer, Server, Then};
+use crate::engine::tls::Authorities;
 use metrics::ErrorKind;
 use plan::judge::RenderedRequest;
-use plan::model::{Method, TlsSettings};
+use plan::model::{ConnectionSettings, Method, TlsSettings};
 use rustls::pki_types::CertificateDer;
 use std::future::Future;
 use std::time::Duration;
@@ -41,7 +42,9 @@ impl User {
         roots: Vec<CertificateDer<'static>>,
     ) -> User {
         let target = Arc::new(Origin::of(&Url::parse(target).unwrap()).unwrap());
-        let client = Client::new(Arc::new(Tls::new(roots)), target.clone(), settings);
+        let tls = Arc::new(Tls::new(Arc::new(Authorities::new(roots)), settings.tls.clone()));
+        let class = ClassConnections { settings: Arc::new(settings), tls };
+        let client = Client::new(&class, target.clone(), Slot(0));
         User { client, tally: Tally::new(Instant::now(), 1), target, limits }
     }
 
