@@ -76,13 +76,6 @@ pub struct ChoreSeries {
     pub kind: SeriesKind,
 }
 
-impl ChoreSeries {
-    /// Whether it counts requests. Transactions and completions are made of requests that count already.
-    pub fn is_request(&self) -> bool {
-        matches!(self.kind, SeriesKind::Request(_) | SeriesKind::Evaluation)
-    }
-}
-
 /// What setup saved: `setup.NAME` of every user and of teardown.
 #[derive(Clone, Debug, Default)]
 pub struct SetupValues {

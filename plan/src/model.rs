@@ -128,7 +128,14 @@ impl Series {
     /// Whether it counts in the totals of the plan and of its group. Transactions and completions do not: they
     /// are made of requests that do.
     pub fn is_request(&self) -> bool {
-        matches!(self.kind, SeriesKind::Request(_) | SeriesKind::Evaluation)
+        self.kind.is_request()
+    }
+}
+
+impl SeriesKind {
+    /// Whether it counts requests, or what would have been one.
+    pub fn is_request(self) -> bool {
+        matches!(self, SeriesKind::Request(_) | SeriesKind::Evaluation)
     }
 }
 

@@ -123,7 +123,7 @@ fn counted(chore: &Chore, kind: ChoreKind, windows: &[Window]) -> ChoreOutcome {
     for window in windows {
         outcome.aborted += window.aborted;
         for (id, stats) in &window.series {
-            if chore.series[id.0 as usize].is_request() {
+            if chore.series[id.0 as usize].kind.is_request() {
                 outcome.requests += stats.requests();
                 outcome.failures += stats.failed;
             }

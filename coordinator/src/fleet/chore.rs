@@ -335,4 +335,6 @@ fn requests(report: Option<&ChoreReport>) -> String {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -4,13 +4,13 @@ use crate::fleet::tests::{Harness, S, ack, id, outcome, rejection, send, window}
 use metrics::{ErrorCount, ErrorKind, SeriesId};
 use proto::message::FromAgent;
 
-const BOTH: ChoreConfigs = ChoreConfigs {
+pub(super) const BOTH: ChoreConfigs = ChoreConfigs {
     setup: Some(ChoreConfig { timeout: Duration::from_secs(60), n_series: 2 }),
     teardown: Some(ChoreConfig { timeout: Duration::from_secs(20), n_series: 1 }),
 };
 const VALUES: &[u8] = b"{\"tenant\":\"t-1\"}";
 
-fn done(chore: ChoreKind) -> ChoreReport {
+pub(super) fn done(chore: ChoreKind) -> ChoreReport {
     ChoreReport {
         run: id("r"),
         chore,
@@ -24,7 +24,7 @@ fn done(chore: ChoreKind) -> ChoreReport {
     }
 }
 
-fn failed(chore: ChoreKind, why: &str) -> ChoreReport {
+pub(super) fn failed(chore: ChoreKind, why: &str) -> ChoreReport {
     let errors = vec![ErrorCount {
         series: SeriesId(0),
         kind: ErrorKind::Status,
