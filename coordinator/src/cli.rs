@@ -58,6 +58,10 @@ pub struct RunArgs {
     /// How long to wait for them [default: 60s] [env: LOAD_TEST_AGENTS_TIMEOUT]
     #[arg(long, value_name = "DURATION")]
     pub agents_timeout: Option<String>,
+    /// When an agent is lost: `rebalance` moves its users to the others, `hold` goes on without them, `abort` stops
+    /// the run [default: rebalance] [env: LOAD_TEST_ON_AGENT_LOSS]
+    #[arg(long, value_name = "POLICY")]
+    pub on_agent_loss: Option<String>,
     /// Users at the peak [env: LOAD_TEST_USERS]
     #[arg(long, value_name = "N")]
     pub users: Option<String>,

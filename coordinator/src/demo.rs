@@ -2,6 +2,7 @@
 
 use crate::embedded::LocalTarget;
 use crate::exit::ExitCode;
+use crate::fleet::OnAgentLoss;
 use crate::report::Style;
 use crate::run::{Job, run, tell};
 use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig};
@@ -42,6 +43,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         bundle: Bundle { file: FILE.to_owned(), source: PLAN.to_owned(), settings },
         expect_agents: 0,
         agents_timeout: DEFAULT_AGENTS_TIMEOUT,
+        on_agent_loss: OnAgentLoss::default(),
         listen: DEFAULT_LISTEN,
         local_target: LocalTarget::Yes,
         report_dir: config.report_dir,

@@ -14,7 +14,7 @@ pub enum ExitCode {
     Usage = 2,
     /// The plan or its data is wrong.
     Plan = 3,
-    /// Agents did not come, or none was left.
+    /// Agents did not come, or were lost beyond what is allowed.
     Agents = 4,
     /// There is no answer: setup failed, no data, too much lost, or a generator that was itself the bottleneck.
     Inconclusive = 98,
@@ -41,7 +41,7 @@ impl ExitCode {
             _ if record.facts.setup_failed() => ExitCode::Inconclusive,
             _ if record.facts.not_started.is_some() => ExitCode::Agents,
             Verdict::Fail => ExitCode::Failed,
-            Verdict::Inconclusive if nobody_left => ExitCode::Agents,
+            Verdict::Inconclusive if nobody_left || record.facts.gave_up.is_some() => ExitCode::Agents,
             Verdict::Inconclusive => ExitCode::Inconclusive,
             Verdict::Pass | Verdict::Warn => ExitCode::Passed,
         }

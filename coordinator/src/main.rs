@@ -140,6 +140,7 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         bundle,
         expect_agents: config.expect_agents,
         agents_timeout: config.agents_timeout,
+        on_agent_loss: config.on_agent_loss,
         listen: config.listen,
         local_target: LocalTarget::No,
         report_dir: config.report_dir,

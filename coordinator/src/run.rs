@@ -2,11 +2,13 @@
 
 use crate::embedded::{Embedded, LocalTarget};
 use crate::exit::ExitCode;
-use crate::fleet::{AgentId, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, Outcome};
+use crate::fleet::{
+    AgentId, Cause, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentLoss, Outcome,
+};
 use crate::grpc::{Observer, drive, serve};
 use crate::reach::{self, Reach};
 use crate::report::{Report, ReportError, Style, render_text, write_json};
-use crate::results::{AgentFacts, Results, RunFacts};
+use crate::results::{AgentFacts, GaveUp, Results, RunFacts};
 use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
 use plan::chore::{Chore, ChoreKind};
@@ -37,6 +39,8 @@ pub struct Job {
     pub expect_agents: u32,
     /// How long to wait for them.
     pub agents_timeout: Duration,
+    /// What to do when one of them is lost.
+    pub on_agent_loss: OnAgentLoss,
     /// Where agents attach.
     pub listen: SocketAddr,
     /// Whether the target runs in this process too.
@@ -212,7 +216,8 @@ fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: P
         n_series: plan.series.len() as u32,
         users: plan.schedule.max_users(),
         classes: plan.slots.clone(),
-        schedule_end: plan.schedule.end(),
+        schedule: plan.schedule.clone(),
+        on_agent_loss: job.on_agent_loss,
         stop_timeout: plan.stop_timeout,
         expect_agents: job.expect_agents.max(1),
         agents_timeout: job.agents_timeout,
@@ -293,8 +298,13 @@ impl Watch {
         let now = (Instant::now(), Timestamp::now());
         let (t0, started_at) = self.started.unwrap_or(now);
         let (end, ended_at) = self.ended.unwrap_or(now);
+        let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
+        let gave_up = match &outcome.stopped {
+            Some((at, Cause::AgentLost(agent))) => Some(GaveUp { at: *at, agent: agent.clone() }),
+            Some((_, Cause::Operator)) | None => None,
+        };
         let (not_started, interrupted) = match outcome.started {
-            Ok(_) => (None, outcome.interrupted),
+            Ok(_) => (None, stopped.filter(|_| gave_up.is_none())),
             Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason), None),
             Err(NotStarted::Interrupted) => {
                 (Some("interrupted before the run began".to_owned()), Some(Duration::ZERO))
@@ -305,10 +315,11 @@ impl Watch {
             plan_sha256,
             started_at,
             ended_at,
-            measured: end.saturating_duration_since(t0).min(interrupted.unwrap_or(plan.schedule.end())),
+            measured: end.saturating_duration_since(t0).min(stopped.unwrap_or(plan.schedule.end())),
             start_skew: None,
             agents: outcome.agents.iter().map(AgentFacts::from).collect(),
             interrupted,
+            gave_up,
             not_started,
             setup: outcome.setup,
             teardown: outcome.teardown,

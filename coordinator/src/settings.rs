@@ -1,6 +1,7 @@
 //! What the command line and the environment mean: valid values, or the flag, the value and the remedy.
 
 use crate::cli::{DemoArgs, RunArgs};
+use crate::fleet::OnAgentLoss;
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
 use plan::Settings;
 use plan::schedule::Schedule;
@@ -39,6 +40,8 @@ pub struct RunConfig {
     pub expect_agents: u32,
     /// How long to wait for them.
     pub agents_timeout: Duration,
+    /// What to do when one of them is lost.
+    pub on_agent_loss: OnAgentLoss,
     /// Where agents connect to.
     pub listen: SocketAddr,
     /// Whether the web page is left out.
@@ -86,12 +89,15 @@ impl RunConfig {
             Text::find("--expect-agents", "LOAD_TEST_EXPECT_AGENTS", args.expect_agents.as_deref(), env);
         let timeout =
             Text::find("--agents-timeout", "LOAD_TEST_AGENTS_TIMEOUT", args.agents_timeout.as_deref(), env);
+        let loss =
+            Text::find("--on-agent-loss", "LOAD_TEST_ON_AGENT_LOSS", args.on_agent_loss.as_deref(), env);
         let listen = Text::find("--listen", "LOAD_TEST_LISTEN", args.listen.as_deref(), env);
         let profile = Text::find("--profile", "LOAD_TEST_PROFILE", args.profile.as_deref(), env);
         Ok(RunConfig {
             plan_path: plan.unwrap_or_else(|| DEFAULT_PLAN.into()),
             expect_agents: agents.map_or(Ok(0), |t| t.integer(0, MAX_AGENTS.into()))? as u32,
             agents_timeout: timeout.map_or(Ok(DEFAULT_AGENTS_TIMEOUT), Text::duration)?,
+            on_agent_loss: loss.map_or(Ok(OnAgentLoss::default()), Text::on_agent_loss)?,
             listen: listen.map_or(Ok(DEFAULT_LISTEN), Text::address)?,
             no_ui: args.no_ui || switch("LOAD_TEST_NO_UI", env)?,
             report_dir: report_dir(args.report_dir.as_ref(), env),
@@ -251,6 +257,18 @@ impl<'a> Text<'a> {
             && self.value.chars().all(|c| c.is_ascii_digit() || c == '.');
         let rate = if bare { parse_rate(&format!("{}/s", self.value)) } else { parse_rate(self.value) };
         rate.map_err(|error| self.unit_error(error))
+    }
+
+    fn on_agent_loss(self) -> Result<OnAgentLoss, UsageError> {
+        match self.value {
+            "rebalance" => Ok(OnAgentLoss::Rebalance),
+            "hold" => Ok(OnAgentLoss::Hold),
+            "abort" => Ok(OnAgentLoss::Abort),
+            _ => {
+                Err(self
+                    .error(format!("{} is no policy", self.quoted()), "write `rebalance`, `hold` or `abort`"))
+            }
+        }
     }
 
     fn address(self) -> Result<SocketAddr, UsageError> {

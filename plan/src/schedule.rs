@@ -14,8 +14,11 @@
 //!   0 +--'----------------------`--> t
 //! ```
 
+mod restart;
+
 use crate::slot::Slot;
 use metrics::unit::Rate;
+pub use restart::Restarts;
 use std::time::Duration;
 
 /// One straight piece of U(t).

@@ -9,4 +9,5 @@ pub mod hostile;
 pub mod peer;
 pub mod plan_file;
 pub mod process;
+pub mod recorder;
 pub mod things;

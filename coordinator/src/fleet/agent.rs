@@ -1,6 +1,7 @@
 //! One agent as the fleet sees it.
 
 use super::iterations::Iterations;
+use super::loss::HandedOver;
 use super::{AgentId, AgentOutcome, SessionId};
 use plan::slot::Slot;
 use proto::message::{Cumulative, Hello, WindowReport};
@@ -15,6 +16,8 @@ pub(super) struct Agent {
     pub(super) peer: String,
     /// When it last said anything.
     pub(super) heard: Duration,
+    /// When its lease was last renewed.
+    pub(super) leased: Duration,
     pub(super) stage: Stage,
     /// Whether its stream has ended.
     pub(super) gone: bool,
@@ -26,6 +29,18 @@ pub(super) struct Agent {
     pub(super) cumulative: Cumulative,
     /// Requests open at the end of that window.
     pub(super) in_flight: u64,
+    pub(super) orphans: Orphans,
+}
+
+/// Who has an agent's users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orphans {
+    /// The agent, or nobody until the end of the run.
+    None,
+    /// Nobody: others may have them from this time on.
+    FreeAt(Duration),
+    /// Others, as far as possible.
+    Gone(HandedOver),
 }
 
 /// How far an agent has come.
@@ -62,12 +77,14 @@ impl Agent {
             hello,
             peer,
             heard: now,
+            leased: now,
             stage: Stage::Waiting,
             gone: false,
             slots: Vec::new(),
             applied: 0,
             cumulative: Cumulative::default(),
             in_flight: 0,
+            orphans: Orphans::None,
         }
     }
 
@@ -96,6 +113,10 @@ impl Agent {
             lost: match &self.stage {
                 Stage::Lost { reason, at } => Some((reason.clone(), *at)),
                 _ => None,
+            },
+            handed_over: match self.orphans {
+                Orphans::Gone(handed_over) => Some(handed_over),
+                Orphans::None | Orphans::FreeAt(_) => None,
             },
         }
     }

@@ -13,21 +13,81 @@ pub fn deal(users: u32, classes: &Classes, capacities: &[u32]) -> Option<Vec<Vec
     if capacities.iter().map(|&c| u64::from(c)).sum::<u64>() < u64::from(users) {
         return None;
     }
-    let mut hands: Vec<Vec<Slot>> = vec![Vec::new(); capacities.len()];
-    let mut of_class: Vec<Vec<u32>> = vec![Vec::new(); capacities.len()];
+    let mut table = Table::new(classes, capacities);
     for slot in (0..users).map(Slot) {
-        let class = classes.of(slot).0 as usize;
-        let agent = (0..hands.len())
-            .filter(|&agent| hands[agent].len() < capacities[agent] as usize)
-            .min_by_key(|&agent| (hands[agent].len(), of_class[agent].get(class).copied().unwrap_or(0)))?;
-        hands[agent].push(slot);
-        let counts = &mut of_class[agent];
-        if counts.len() <= class {
-            counts.resize(class + 1, 0);
-        }
-        counts[class] += 1;
+        table.deal(slot)?;
     }
-    Some(hands)
+    Some(table.hands.into_iter().map(|hand| hand.dealt).collect())
+}
+
+/// Deals `slots` in the same way to agents that have users: `held` are theirs, `capacities` the most that they
+/// accept. Gives what each one gets on top; slots for which there is no room are in no hand.
+pub(super) fn spread(
+    slots: &[Slot],
+    classes: &Classes,
+    held: &[&[Slot]],
+    capacities: &[u32],
+) -> Vec<Vec<Slot>> {
+    let mut table = Table::new(classes, capacities);
+    for (agent, held) in held.iter().enumerate() {
+        for &slot in *held {
+            table.seat(agent, slot);
+        }
+        table.hands[agent].dealt.clear();
+    }
+    for &slot in slots {
+        if table.deal(slot).is_none() {
+            break;
+        }
+    }
+    table.hands.into_iter().map(|hand| hand.dealt).collect()
+}
+
+/// The agents' hands while slots are dealt.
+struct Table<'a> {
+    classes: &'a Classes,
+    hands: Vec<Hand>,
+}
+
+struct Hand {
+    capacity: usize,
+    held: usize,
+    /// Of them, by class.
+    of_class: Vec<u32>,
+    dealt: Vec<Slot>,
+}
+
+impl<'a> Table<'a> {
+    fn new(classes: &'a Classes, capacities: &[u32]) -> Table<'a> {
+        let hand = |&capacity: &u32| Hand {
+            capacity: capacity as usize,
+            held: 0,
+            of_class: Vec::new(),
+            dealt: Vec::new(),
+        };
+        Table { classes, hands: capacities.iter().map(hand).collect() }
+    }
+
+    /// Deals `slot` to whoever has least; `None` if nobody has room.
+    fn deal(&mut self, slot: Slot) -> Option<()> {
+        let class = self.classes.of(slot).0 as usize;
+        let load = |hand: &Hand| (hand.held, hand.of_class.get(class).copied().unwrap_or(0));
+        let open = self.hands.iter().enumerate().filter(|(_, hand)| hand.held < hand.capacity);
+        let (agent, _) = open.min_by_key(|(_, hand)| load(hand))?;
+        self.seat(agent, slot);
+        Some(())
+    }
+
+    fn seat(&mut self, agent: usize, slot: Slot) {
+        let class = self.classes.of(slot).0 as usize;
+        let hand = &mut self.hands[agent];
+        hand.dealt.push(slot);
+        hand.held += 1;
+        if hand.of_class.len() <= class {
+            hand.of_class.resize(class + 1, 0);
+        }
+        hand.of_class[class] += 1;
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +133,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn users_of_a_lost_agent_are_spread_over_those_that_have_room() {
+        let classes = Classes::new(&[1, 1]).unwrap();
+        let slots = |slots: &[u32]| -> Vec<Slot> { slots.iter().map(|&s| Slot(s)).collect() };
+        let check = |orphans: &[u32], held: &[&[u32]], capacities: &[u32], expected: &[&[u32]]| {
+            let held: Vec<Vec<Slot>> = held.iter().map(|held| slots(held)).collect();
+            let held: Vec<&[Slot]> = held.iter().map(Vec::as_slice).collect();
+            let expected: Vec<Vec<Slot>> = expected.iter().map(|dealt| slots(dealt)).collect();
+            assert_eq!(spread(&slots(orphans), &classes, &held, capacities), expected);
+        };
+        check(&[2, 5, 8, 11], &[&[0, 3, 6, 9], &[1, 4, 7, 10]], &[100, 100], &[&[2, 11], &[5, 8]]);
+        check(&[2, 5, 8], &[&[0], &[1, 3, 4, 6]], &[100, 100], &[&[2, 5, 8], &[]]);
+        check(&[2, 5, 8], &[&[0], &[1]], &[2, 1], &[&[2], &[]]);
+        check(&[2, 5, 8], &[&[0], &[1]], &[0, 3], &[&[], &[2, 5]]);
+        check(&[2], &[], &[], &[]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The end of a run: what has begun is torn down, streams are closed, the outcome is told.
 
 use super::agent::Agent;
-use super::{Fleet, NotStarted, Outcome, Output, Phase, SessionId};
+use super::{Cause, Fleet, NotStarted, Outcome, Output, Phase, SessionId};
 use std::time::Duration;
 
 /// What is known when nobody has users any more.
@@ -9,19 +9,19 @@ use std::time::Duration;
 pub(super) struct Ending {
     /// T0, or why there was none.
     pub(super) started: Result<Duration, NotStarted>,
-    /// Since T0.
-    pub(super) interrupted: Option<Duration>,
+    /// When, since T0, and why it was stopped.
+    pub(super) stopped: Option<(Duration, Cause)>,
 }
 
 impl Fleet {
     /// Nobody has users any more: what has begun is torn down, then the run is over.
     pub(super) fn conclude(&mut self, now: Duration, started: Result<Duration, NotStarted>) {
-        let interrupted = match self.phase {
-            Phase::Running { interrupted, .. } => interrupted,
+        let stopped = match self.phase {
+            Phase::Running { stopped, .. } => stopped.zip(self.cause.take()),
             Phase::Mustering { .. } | Phase::TearingDown | Phase::Over => None,
         };
         let begun = started.is_ok() || self.chores.setup_has_begun();
-        self.ending = Some(Ending { started, interrupted });
+        self.ending = Some(Ending { started, stopped });
         // Not if it has ended, which is the rule.
         self.stop_setup(now);
         if begun && self.config.chores.teardown.is_some() {
@@ -33,7 +33,7 @@ impl Fleet {
     }
 
     pub(super) fn finish(&mut self) {
-        let Some(Ending { started, interrupted }) = self.ending.take() else { return };
+        let Some(Ending { started, stopped }) = self.ending.take() else { return };
         self.phase = Phase::Over;
         let (setup, teardown) = self.chores.ends(&self.config.chores);
         let sessions: Vec<SessionId> =
@@ -48,6 +48,6 @@ impl Fleet {
             .filter(|a| started.is_ok() && !a.slots.is_empty())
             .map(Agent::outcome)
             .collect();
-        self.outputs.push_back(Output::Finished(Outcome { started, interrupted, agents, setup, teardown }));
+        self.outputs.push_back(Output::Finished(Outcome { started, stopped, agents, setup, teardown }));
     }
 }

@@ -21,6 +21,7 @@
 //! | Mustering | time is up, too few can come, or Stop     | Over    | Finished                            |
 //! | Running   | window                                    | -       | Apply, then WindowAck               |
 //! | Running   | an agent is silent, gone or wrong         | -       | it is lost, the others go on        |
+//! | Running   | the lease of a lost agent is surely over  | -       | its users move, Assign to others    |
 //! | Running   | Stop                                      | -       | Stop to all                         |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
 //!
@@ -31,6 +32,7 @@ mod chore;
 mod deal;
 mod ending;
 mod iterations;
+mod loss;
 mod muster;
 mod outcome;
 #[cfg(test)]
@@ -43,9 +45,12 @@ pub use chore::{ChoreConfig, ChoreConfigs, ChoreEnd, ChoreStatus};
 pub use deal::deal;
 use ending::Ending;
 use iterations::Iterations;
-pub use outcome::{AgentOutcome, NotStarted, Outcome};
+use loss::Parting;
+pub use loss::{HandedOver, OnAgentLoss};
+pub use outcome::{AgentOutcome, Cause, NotStarted, Outcome};
 use plan::chore::ChoreKind;
-use plan::slot::Classes;
+use plan::schedule::Schedule;
+use plan::slot::{Classes, Slot};
 use proto::message::{FromAgent, PlanDigests, RejectCode, RunId, ToAgent, WindowReport};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -64,8 +69,9 @@ pub const LEASE: Duration = Duration::from_secs(4);
 /// How often an agent renews its lease.
 pub const RENEW: Duration = Duration::from_secs(1);
 
-/// A silent agent is lost once its lease is surely over, clocks that drift included.
-const SILENCE: Duration = Duration::from_millis(4_500);
+/// How long after its last renewal an agent's lease is surely over, with clocks that drift by 0.1 % and half a second to
+/// notice. Nobody else gets its users before. An agent that is silent for as long is lost.
+const SILENCE: Duration = Duration::from_millis(4_504);
 
 /// Longest wait for a Hello on a new stream.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,8 +102,10 @@ pub struct FleetConfig {
     pub users: u32,
     /// Their classes.
     pub classes: Classes,
-    /// When the schedule ends, since T0.
-    pub schedule_end: Duration,
+    /// When they exist.
+    pub schedule: Schedule,
+    /// What to do when an agent is lost.
+    pub on_agent_loss: OnAgentLoss,
     /// How long running iterations may take to finish.
     pub stop_timeout: Duration,
     /// Agents to wait for, at least 1.
@@ -167,7 +175,7 @@ pub enum Output {
         /// The agents of the run.
         agents: Vec<AgentId>,
     },
-    /// The operator stopped the run `at` after T0: no users are wanted from then on.
+    /// The run is stopped `at` after T0: no users are wanted from then on.
     Stopping {
         /// Since T0.
         at: Duration,
@@ -206,6 +214,10 @@ pub struct Fleet {
     next_agent: u32,
     revision: u64,
     iterations: Iterations,
+    /// Why the run was stopped, if it was.
+    cause: Option<Cause>,
+    /// Since T0: before this, users that moved do not start.
+    not_before: BTreeMap<Slot, Duration>,
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
     chores: Chores,
@@ -223,7 +235,7 @@ struct Greeting {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
     Mustering { until: Duration },
-    Running { t0: Duration, interrupted: Option<Duration>, overdue: Duration },
+    Running { t0: Duration, stopped: Option<Duration>, overdue: Duration },
     TearingDown,
     Over,
 }
@@ -234,6 +246,8 @@ impl Fleet {
         Fleet {
             phase: Phase::Mustering { until: now + config.agents_timeout },
             iterations: Iterations::new(config.users),
+            cause: None,
+            not_before: BTreeMap::new(),
             config,
             greeting: BTreeMap::new(),
             agents: Vec::new(),
@@ -257,9 +271,9 @@ impl Fleet {
                 if let Some(greeting) = self.greeting.remove(&session) {
                     self.remember(format!("{} ended before its Hello: {reason}", greeting.peer));
                 }
-                self.lose(now, session, &reason);
+                self.lose(now, session, &reason, Parting::Silent);
             }
-            Input::Stop => self.stop(now),
+            Input::Stop => self.stop(now, Cause::Operator),
         }
         self.advance(now);
     }
@@ -289,11 +303,12 @@ impl Fleet {
             .collect();
         for (session, reason) in gone {
             self.outputs.push_back(Output::Close { session });
-            self.lose(now, session, &reason);
+            self.lose(now, session, &reason, Parting::Silent);
         }
         if let Some((session, kind)) = self.chores.overdue(now) {
             self.outputs.push_back(Output::Close { session });
-            self.lose(now, session, &format!("its {} did not end in time", kind.name()));
+            let reason = format!("its {} did not end in time", kind.name());
+            self.lose(now, session, &reason, Parting::Silent);
         }
         if matches!(self.phase, Phase::Mustering { until } if until <= now) {
             self.give_up(now);
@@ -316,7 +331,8 @@ impl Fleet {
         let chore = self.chores.due_at(self.phase);
         let greeting = self.greeting.values().map(|greeting| greeting.until);
         let silence = self.live().map(|agent| agent.heard + SILENCE);
-        phase.into_iter().chain(chore).chain(greeting).chain(silence).min()
+        let orphans = self.next_hand_over();
+        phase.into_iter().chain(chore).chain(greeting).chain(silence).chain(orphans).min()
     }
 
     fn live(&self) -> impl Iterator<Item = &Agent> {
@@ -350,7 +366,10 @@ impl Fleet {
         agent.heard = now;
         match message {
             FromAgent::Hello(_) => self.drop_agent(now, session, "it said Hello twice"),
-            FromAgent::Renew { n, users: _ } => self.send(session, ToAgent::Lease { n, ttl: LEASE }),
+            FromAgent::Renew { n, users: _ } => {
+                agent.leased = now;
+                self.send(session, ToAgent::Lease { n, ttl: LEASE });
+            }
             FromAgent::PlanState { run, state } if run == self.config.run => self.plan_state(session, state),
             FromAgent::AssignAck { run, revision } if run == self.config.run => {
                 if agent.stage == Stage::Assigned && revision == self.revision {
@@ -363,7 +382,7 @@ impl Fleet {
             }
             FromAgent::Goodbye { reason } => {
                 self.outputs.push_back(Output::Close { session });
-                self.lose(now, session, &format!("it left: {reason}"));
+                self.lose(now, session, &format!("it left: {reason}"), Parting::Stopped);
             }
             FromAgent::PlanState { .. }
             | FromAgent::AssignAck { .. }
@@ -386,7 +405,7 @@ impl Fleet {
                 self.outputs.push_back(Output::Apply { agent: agent.id, window });
                 if agent.stage == Stage::Finished {
                     self.outputs.push_back(Output::Gone { agent: agent.id });
-                    self.note_early_end(now, session);
+                    self.ended_early(now, session);
                 }
             }
         }
@@ -394,73 +413,24 @@ impl Fleet {
         self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: applied });
     }
 
-    /// Says that an agent ended its users by itself, long before the schedule does. All that it measured is in;
-    /// the users that are missing from then on show in the results.
-    fn note_early_end(&mut self, now: Duration, session: SessionId) {
-        let Phase::Running { t0, interrupted: None, .. } = self.phase else { return };
-        let left = (t0 + self.config.schedule_end).saturating_sub(now);
-        if let Some(agent) = self.agents.iter().find(|a| a.session == session)
-            && left > EARLY
-            && !agent.slots.is_empty()
-        {
-            let (name, users) = (&agent.hello.name, agent.slots.len());
-            let text = format!("agent {name} ended its {users} users {:.1} s early", left.as_secs_f64());
-            self.note(text);
-        }
-    }
-
     /// Ends the stream of an agent that broke the protocol.
     fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
         self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
         self.outputs.push_back(Output::Close { session });
-        self.lose(now, session, problem);
+        self.lose(now, session, problem, Parting::Silent);
     }
 
-    /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
-    fn lose(&mut self, now: Duration, session: SessionId, reason: &str) {
-        let Some(index) = self.agents.iter().position(|a| a.session == session && !a.gone) else { return };
-        let (was_live, heard) = (self.agents[index].is_live(), self.agents[index].heard);
-        self.agents[index].gone = true;
-        self.lose_chore(session, heard, reason);
-        if !was_live {
-            return;
-        }
-        match self.phase {
-            Phase::Mustering { .. } => {
-                let agent = self.agents.remove(index);
-                self.note(format!("agent {} is gone: {reason}", agent.hello.name));
-                for other in &mut self.agents {
-                    if matches!(other.stage, Stage::Assigned | Stage::Armed) {
-                        other.stage = Stage::Ready;
-                    }
-                }
-            }
-            Phase::Running { t0, .. } => {
-                self.chores.wait_for_lease(heard);
-                let agent = &mut self.agents[index];
-                let at = now.saturating_sub(t0);
-                agent.stage = Stage::Lost { reason: reason.to_owned(), at };
-                let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.slots.len());
-                self.outputs.push_back(Output::Gone { agent: id });
-                self.note(format!(
-                    "agent {name} with {users} users was lost {:.1} s into the run: {reason}",
-                    at.as_secs_f64()
-                ));
-            }
-            Phase::TearingDown | Phase::Over => {}
-        }
-    }
-
-    fn stop(&mut self, now: Duration) {
+    fn stop(&mut self, now: Duration, cause: Cause) {
         match &mut self.phase {
             Phase::Mustering { .. } => {
                 if !self.stop_setup(now) {
                     self.conclude(now, Err(NotStarted::Interrupted));
                 }
             }
-            Phase::Running { t0, interrupted, overdue } if interrupted.is_none() => {
+            Phase::Running { t0, stopped, overdue } if stopped.is_none() => {
                 let at = now.saturating_sub(*t0);
-                *interrupted = Some(at);
+                *stopped = Some(at);
+                self.cause = Some(cause);
                 *overdue = (*overdue).min(now + self.config.stop_timeout + LAST_WINDOW_GRACE);
                 let timeout = self.config.stop_timeout;
                 self.outputs.push_back(Output::Stopping { at });
@@ -475,6 +445,7 @@ impl Fleet {
 
     /// Moves on as far as the agents' stages allow.
     fn advance(&mut self, now: Duration) {
+        self.hand_over_due(now);
         match self.phase {
             Phase::Mustering { .. } => match self.failed_setup() {
                 Some(why) => self.conclude(now, Err(why)),

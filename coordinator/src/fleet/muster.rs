@@ -2,9 +2,9 @@
 
 use super::agent::{Agent, Stage};
 use super::{
-    AgentId, Fleet, LAST_WINDOW_GRACE, NotStarted, Output, Phase, RENEW, START_AHEAD, SessionId, deal,
+    AgentId, Fleet, LAST_WINDOW_GRACE, NotStarted, Output, Parting, Phase, RENEW, START_AHEAD, SessionId,
+    deal,
 };
-use plan::slot::Seat;
 use proto::message::{Hello, PlanDigests, RejectCode, ToAgent, Welcome};
 use proto::version;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Fleet {
             && matches!(self.phase, Phase::Mustering { .. })
         {
             self.outputs.push_back(Output::Close { session: old });
-            self.lose(now, old, "it attached again");
+            self.lose(now, old, "it attached again", Parting::Silent);
         }
         if let Some((code, message)) = self.unwanted(&hello) {
             return self.turn_away(session, code, message);
@@ -167,20 +167,15 @@ impl Fleet {
         for (index, slots) in hands.into_iter().enumerate() {
             let agent = &mut self.agents[index];
             agent.stage = Stage::Assigned;
-            agent.slots.clone_from(&slots);
-            let session = agent.session;
-            let seats = slots.into_iter().map(Seat::fresh).collect();
-            self.send(
-                session,
-                ToAgent::Assign { run: self.config.run.clone(), revision: self.revision, seats },
-            );
+            agent.slots = slots;
+            self.send_seats(index);
         }
     }
 
     pub(super) fn start(&mut self, now: Duration) {
         let t0 = now + START_AHEAD;
-        let overdue = t0 + self.config.schedule_end + self.config.stop_timeout + LAST_WINDOW_GRACE;
-        self.phase = Phase::Running { t0, interrupted: None, overdue };
+        let overdue = t0 + self.config.schedule.end() + self.config.stop_timeout + LAST_WINDOW_GRACE;
+        self.phase = Phase::Running { t0, stopped: None, overdue };
         for index in 0..self.agents.len() {
             self.agents[index].stage = Stage::Running;
             let session = self.agents[index].session;

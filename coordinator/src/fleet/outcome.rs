@@ -1,6 +1,6 @@
 //! What the fleet did, for the report.
 
-use super::{AgentId, ChoreEnd};
+use super::{AgentId, ChoreEnd, HandedOver};
 use proto::message::Cumulative;
 use std::time::Duration;
 
@@ -9,14 +9,23 @@ use std::time::Duration;
 pub struct Outcome {
     /// T0 on the fleet's clock, or why the run never started.
     pub started: Result<Duration, NotStarted>,
-    /// How long after T0 the operator stopped the run.
-    pub interrupted: Option<Duration>,
+    /// When, since T0, and why the run was stopped before its schedule ended.
+    pub stopped: Option<(Duration, Cause)>,
     /// Every agent of a run that started, in the order in which they came.
     pub agents: Vec<AgentOutcome>,
     /// What became of setup, if the plan has one.
     pub setup: Option<ChoreEnd>,
     /// What became of teardown, if the plan has one.
     pub teardown: Option<ChoreEnd>,
+}
+
+/// Why a run was stopped before its schedule ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The operator wished it.
+    Operator,
+    /// This agent was lost, and the run was not to go on without it.
+    AgentLost(String),
 }
 
 /// Why a run never started.
@@ -53,4 +62,6 @@ pub struct AgentOutcome {
     pub finished: bool,
     /// Why and when (since T0) it was lost.
     pub lost: Option<(String, Duration)>,
+    /// What became of its users when it was lost or left.
+    pub handed_over: Option<HandedOver>,
 }

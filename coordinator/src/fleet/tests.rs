@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod loss;
+
 use super::*;
 use metrics::{PhaseSums, SeriesId};
 use plan::slot::{Seat, Slot};
@@ -22,11 +25,15 @@ pub(super) fn digests() -> PlanDigests {
 
 impl Harness {
     pub(super) fn new(expect_agents: u32, users: u32) -> Harness {
-        Harness::with_chores(expect_agents, users, ChoreConfigs::default())
+        Harness::with(expect_agents, users, |_| {})
     }
 
     pub(super) fn with_chores(expect_agents: u32, users: u32, chores: ChoreConfigs) -> Harness {
-        let config = FleetConfig {
+        Harness::with(expect_agents, users, |config| config.chores = chores)
+    }
+
+    fn with(expect_agents: u32, users: u32, change: impl FnOnce(&mut FleetConfig)) -> Harness {
+        let mut config = FleetConfig {
             run: id("r"),
             build: "0.1.0".to_owned(),
             bundle: Bytes::from_static(b"plan"),
@@ -34,20 +41,27 @@ impl Harness {
             n_series: 2,
             users,
             classes: Classes::new(&[1]).unwrap(),
-            schedule_end: 10 * S,
+            schedule: Schedule::constant(users, None, 10 * S),
+            on_agent_loss: OnAgentLoss::Rebalance,
             stop_timeout: 30 * S,
             expect_agents,
             agents_timeout: 60 * S,
-            chores,
+            chores: ChoreConfigs::default(),
             capacity_remedy: "add agents".to_owned(),
         };
+        change(&mut config);
         Harness { fleet: Fleet::new(config, Duration::ZERO), now: Duration::ZERO }
     }
 
     pub(super) fn running(agents: u64, users: u32) -> Harness {
-        let mut h = Harness::new(agents as u32, users);
+        Harness::new(agents as u32, users).run(agents, 1000)
+    }
+
+    /// Runs with `agents` that take at most `max_users` each.
+    fn run(mut self, agents: u64, max_users: u32) -> Harness {
+        let h = &mut self;
         for session in 1..=agents {
-            h.attach(session, &format!("a{session}"));
+            h.attach_with(session, Hello { max_users, ..hello(&format!("a{session}")) });
         }
         for session in 1..=agents {
             h.ready(session);
@@ -56,7 +70,7 @@ impl Harness {
             h.says(session, FromAgent::AssignAck { run: id("r"), revision: 1 });
         }
         assert!(matches!(h.fleet.phase, Phase::Running { .. }));
-        h
+        self
     }
 
     pub(super) fn input(&mut self, input: Input) -> Vec<Output> {
@@ -200,6 +214,7 @@ fn a_run_from_the_first_hello_to_the_last_window() {
 
     let apply = |agent, window| Output::Apply { agent: AgentId(agent), window };
     assert_eq!(h.says(1, FromAgent::Window(window(1, 7, false))), [apply(0, window(1, 7, false)), ack(1, 1)]);
+    h.now += START_AHEAD + 10 * S;
     assert_eq!(
         h.says(1, FromAgent::Window(window(2, 7, true))),
         [apply(0, window(2, 7, true)), Output::Gone { agent: AgentId(0) }, ack(1, 2)]
@@ -208,7 +223,7 @@ fn a_run_from_the_first_hello_to_the_last_window() {
     assert_eq!(end[..3], [apply(1, window(1, 3, true)), Output::Gone { agent: AgentId(1) }, ack(2, 1)]);
     let outcome = outcome(&end);
     assert_eq!(outcome.started, Ok(START_AHEAD));
-    assert_eq!(outcome.interrupted, None);
+    assert_eq!(outcome.stopped, None);
     let summary: Vec<_> =
         outcome.agents.iter().map(|a| (a.users, a.windows, a.cumulative.ok, a.finished)).collect();
     assert_eq!(summary, [(3, 2, 14, true), (2, 1, 3, true)]);
@@ -404,8 +419,9 @@ fn a_silent_agent_is_lost_once_its_lease_is_surely_over() {
         let lease = send(2, ToAgent::Lease { n: 1, ttl: LEASE });
         assert_eq!(h.says(2, FromAgent::Renew { n: 1, users: 1 }), [lease]);
     }
-    let outputs = h.wait(S / 2);
-    assert_eq!(outputs, [Output::Close { session: SessionId(1) }, Output::Gone { agent: AgentId(0) }]);
+    let outputs = h.wait(SILENCE.saturating_sub(4 * S));
+    assert_eq!(outputs[..2], [Output::Close { session: SessionId(1) }, Output::Gone { agent: AgentId(0) }]);
+    assert!(matches!(outputs[2..], [Output::Send { message: ToAgent::Assign { .. }, .. }]), "its users move");
 }
 
 #[test]
@@ -434,7 +450,7 @@ fn stop_reaches_every_agent_once_and_the_outcome_says_when() {
     assert_eq!(h.input(Input::Stop), []);
     h.says(1, FromAgent::Window(window(1, 1, true)));
     let end = h.says(2, FromAgent::Window(window(1, 1, true)));
-    assert_eq!(outcome(&end).interrupted, Some(3 * S));
+    assert_eq!(outcome(&end).stopped, Some((3 * S, Cause::Operator)));
 
     let mut mustering = Harness::new(1, 1);
     assert_eq!(outcome(&mustering.input(Input::Stop)).started, Err(NotStarted::Interrupted));

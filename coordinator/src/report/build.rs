@@ -2,11 +2,12 @@
 
 use super::model::{
     AccountRow, AccountingPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow, LatencyPart,
-    PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, ThresholdRow, TimelineRow, Totals, UsersPart,
+    LossRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, ThresholdRow, TimelineRow, Totals,
+    UsersPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
-use crate::results::{Accounting, Generator, JudgedThreshold, Point, Record};
+use crate::results::{Accounting, AgentFacts, Generator, JudgedThreshold, Point, Record};
 use jiff::Timestamp;
 use metrics::threshold::Status;
 use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
@@ -43,6 +44,7 @@ impl Report {
                 actual_user_seconds: record.users.actual().as_secs_f64(),
                 missing_user_seconds: record.users.missing.as_secs_f64(),
                 start_skew_ms: record.facts.start_skew.map(milliseconds),
+                losses: losses(record),
             },
             timeline: record.timeline.iter().map(|point| timeline(point, record.timeline_step)).collect(),
             setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
@@ -179,6 +181,19 @@ fn errors(record: &Record) -> Vec<ErrorRow> {
     let mut rows: Vec<ErrorRow> = record.errors.rows().map(row).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.count));
     rows
+}
+
+fn losses(record: &Record) -> Vec<LossRow> {
+    let gone = |agent: &&AgentFacts| agent.lost.is_some() || agent.handed_over.is_some();
+    let row = |agent: &AgentFacts| LossRow {
+        agent: agent.name.clone(),
+        lost_at_s: agent.lost.as_ref().map(|lost| lost.at.as_secs_f64()),
+        users: agent.users_assigned,
+        moved: agent.handed_over.map_or(0, |handed_over| handed_over.moved),
+        stranded: agent.handed_over.map_or(0, |handed_over| handed_over.stranded),
+        moved_at_s: agent.handed_over.map(|handed_over| handed_over.at.as_secs_f64()),
+    };
+    record.facts.agents.iter().filter(gone).map(row).collect()
 }
 
 impl AccountingPart {

@@ -274,6 +274,25 @@ pub struct UsersPart {
     pub missing_user_seconds: f64,
     /// The furthest that an agent's first second was from T0.
     pub start_skew_ms: Option<f64>,
+    /// Agents that were lost or left before the end.
+    pub losses: Vec<LossRow>,
+}
+
+/// What became of the users of an agent that was lost or left.
+#[derive(Clone, Debug, Serialize)]
+pub struct LossRow {
+    /// The agent's name.
+    pub agent: String,
+    /// When the coordinator noticed, in seconds since T0; null if it left in good order.
+    pub lost_at_s: Option<f64>,
+    /// Users that it had.
+    pub users: u32,
+    /// How many of them went on at other agents.
+    pub moved: u32,
+    /// How many would have, but found no room or were not to.
+    pub stranded: u32,
+    /// When they were free to move, in seconds since T0; null if they never were.
+    pub moved_at_s: Option<f64>,
 }
 
 /// What setup or teardown did. None of it is in the totals.

@@ -71,7 +71,7 @@ fn the_keys_of_report_json_are_a_contract() {
         ("accounting.per_agent[].", "name users started merged aborted windows status"),
         ("generator.", "status agents"),
         ("generator.agents[].", "name build cores cpu cpu_max lag_ms_p99 reconnects status"),
-        ("users.", "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms"),
+        ("users.", "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms losses"),
         ("timeline[].", "t_s users target_users rps failures p50_ms p95_ms p99_ms"),
     ];
     let expected: BTreeSet<String> = contract

@@ -100,7 +100,7 @@ impl Accounting {
                 let users = agent.users_assigned;
                 let rate = measured.peak_rate(users).or_else(|| fastest(users));
                 let noticed =
-                    agent.lost.as_ref().map(|lost| lost.at).or(facts.interrupted).unwrap_or(facts.measured);
+                    agent.lost.as_ref().map(|lost| lost.at).or(facts.stopped()).unwrap_or(facts.measured);
                 let unseen = match facts.not_started {
                     Some(_) => Unseen { rate: None, until: Duration::ZERO },
                     None => Unseen { rate, until: noticed.saturating_add(LEASE).min(last_start) },

@@ -1,7 +1,7 @@
 //! What only the driver of a run knows about it.
 
 use super::AgentId;
-use crate::fleet::{AgentOutcome, ChoreEnd, ChoreStatus};
+use crate::fleet::{AgentOutcome, ChoreEnd, ChoreStatus, HandedOver};
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct RunFacts {
     pub agents: Vec<AgentFacts>,
     /// When, since T0, someone interrupted the run.
     pub interrupted: Option<Duration>,
+    /// Whether it was given up because an agent was lost.
+    pub gave_up: Option<GaveUp>,
     /// Why the run never began, for a person.
     pub not_started: Option<String>,
     /// What became of setup, if the plan has one.
@@ -45,6 +47,20 @@ impl RunFacts {
     pub fn did_anything(&self) -> bool {
         self.not_started.is_none() || self.setup.as_ref().is_some_and(|end| end.agent.is_some())
     }
+
+    /// When, since T0, the run was stopped before its schedule ended.
+    pub(super) fn stopped(&self) -> Option<Duration> {
+        self.interrupted.or(self.gave_up.as_ref().map(|gave_up| gave_up.at))
+    }
+}
+
+/// A run that was not to go on without one of its agents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GaveUp {
+    /// When it was stopped, since T0.
+    pub at: Duration,
+    /// The agent's name.
+    pub agent: String,
 }
 
 /// One agent as the fleet knows it at the end.
@@ -68,6 +84,8 @@ pub struct AgentFacts {
     pub finished: bool,
     /// Whether it was lost.
     pub lost: Option<Lost>,
+    /// What became of its users when it was lost or left.
+    pub handed_over: Option<HandedOver>,
 }
 
 /// How an agent was lost.
@@ -91,6 +109,7 @@ impl From<&AgentOutcome> for AgentFacts {
             last_cumulative: outcome.cumulative,
             finished: outcome.finished,
             lost: outcome.lost.clone().map(|(reason, at)| Lost { reason, at }),
+            handed_over: outcome.handed_over,
         }
     }
 }

@@ -94,6 +94,7 @@ impl Scripted {
             last_cumulative: Cumulative::default(),
             finished: false,
             lost: None,
+            handed_over: None,
         };
         Scripted { facts, cpu_permille: 200, lag: Duration::from_millis(1) }
     }
@@ -183,6 +184,7 @@ pub(crate) fn facts(agents: &[&Scripted]) -> RunFacts {
         start_skew: Some(Duration::from_micros(1_500)),
         agents: agents.iter().map(|agent| agent.facts.clone()).collect(),
         interrupted: None,
+        gave_up: None,
         not_started: None,
         setup: None,
         teardown: None,

@@ -29,7 +29,7 @@ mod verdict;
 mod warmup;
 
 pub use accounting::{Account, AccountStatus, Accounting};
-pub use facts::{AgentFacts, Lost, RunFacts};
+pub use facts::{AgentFacts, GaveUp, Lost, RunFacts};
 pub use generator::{Generator, GeneratorAgent, GeneratorStatus};
 pub use judged::JudgedThreshold;
 pub use live::Live;

@@ -52,7 +52,7 @@ pub struct Record {
 
 impl Record {
     pub(super) fn new(mut results: Results, facts: &RunFacts) -> Record {
-        if let Some(at) = facts.interrupted {
+        if let Some(at) = facts.stopped() {
             results.interrupted(at);
         }
         let Results { plan, series, errors, agents, timeline, warmup } = results;

@@ -5,7 +5,7 @@
 //! warns or passes.
 
 use super::accounting::{Account, AccountStatus, Accounting};
-use super::facts::RunFacts;
+use super::facts::{AgentFacts, GaveUp, RunFacts};
 use super::generator::{Generator, GeneratorStatus};
 use super::judged::JudgedThreshold;
 use super::quantity;
@@ -91,6 +91,12 @@ impl Evidence<'_> {
         if let Some(at) = self.facts.interrupted {
             doubts.push(format!("the run was interrupted after {:.1} s", at.as_secs_f64()));
         }
+        if let Some(GaveUp { at, agent }) = &self.facts.gave_up {
+            let at = at.as_secs_f64();
+            doubts.push(format!(
+                "the run was stopped after {at:.1} s, because agent {agent} was lost (--on-agent-loss abort)"
+            ));
+        }
         if not_started.is_some() {
             return doubts;
         }
@@ -148,11 +154,15 @@ impl Evidence<'_> {
     fn losses(self) -> Vec<String> {
         let agents = self.facts.agents.iter().zip(&self.accounting.agents);
         let mut losses: Vec<String> = agents
-            .filter(|(_, account)| account.status != AccountStatus::Exact)
+            .filter(|(facts, account)| account.status != AccountStatus::Exact || facts.handed_over.is_some())
             .map(|(facts, account)| match &facts.lost {
                 Some(lost) => {
                     let (name, at) = (&account.name, lost.at.as_secs_f64());
-                    format!("agent {name} was lost at {at:.1} s ({}): {}", lost.reason, missing(account))
+                    let (missing, moved) = (missing(account), moved(facts));
+                    format!("agent {name} was lost at {at:.1} s ({}): {missing}{moved}", lost.reason)
+                }
+                None if account.status == AccountStatus::Exact => {
+                    format!("agent {} left before the end{}", account.name, moved(facts))
                 }
                 None if account.status == AccountStatus::Mismatch => {
                     format!(
@@ -171,6 +181,14 @@ impl Evidence<'_> {
         }
         losses
     }
+}
+
+/// What became of a lost agent's users.
+fn moved(facts: &AgentFacts) -> String {
+    let Some(handed_over) = &facts.handed_over else { return String::new() };
+    let (moved, at) = (u64::from(handed_over.moved), handed_over.at.as_secs_f64());
+    let all = quantity::count(moved + u64::from(handed_over.stranded));
+    format!("; {} of its {all} users went on elsewhere from {at:.1} s on", quantity::count(moved))
 }
 
 fn missing(account: &Account) -> String {

@@ -14,6 +14,7 @@ fn defaults() {
         plan_path: "loadtest.yaml".into(),
         expect_agents: 0,
         agents_timeout: Duration::from_mins(1),
+        on_agent_loss: OnAgentLoss::Rebalance,
         listen: "127.0.0.1:5557".parse().unwrap(),
         no_ui: false,
         report_dir: "reports".into(),
@@ -35,6 +36,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         ("LOAD_TEST_SEED", "12"),
         ("LOAD_TEST_EXPECT_AGENTS", "3"),
         ("LOAD_TEST_AGENTS_TIMEOUT", "5s"),
+        ("LOAD_TEST_ON_AGENT_LOSS", "abort"),
         ("LOAD_TEST_LISTEN", "0.0.0.0:6000"),
         ("LOAD_TEST_REPORT_DIR", "out"),
         ("LOAD_TEST_NO_UI", "true"),
@@ -44,6 +46,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         plan_path: "env.yaml".into(),
         expect_agents: 3,
         agents_timeout: Duration::from_secs(5),
+        on_agent_loss: OnAgentLoss::Abort,
         listen: "0.0.0.0:6000".parse().unwrap(),
         no_ui: true,
         report_dir: "out".into(),
@@ -63,10 +66,11 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     assert_eq!(from_env, expected);
     let flags = "flag.yaml --target https://api.example.com/v1 --users 8 --spawn-rate 10/s --duration 5m \
                  --warmup 0s --profile light --seed 13 --expect-agents 4 --agents-timeout 90s --listen 127.0.0.1:7000 \
-                 --report-dir elsewhere";
+                 --report-dir elsewhere --on-agent-loss hold";
     let config = resolve(flags, &env).unwrap();
     assert_eq!(config.plan_path, PathBuf::from("flag.yaml"));
     assert_eq!((config.expect_agents, config.settings.users, config.settings.seed), (4, Some(8), 13));
+    assert_eq!(config.on_agent_loss, OnAgentLoss::Hold);
     assert_eq!(config.settings.target.as_deref(), Some("https://api.example.com/v1"));
     assert_eq!(config.settings.spawn_rate, Some(parse_rate("10/s").unwrap()));
     assert_eq!(config.settings.duration, Some(Duration::from_mins(5)));

@@ -266,7 +266,7 @@ fn teardown_follows_a_stopped_run() {
     let said = h.says(2, FromAgent::Window(window(1, 7, true)));
     assert_eq!(said.last(), Some(&order(1, ChoreKind::Teardown)));
     let end = h.says(1, says(done(ChoreKind::Teardown)));
-    assert!(outcome(&end).interrupted.is_some());
+    assert!(outcome(&end).stopped.is_some());
 }
 
 #[test]

@@ -1,0 +1,219 @@
+//! What happens to the users of an agent that is lost.
+//!
+//! They are nobody's until its lease is surely over: until then it may run them. Then only they move, to the agents
+//! that have room, and start again at the plan's own pace, each with the iteration after the last one that is in
+//! the statistics. Iterations of which nobody heard are run again.
+
+use super::agent::{Agent, Orphans, Stage};
+use super::deal::spread;
+use super::{Cause, EARLY, Fleet, Output, Phase, SILENCE, SessionId};
+use plan::slot::{Seat, Slot};
+use proto::message::ToAgent;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What to do when an agent is lost during a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnAgentLoss {
+    /// Its users go on at the other agents.
+    #[default]
+    Rebalance,
+    /// The run goes on without its users.
+    Hold,
+    /// The run is stopped.
+    Abort,
+}
+
+/// Whether an agent that is no more can still make load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It has said that its users are gone.
+    Stopped,
+    /// Nobody knows: it may run them until its lease is over.
+    Silent,
+}
+
+/// What became of the users of an agent that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    /// When, since T0.
+    pub at: Duration,
+    /// How many go on at other agents.
+    pub moved: u32,
+    /// How many would have gone on, but found no room or were not to move.
+    pub stranded: u32,
+}
+
+impl Fleet {
+    /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
+    pub(super) fn lose(&mut self, now: Duration, session: SessionId, reason: &str, parting: Parting) {
+        let Some(index) = self.agents.iter().position(|a| a.session == session && !a.gone) else { return };
+        let (was_live, heard) = (self.agents[index].is_live(), self.agents[index].heard);
+        self.agents[index].gone = true;
+        self.lose_chore(session, heard, reason);
+        if !was_live {
+            return;
+        }
+        match self.phase {
+            Phase::Mustering { .. } => {
+                let agent = self.agents.remove(index);
+                self.note(format!("agent {} is gone: {reason}", agent.hello.name));
+                for other in &mut self.agents {
+                    if matches!(other.stage, Stage::Assigned | Stage::Armed) {
+                        other.stage = Stage::Ready;
+                    }
+                }
+            }
+            Phase::Running { t0, .. } => {
+                self.chores.wait_for_lease(heard);
+                let agent = &mut self.agents[index];
+                let at = now.saturating_sub(t0);
+                agent.stage = Stage::Lost { reason: reason.to_owned(), at };
+                let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.slots.len());
+                self.outputs.push_back(Output::Gone { agent: id });
+                self.note(format!(
+                    "agent {name} with {users} users was lost {:.1} s into the run: {reason}",
+                    at.as_secs_f64()
+                ));
+                self.orphan(now, index, parting);
+            }
+            Phase::TearingDown | Phase::Over => {}
+        }
+    }
+
+    /// An agent may end its users by itself, long before the schedule does. All that it measured is in.
+    pub(super) fn ended_early(&mut self, now: Duration, session: SessionId) {
+        let Phase::Running { t0, stopped: None, .. } = self.phase else { return };
+        let left = (t0 + self.config.schedule.end()).saturating_sub(now);
+        if let Some(index) = self.agents.iter().position(|a| a.session == session)
+            && left > EARLY
+            && !self.agents[index].slots.is_empty()
+        {
+            let (name, users) = (&self.agents[index].hello.name, self.agents[index].slots.len());
+            let text = format!("agent {name} ended its {users} users {:.1} s early", left.as_secs_f64());
+            self.note(text);
+            self.orphan(now, index, Parting::Stopped);
+        }
+    }
+
+    /// Agent `index` of a run that goes on will do no more.
+    pub(super) fn orphan(&mut self, now: Duration, index: usize, parting: Parting) {
+        let Phase::Running { t0, stopped: None, .. } = self.phase else { return };
+        if self.agents[index].slots.is_empty() {
+            return;
+        }
+        let agent = &mut self.agents[index];
+        let free_at = match parting {
+            Parting::Stopped => now,
+            Parting::Silent => now.max(agent.leased + SILENCE),
+        };
+        match self.config.on_agent_loss {
+            OnAgentLoss::Rebalance => agent.orphans = Orphans::FreeAt(free_at),
+            OnAgentLoss::Hold => {
+                let stranded = self.unfinished(index, now.saturating_sub(t0)).len() as u32;
+                let at = now.saturating_sub(t0);
+                self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved: 0, stranded });
+            }
+            OnAgentLoss::Abort => {
+                let name = agent.hello.name.clone();
+                self.note(format!("stopping the run, because agent {name} was lost (--on-agent-loss abort)"));
+                self.stop(now, Cause::AgentLost(name));
+            }
+        }
+    }
+
+    /// Hands over the users that are free at `now`.
+    pub(super) fn hand_over_due(&mut self, now: Duration) {
+        let Phase::Running { t0, stopped: None, .. } = self.phase else { return };
+        for index in 0..self.agents.len() {
+            if matches!(self.agents[index].orphans, Orphans::FreeAt(at) if at <= now) {
+                self.hand_over(now.saturating_sub(t0), index);
+            }
+        }
+    }
+
+    /// When the next users are free.
+    pub(super) fn next_hand_over(&self) -> Option<Duration> {
+        let Phase::Running { stopped: None, .. } = self.phase else { return None };
+        let free_at = |agent: &Agent| if let Orphans::FreeAt(at) = agent.orphans { Some(at) } else { None };
+        self.agents.iter().filter_map(free_at).min()
+    }
+
+    fn hand_over(&mut self, at: Duration, index: usize) {
+        let orphans = self.unfinished(index, at);
+        if orphans.is_empty() {
+            self.agents[index].orphans = Orphans::None;
+            return;
+        }
+        for slot in &orphans {
+            self.not_before.remove(slot);
+        }
+        let takers: Vec<usize> =
+            (0..self.agents.len()).filter(|&taker| self.agents[taker].stage == Stage::Running).collect();
+        let held: Vec<&[Slot]> = takers.iter().map(|&taker| self.agents[taker].slots.as_slice()).collect();
+        let capacities: Vec<u32> = takers.iter().map(|&taker| self.agents[taker].hello.max_users).collect();
+        let hands = spread(&orphans, &self.config.classes, &held, &capacities);
+        let moved: BTreeSet<Slot> = hands.iter().flatten().copied().collect();
+        self.pace(at, &moved);
+        let (moved, stranded) = (moved.len() as u32, (orphans.len() - moved.len()) as u32);
+        self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved, stranded });
+        self.revision += u64::from(moved > 0);
+        let mut agents = 0;
+        for (taker, hand) in takers.into_iter().zip(hands).filter(|(_, hand)| !hand.is_empty()) {
+            agents += 1;
+            let agent = &mut self.agents[taker];
+            agent.slots.extend(hand);
+            agent.slots.sort_unstable();
+            self.send_seats(taker);
+        }
+        let name = &self.agents[index].hello.name;
+        let no_room = match stranded {
+            0 => String::new(),
+            n => format!("; {n} find no room there, raise --max-users"),
+        };
+        let text = format!("{moved} users of agent {name} go on at {agents} other agents{no_room}");
+        self.note(text);
+    }
+
+    /// Tells agent `index` its users.
+    pub(super) fn send_seats(&mut self, index: usize) {
+        let agent = &self.agents[index];
+        let seat = |&slot: &Slot| Seat {
+            slot,
+            iteration: self.iterations.next(slot),
+            not_before: self.not_before.get(&slot).copied().unwrap_or_default(),
+        };
+        let seats = agent.slots.iter().map(seat).collect();
+        let (run, revision, session) = (self.config.run.clone(), self.revision, agent.session);
+        self.send(session, ToAgent::Assign { run, revision, seats });
+    }
+
+    /// The users of agent `index` that have something left to do `at` after T0.
+    fn unfinished(&self, index: usize, at: Duration) -> Vec<Slot> {
+        let slots = self.agents[index].slots.iter().copied();
+        slots.filter(|&slot| self.config.schedule.lives(slot).iter().any(|life| life.stop > at)).collect()
+    }
+
+    /// Sets when those of `moved` start that should exist `at` after T0: one after the other at the plan's own pace,
+    /// after those that moved before them. The others start when the schedule says.
+    fn pace(&mut self, at: Duration, moved: &BTreeSet<Slot>) {
+        let schedule = &self.config.schedule;
+        let waiting = self.not_before.values().copied().max().filter(|&last| last > at);
+        let mut restarts = schedule.restarts(waiting.unwrap_or(at));
+        if waiting.is_some() {
+            restarts.next();
+        }
+        for &slot in moved {
+            if schedule.lives(slot).iter().any(|life| life.start <= at && at < life.stop)
+                && let Some(start) = restarts.next()
+            {
+                self.not_before.insert(slot, whole_micros(start));
+            }
+        }
+    }
+}
+
+/// As it travels; never sooner.
+fn whole_micros(at: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(at.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,241 @@
+//! What happens to the users of an agent that is lost.
+
+use super::*;
+use metrics::unit::Rate;
+use proptest::prelude::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The assignments among `outputs`: (session, revision, seats).
+fn assigned(outputs: &[Output]) -> Vec<(u64, u64, Vec<Seat>)> {
+    let assign = |output: &Output| match output {
+        Output::Send { session, message: ToAgent::Assign { revision, seats, .. } } => {
+            Some((session.0, *revision, seats.clone()))
+        }
+        _ => None,
+    };
+    outputs.iter().filter_map(assign).collect()
+}
+
+fn seat(slot: u32, iteration: u64, not_before: Duration) -> Seat {
+    Seat { slot: Slot(slot), iteration, not_before }
+}
+
+/// Window 1, in which these users ended iterations.
+fn progress(progress: &[(u32, u64)]) -> FromAgent {
+    let progress = progress.iter().map(|&(slot, iteration)| Progress { slot: Slot(slot), iteration });
+    FromAgent::Window(Box::new(WindowReport { progress: progress.collect(), ..*window(1, 1, false) }))
+}
+
+impl Harness {
+    /// Now, since T0.
+    fn at(&self) -> Duration {
+        self.now.saturating_sub(START_AHEAD)
+    }
+
+    /// Lets `time` pass; agents `live` renew their leases each second of it. Gives what was said, leases left out.
+    fn pass(&mut self, time: Duration, live: &[u64]) -> Vec<Output> {
+        let mut said = Vec::new();
+        let until = self.now + time;
+        while self.now < until {
+            for &session in live {
+                said.extend(self.says(session, FromAgent::Renew { n: 1, users: 1 }));
+            }
+            let next = self.fleet.poll_timeout().unwrap_or(until).min(until).min(self.now + S);
+            said.extend(self.wait(next.saturating_sub(self.now)));
+        }
+        said.retain(|o| !matches!(o, Output::Send { message: ToAgent::Lease { .. }, .. }));
+        said
+    }
+}
+
+#[test]
+fn users_of_a_lost_agent_move_when_its_lease_is_surely_over_and_go_on_where_they_were() {
+    let mut h = Harness::running(3, 8);
+    h.says(1, progress(&[(0, 5), (6, 2)]));
+    h.says(2, progress(&[(1, 9)]));
+    assert_eq!(h.pass(2 * S, &[1, 2, 3]), []);
+    assert_eq!(h.detach(1), [Output::Gone { agent: AgentId(0) }]);
+    // It renewed its lease 1 s ago.
+    assert_eq!(h.pass(SILENCE.saturating_sub(S + MS), &[2, 3]), []);
+    let at = h.at() + MS;
+    let moved = assigned(&h.wait(MS));
+    let second = vec![
+        seat(1, 9, Duration::ZERO),
+        seat(3, 0, at),
+        seat(4, 0, Duration::ZERO),
+        seat(7, 0, Duration::ZERO),
+    ];
+    let third = vec![seat(0, 5, at), seat(2, 0, Duration::ZERO), seat(5, 0, Duration::ZERO), seat(6, 2, at)];
+    assert_eq!(moved, [(2, 2, second), (3, 2, third)]);
+    assert_eq!(h.pass(2 * S, &[2, 3]), []);
+    h.says(2, FromAgent::Window(Box::new(WindowReport { progress: vec![], ..*window(2, 1, true) })));
+    let end = h.says(3, FromAgent::Window(window(1, 1, true)));
+    let lost = &outcome(&end).agents[0];
+    assert_eq!((lost.users, lost.handed_over), (3, Some(HandedOver { at, moved: 3, stranded: 0 })));
+}
+
+#[test]
+fn moved_users_start_at_the_pace_of_the_plan_and_nobody_else_is_touched() {
+    let rate = Rate { count: 2, per_ns: 1_000_000_000 };
+    let schedule = Schedule::constant(9, Some(rate), 60 * S);
+    let mut h = Harness::with(3, 9, |config| config.schedule = schedule).run(3, 1000);
+    h.pass(3 * S, &[1, 2, 3]);
+    h.detach(1);
+    let moved = assigned(&h.pass(10 * S, &[2, 3]));
+    let at = |ms: u64| Duration::from_millis(ms);
+    // Lost at 2.75 s, its lease is over at 6.254 s; the ramp was over at 4.5 s.
+    let second = [
+        seat(0, 0, at(6_254)),
+        seat(1, 0, at(0)),
+        seat(4, 0, at(0)),
+        seat(6, 0, at(7_254)),
+        seat(7, 0, at(0)),
+    ];
+    let third = [seat(2, 0, at(0)), seat(3, 0, at(6_754)), seat(5, 0, at(0)), seat(8, 0, at(0))];
+    assert_eq!(moved, [(2, 2, second.to_vec()), (3, 2, third.to_vec())]);
+
+    // The next one goes while users of the first still wait: those that come after it wait for them.
+    let mut h = Harness::with(3, 30, |config| {
+        config.schedule = Schedule::constant(30, Some(rate), 600 * S);
+    })
+    .run(3, 1000);
+    h.pass(20 * S, &[1, 2, 3]);
+    h.detach(1);
+    h.pass(5 * S, &[2, 3]);
+    h.detach(2);
+    let moved = assigned(&h.pass(5 * S, &[3]));
+    let mut starts: Vec<Duration> =
+        moved[0].2.iter().map(|seat| seat.not_before).filter(|at| !at.is_zero()).collect();
+    starts.sort_unstable();
+    assert_eq!(starts.len(), 20, "ten of the first agent's and ten of the second's");
+    assert!(starts.windows(2).all(|pair| pair[1] >= pair[0] + S / 2), "{starts:?}");
+    assert_eq!(moved[0].2.len(), 30);
+}
+
+#[test]
+fn an_agent_that_says_that_its_users_are_gone_gives_them_away_at_once() {
+    let check = |leave: &dyn Fn(&mut Harness) -> Vec<Output>| {
+        let mut h = Harness::running(2, 4);
+        h.pass(3 * S, &[1, 2]);
+        let moved = assigned(&leave(&mut h));
+        let at = h.at();
+        let seats =
+            vec![seat(0, 0, at), seat(1, 0, Duration::ZERO), seat(2, 0, at), seat(3, 0, Duration::ZERO)];
+        assert_eq!(moved, [(2, 2, seats)]);
+    };
+    check(&|h| h.says(1, FromAgent::Goodbye { reason: "SIGTERM".to_owned() }));
+    check(&|h| h.says(1, FromAgent::Window(window(1, 1, true))));
+}
+
+#[test]
+fn as_many_as_fit_move() {
+    let schedule = Schedule::constant(9, None, 60 * S);
+    let mut h = Harness::with(3, 9, |config| config.schedule = schedule).run(3, 4);
+    h.pass(S, &[1, 2, 3]);
+    h.detach(2);
+    let moved = assigned(&h.pass(6 * S, &[1, 3]));
+    let sizes: Vec<usize> = moved.iter().map(|(_, _, seats)| seats.len()).collect();
+    assert_eq!(sizes, [4, 4]);
+    assert_eq!(h.fleet.agents[1].outcome().handed_over.map(|h| (h.moved, h.stranded)), Some((2, 1)));
+    h.detach(1);
+    assert_eq!(assigned(&h.pass(6 * S, &[3])), [], "nobody has room");
+    assert_eq!(h.fleet.agents[0].outcome().handed_over.map(|h| (h.moved, h.stranded)), Some((0, 4)));
+}
+
+#[test]
+fn nothing_moves_where_nothing_is_to_move() {
+    let check = |change: &dyn Fn(&mut Harness), policy: OnAgentLoss| {
+        let mut h = Harness::with(2, 4, |config| config.on_agent_loss = policy).run(2, 1000);
+        h.pass(3 * S, &[1, 2]);
+        change(&mut h);
+        h.detach(1);
+        let said = h.pass(6 * S, &[2]);
+        assert_eq!(said, [], "{policy:?}");
+        h.fleet.agents[0].outcome().handed_over
+    };
+    let held = check(&|_| {}, OnAgentLoss::Hold).map(|h| (h.moved, h.stranded));
+    assert_eq!(held, Some((0, 2)));
+    let stopped = |h: &mut Harness| {
+        h.input(Input::Stop);
+    };
+    assert_eq!(check(&stopped, OnAgentLoss::Rebalance), None);
+    let over = |h: &mut Harness| {
+        h.pass(7 * S, &[1, 2]);
+    };
+    check(&over, OnAgentLoss::Rebalance);
+    let late = |h: &mut Harness| {
+        h.pass(5 * S, &[1, 2]);
+    };
+    let late = check(&late, OnAgentLoss::Rebalance);
+    assert_eq!(late, None, "its lease outlasts the schedule");
+}
+
+#[test]
+fn a_run_that_is_not_to_go_on_without_an_agent_is_stopped() {
+    let mut h = Harness::with(2, 4, |config| config.on_agent_loss = OnAgentLoss::Abort).run(2, 1000);
+    h.pass(3 * S, &[1, 2]);
+    let at = h.at();
+    let stop = send(2, ToAgent::Stop { run: id("r"), timeout: 30 * S });
+    assert_eq!(h.detach(1), [Output::Gone { agent: AgentId(0) }, Output::Stopping { at }, stop]);
+    let end = h.says(2, FromAgent::Window(window(1, 1, true)));
+    assert_eq!(outcome(&end).stopped, Some((at, Cause::AgentLost("a1".to_owned()))));
+}
+
+/// What an agent may be doing, as nobody but a test can know it.
+struct Truth {
+    lease_until: Duration,
+    slots: Vec<u32>,
+    live: bool,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Agents renew and go as they please. A user is given to an agent only when no other can still have it, no
+    /// agent loses one while it lives, and nobody gets more than it takes.
+    #[test]
+    fn a_user_has_one_agent_at_any_time(
+        steps in prop::collection::vec((0_u64..4, 0_u32..10, 0_u64..3_000), 1..80),
+        users in 1_u32..12,
+    ) {
+        let schedule = Schedule::constant(users, None, 600 * S);
+        let mut h = Harness::with(4, users, |config| config.schedule = schedule).run(4, 8);
+        let mut truths: Vec<Truth> = (0..4).map(|agent| Truth {
+            lease_until: LEASE,
+            slots: h.fleet.agents[agent].slots.iter().map(|slot| slot.0).collect(),
+            live: true,
+        }).collect();
+        for (agent, what, wait) in steps {
+            let mut said = h.wait(Duration::from_millis(wait));
+            for output in &said {
+                if let Output::Gone { agent } = output {
+                    truths[agent.0 as usize].live = false;
+                }
+            }
+            let truth = &mut truths[agent as usize];
+            if truth.live {
+                if what == 0 {
+                    said.extend(h.detach(agent + 1));
+                    truth.live = false;
+                } else {
+                    // What it sent now may arrive; then it counts from now.
+                    said.extend(h.says(agent + 1, FromAgent::Renew { n: 1, users: 1 }));
+                    truth.lease_until = h.now + LEASE;
+                }
+            }
+            for (session, _, seats) in assigned(&said) {
+                let slots: Vec<u32> = seats.iter().map(|seat| seat.slot.0).collect();
+                prop_assert!(slots.len() <= 8);
+                let (own, others): (Vec<_>, Vec<_>) = (0..4).partition(|&other| other == session as usize - 1);
+                prop_assert!(truths[own[0]].slots.iter().all(|slot| slots.contains(slot)), "nobody loses users");
+                for other in others {
+                    let may_run = truths[other].live || truths[other].lease_until > h.now;
+                    let shared = truths[other].slots.iter().any(|slot| slots.contains(slot));
+                    prop_assert!(!(may_run && shared), "agent {other} may still have them");
+                }
+                truths[own[0]].slots = slots;
+            }
+        }
+    }
+}
