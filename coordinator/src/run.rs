@@ -182,8 +182,9 @@ pub fn plan_warnings(plan: &Plan, file: &str) -> Vec<String> {
 async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     let profile = plan.profile.as_ref().map_or(String::new(), |profile| format!(", profile {profile}"));
     note(&format!(
-        "{}{profile}: {} users for {} s{}, seed {}",
+        "{}{profile}: {}{} users for {} s{}, seed {}",
         plan.name,
+        plan.arrivals.as_ref().map_or(String::new(), |arrivals| format!("arrivals {arrivals}, on at most ")),
         plan.schedule.max_users(),
         plan.schedule.end().as_secs_f64(),
         if plan.warmup.is_zero() {

@@ -27,4 +27,4 @@ pub use recorder::Recorder;
 pub use sample::{ErrorKind, Failure, Phases, Sample, SeriesId};
 pub use stats::{PhaseSums, SeriesStats};
 pub use threshold::Threshold;
-pub use window::Window;
+pub use window::{ArrivalCounts, Window};

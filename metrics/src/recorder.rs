@@ -37,6 +37,18 @@ impl Recorder {
         self.open.started += 1;
     }
 
+    /// Counts an arrival of an open load at `at` since T0 that was served.
+    pub fn arrive(&mut self, at: Duration) {
+        self.open_for(at);
+        self.open.arrivals.started += 1;
+    }
+
+    /// Counts an arrival of an open load at `at` since T0 that was not.
+    pub fn drop_arrival(&mut self, at: Duration) {
+        self.open_for(at);
+        self.open.arrivals.dropped += 1;
+    }
+
     /// Counts a started request as given up at `at` since T0.
     pub fn abort(&mut self, at: Duration) {
         self.open_for(at);

@@ -13,10 +13,29 @@ pub struct Window {
     pub started: u64,
     /// Requests given up without a result during this second because the run was stopped.
     pub aborted: u64,
+    /// What came in an open load.
+    pub arrivals: ArrivalCounts,
     /// Statistics of the series that had at least one request end in this second.
     pub series: BTreeMap<SeriesId, SeriesStats>,
     /// Distinct errors.
     pub errors: ErrorTable,
+}
+
+/// What became of the arrivals of an open load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArrivalCounts {
+    /// Those that found an idle user.
+    pub started: u64,
+    /// Those that did not: their iterations never were.
+    pub dropped: u64,
+}
+
+impl ArrivalCounts {
+    /// Adds others.
+    pub fn add(&mut self, other: ArrivalCounts) {
+        self.started = self.started.saturating_add(other.started);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+    }
 }
 
 impl Window {
@@ -29,6 +48,7 @@ impl Window {
             index,
             started: 0,
             aborted: 0,
+            arrivals: ArrivalCounts::default(),
             series: BTreeMap::new(),
             errors: ErrorTable::new(Window::MAX_ERRORS),
         }
@@ -39,6 +59,7 @@ impl Window {
         debug_assert_eq!(self.index, other.index, "windows of different seconds must not be merged");
         self.started = self.started.saturating_add(other.started);
         self.aborted = self.aborted.saturating_add(other.aborted);
+        self.arrivals.add(other.arrivals);
         for (series, stats) in &other.series {
             self.series.entry(*series).or_default().merge(stats);
         }
@@ -47,7 +68,8 @@ impl Window {
 
     /// Whether nothing happened in it.
     pub fn is_empty(&self) -> bool {
-        self.started == 0 && self.aborted == 0 && self.series.is_empty() && self.errors.is_empty()
+        let nothing = self.arrivals == ArrivalCounts::default() && self.started == 0 && self.aborted == 0;
+        nothing && self.series.is_empty() && self.errors.is_empty()
     }
 
     /// Requests that ended in it.
@@ -107,6 +129,8 @@ mod tests {
         assert!(Window::new(3).is_empty());
         assert!(!Window { started: 1, ..Window::new(3) }.is_empty());
         assert!(!Window { aborted: 1, ..Window::new(3) }.is_empty());
+        let arrivals = ArrivalCounts { dropped: 1, ..ArrivalCounts::default() };
+        assert!(!Window { arrivals, ..Window::new(3) }.is_empty());
         assert!(!window(&[(0, true)]).is_empty());
     }
 }

@@ -82,6 +82,10 @@ pub enum Shape {
     Saves,
     /// User-chosen parameters, and the default of each.
     Params,
+    /// `10/s`, or `0/s` for nothing at all.
+    RateOrZero,
+    /// A rate, a mapping with one, or a list of stages.
+    Arrivals,
     /// A mapping.
     Table(&'static Table),
     /// User-chosen names, and a mapping for each.
@@ -133,6 +137,8 @@ impl Shape {
             Shape::Sets => "Sets",
             Shape::Saves => "Saves",
             Shape::Params => "Params",
+            Shape::RateOrZero => "RateOrZero",
+            Shape::Arrivals => "Arrivals",
             Shape::Table(_) => "Table",
             Shape::Named(_) => "Named",
             Shape::List(_) => "List",
@@ -203,6 +209,8 @@ pub const FLOW_VERBS: &[(&str, &[&str])] = &[
 ];
 /// Keys of steps that no request has.
 pub const FLOW_KEYS: &[&str] = &["steps", "then", "else", "every", "until", "fail_if"];
+/// How arrivals may be spread.
+pub const PATTERNS: &[&str] = &["even", "poisson"];
 /// What `stop` may end.
 pub const STOPS: &[&str] = &["iteration", "user"];
 /// Verbs that this version does not read.
@@ -213,6 +221,8 @@ pub static TABLES: &[&Table] = &[
     &PLAN,
     &LOAD,
     &STAGE,
+    &ARRIVALS,
+    &ARRIVAL_STAGE,
     &PROFILE,
     &GROUP,
     &USER_CLASS,
@@ -226,9 +236,16 @@ pub static TABLES: &[&Table] = &[
     &BASIC_AUTH,
     &TLS,
 ];
+
 /// Keys that a mapping cannot do without, whatever the command line says.
-pub static REQUIRED: &[(&Table, &str)] =
-    &[(&PLAN, "version"), (&PLAN, "name"), (&PLAN, "users"), (&STAGE, "users"), (&USER_CLASS, "tasks")];
+pub static REQUIRED: &[(&Table, &str)] = &[
+    (&PLAN, "version"),
+    (&PLAN, "name"),
+    (&PLAN, "users"),
+    (&STAGE, "users"),
+    (&ARRIVAL_STAGE, "rate"),
+    (&USER_CLASS, "tasks"),
+];
 
 /// The whole plan.
 pub static PLAN: Table = Table {
@@ -266,8 +283,12 @@ pub static LOAD: Table = Table {
         key("stages", Shape::List(&STAGE), "a course of user numbers, in place of users and duration"),
         key("stop_timeout", Shape::Duration, "how long iterations may take to finish at the end"),
         key("warmup", Shape::Duration, "whole seconds at the start that thresholds and totals leave out"),
-        later("arrivals"),
-        later("max_users"),
+        key("arrivals", Shape::Arrivals, "open load: how many iterations start, whatever the users do"),
+        key(
+            "max_users",
+            Shape::Integer(1, MAX_USERS),
+            "with `arrivals`: how many iterations may run at once",
+        ),
         later("iterations"),
     ],
     also: None,
@@ -280,6 +301,28 @@ pub static STAGE: Table = Table {
         key("users", Shape::Integer(0, MAX_USERS), "users at its end"),
         key("over", Shape::Duration, "change to that many in a straight line, for so long"),
         key("for", Shape::Duration, "have that many at once, for so long"),
+    ],
+    also: None,
+};
+
+/// `arrivals:`, written out.
+pub static ARRIVALS: Table = Table {
+    name: "`arrivals`",
+    keys: &[
+        key("rate", Shape::Rate, "how many start per time"),
+        key("stages", Shape::List(&ARRIVAL_STAGE), "a course of rates, in place of one"),
+        key("pattern", Shape::Word(PATTERNS), "how they are spread: even without it"),
+    ],
+    also: None,
+};
+
+/// One stage of `arrivals:`.
+pub static ARRIVAL_STAGE: Table = Table {
+    name: "a stage of arrivals",
+    keys: &[
+        key("rate", Shape::RateOrZero, "the rate at its end"),
+        key("over", Shape::Duration, "change to that rate in a straight line, for so long"),
+        key("for", Shape::Duration, "have that rate at once, for so long"),
     ],
     also: None,
 };

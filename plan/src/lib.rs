@@ -10,6 +10,7 @@
 //! [`template`] (the values a running user sees), [`judge`] (what counts as a good response), [`flow`] (the steps
 //! that decide what happens next), [`chore`] (the steps that run once per run).
 
+pub mod arrivals;
 mod bundle;
 pub mod chore;
 pub mod diagnostic;

@@ -9,6 +9,7 @@ pub use http::{
     MAX_TIMEOUT, RequestSettings, SentAuth,
 };
 
+use crate::arrivals::Arrivals;
 use crate::chore::Chore;
 use crate::diagnostic::Diagnostic;
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
@@ -44,8 +45,10 @@ pub struct Plan {
     pub seed: u64,
     /// Values that the plan reads as `params.NAME`, those of the settings included.
     pub params: Arc<Params>,
-    /// When users exist.
+    /// When users exist. In an open load, the slots that may serve arrivals, all the time.
     pub schedule: Schedule,
+    /// When iterations start, in an open load. Users start with their first arrival.
+    pub arrivals: Option<Arrivals>,
     /// How long running iterations may take to finish after the schedule's end.
     pub stop_timeout: Duration,
     /// What ends in these first whole seconds is left out of thresholds and totals.

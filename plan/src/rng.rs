@@ -40,6 +40,14 @@ fn stream(seed: u64, whose: u64, part: u64) -> UserRng {
     UserRng::seed_from_u64(mixed)
 }
 
+/// The stream behind the gaps between a run's arrivals, the same on every agent.
+pub(crate) fn arrivals_rng(seed: u64) -> UserRng {
+    UserRng::seed_from_u64(mix(mix(seed) ^ ARRIVALS))
+}
+
+/// No slot has this number, so no user shares the stream.
+const ARRIVALS: u64 = 1 << 32;
+
 /// The SplitMix64 finaliser (Steele, Lea, Flood 2014): every input bit flips each output bit half the time,
 /// so neighbouring slots and iterations get unrelated streams.
 fn mix(word: u64) -> u64 {

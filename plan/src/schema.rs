@@ -87,6 +87,12 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
             { "type": "string", "pattern": TEMPLATE },
         ] }),
         Shape::Rate => pattern(RATE, &["10/s", "600/m"]),
+        Shape::RateOrZero => pattern(RATE, &["10/s", "0/s"]),
+        Shape::Arrivals => json!({ "anyOf": [
+            pattern(RATE, &["200/s"]),
+            reference(&language::ARRIVALS),
+            { "type": "array", "items": reference(&language::ARRIVAL_STAGE) },
+        ] }),
         Shape::Wait => pattern(WAIT, &["1s..3s", "constant 2s", "pacing 5s", "rate 0.5/s", "none"]),
         Shape::Pause => pattern(PAUSE, &["2s", "1s..3s", "exponential 2s"]),
         Shape::Word(words) => {

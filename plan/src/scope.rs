@@ -140,6 +140,13 @@ impl Scope {
         live.rng = user_rng(self.shared.facts.seed, self.shared.slot, Part::Iteration(iteration));
     }
 
+    /// Begins the iteration that serves arrival `number` of the fleet in an open load. Its random numbers are those of
+    /// `home`, the slot whose turn it was, whoever serves it.
+    pub fn begin_arrival(&mut self, number: u64, home: Slot) {
+        self.begin_iteration(number);
+        self.shared.live().rng = user_rng(self.shared.facts.seed, home, Part::Iteration(number));
+    }
+
     /// The wall clock for `now()`, in milliseconds since 1970; the driver sets it before each request.
     pub fn set_now(&mut self, unix_ms: u64) {
         self.shared.live().now = unix_ms;

@@ -213,27 +213,6 @@ fn settings_lie_over_profiles() {
 }
 
 #[test]
-fn warm_ups_are_laid_over_each_other_like_the_rest_of_the_load() {
-    let source = "version: 1\nname: T\ntarget: http://a.example\n\
-        load: { users: 1, duration: 5m, warmup: 30s }\n\
-        profiles: { same: { users: 2 }, own: { warmup: 1m }, stages: { stages: [ { users: 1, for: 31s } ] } }\n\
-        users: { A: { tasks: { t: { get: / } } } }\n";
-    let check = |name: Option<&str>, given: Option<u64>, expected: u64| {
-        let settings =
-            Settings { profile: name.map(str::to_owned), warmup: given.map(secs), ..Settings::default() };
-        assert_eq!(compile(source, settings).warmup, secs(expected), "{name:?} {given:?}");
-    };
-    check(None, None, 30);
-    check(None, Some(0), 0);
-    check(None, Some(7), 7);
-    check(Some("same"), None, 30);
-    check(Some("own"), None, 60);
-    check(Some("own"), Some(3), 3);
-    check(Some("stages"), None, 30);
-    assert_eq!(compile(DESIGN, Settings::default()).warmup, Duration::ZERO);
-}
-
-#[test]
 fn the_target_comes_from_the_settings_then_from_the_plan() {
     let target = |source: &str, settings: Settings| compile(source, settings).target.to_string();
     let env = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);

@@ -11,7 +11,7 @@ use crate::message::{
 use crate::version::Versions;
 use crate::{Malformed, wire};
 use bytes::Bytes;
-use metrics::{ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
+use metrics::{ArrivalCounts, ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
 use plan::chore::{ChoreKind, SetupValues};
 use plan::slot::{Seat, Slot};
 use std::time::Duration;
@@ -200,6 +200,10 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
         in_flight: count(m.in_flight, "window.in_flight")?,
         started: count(m.started, "window.started")?,
         aborted: count(m.aborted, "window.aborted")?,
+        arrivals: ArrivalCounts {
+            started: count(m.arrivals_started, "window.arrivals_started")?,
+            dropped: count(m.arrivals_dropped, "window.arrivals_dropped")?,
+        },
         cumulative: Cumulative {
             started: count(cumulative.started, "window.cumulative.started")?,
             ok: count(cumulative.ok, "window.cumulative.ok")?,

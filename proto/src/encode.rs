@@ -115,6 +115,8 @@ fn report(window: WindowReport) -> wire::Window {
         in_flight: window.in_flight,
         started: window.started,
         aborted: window.aborted,
+        arrivals_started: window.arrivals.started,
+        arrivals_dropped: window.arrivals.dropped,
         cumulative: Some(wire::Cumulative {
             started: window.cumulative.started,
             ok: window.cumulative.ok,

@@ -2,7 +2,7 @@
 
 use crate::version::Versions;
 use bytes::Bytes;
-use metrics::{ErrorKind, PhaseSums, SeriesId};
+use metrics::{ArrivalCounts, ErrorKind, PhaseSums, SeriesId};
 use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
 use std::time::Duration;
@@ -204,6 +204,8 @@ pub struct WindowReport {
     pub started: u64,
     /// Requests given up in it.
     pub aborted: u64,
+    /// What came in it, in an open load.
+    pub arrivals: ArrivalCounts,
     /// Totals since the run began, this window included.
     pub cumulative: Cumulative,
     /// Strictly rising by series.

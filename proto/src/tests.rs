@@ -7,7 +7,7 @@ use crate::message::{
 use crate::version::Versions;
 use crate::{decode, encode, limits, wire};
 use bytes::Bytes;
-use metrics::{ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId};
+use metrics::{ArrivalCounts, ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId};
 use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
 use proptest::prelude::*;
@@ -57,6 +57,7 @@ fn window() -> WindowReport {
         in_flight: 2,
         started: 12,
         aborted: 1,
+        arrivals: ArrivalCounts { started: 6, dropped: 5 },
         cumulative: Cumulative { started: 30, ok: 25, failed: 2, aborted: 1 },
         series: vec![series(0, 5, 1), series(7, 4, 0)],
         errors: vec![ErrorCount {

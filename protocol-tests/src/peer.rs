@@ -113,6 +113,7 @@ pub fn empty_window(run: &RunId, seq: u64, last: bool) -> WindowReport {
         in_flight: 0,
         started: 0,
         aborted: 0,
+        arrivals: metrics::ArrivalCounts::default(),
         cumulative: proto::message::Cumulative::default(),
         series: Vec::new(),
         errors: Vec::new(),

@@ -1,5 +1,6 @@
 //! How the generator itself fares: a saturated one must not pass for a slow target.
 
+use super::alarm::Alarm;
 use super::limits::LAG_INTERVAL;
 use super::tally::Tally;
 use metrics::Histogram;
@@ -14,8 +15,9 @@ pub struct Health {
     /// never migrate, so a full thread is a full generator), or the share of all its cores that the process
     /// used, whichever is larger.
     pub cpu: f64,
-    /// How late engine threads woke, sampled ten times a second on each. The timer counts in whole
-    /// milliseconds and rounds up, so an idle engine shows up to 1 ms.
+    /// How late engine threads woke, sampled ten times a second on each, and in an open load how late each arrival
+    /// was served. Without arrivals the timer counts in whole milliseconds and rounds up, so an idle engine shows
+    /// up to 1 ms.
     pub lag: Histogram,
     /// Connections made anew because the target had closed a kept one between two requests.
     pub reconnects: u64,
@@ -71,11 +73,11 @@ fn used(clock: ClockId) -> Duration {
 
 /// Measures for as long as it is polled how late this thread wakes. After a stall it makes up for every
 /// reading that was missed, so a stall weighs as long as it took.
-pub(super) async fn watch_lag(tally: Rc<Tally>) {
+pub(super) async fn watch_lag(tally: Rc<Tally>, alarm: Alarm) {
     let mut intended = Instant::now();
     loop {
         intended += LAG_INTERVAL;
-        tokio::time::sleep_until(intended.into()).await;
+        alarm.at(intended).await;
         tally.lag.borrow_mut().record(Instant::now().saturating_duration_since(intended));
     }
 }

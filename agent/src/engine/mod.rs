@@ -17,6 +17,7 @@
 //! a run `started == ok + failed + aborted`. Windows come in order of index, each exactly once, ending with
 //! the one in [`EngineEvent::Finished`].
 
+mod alarm;
 mod chore;
 mod coding;
 mod collector;
@@ -32,12 +33,14 @@ mod jar;
 mod job;
 mod ledger;
 mod limits;
+mod lobby;
 mod origin;
 mod outgoing;
 mod pacer;
 mod poll;
 mod progress;
 mod proxy;
+mod reception;
 mod redirect;
 mod request;
 mod roster;
@@ -50,6 +53,7 @@ mod thread;
 mod tls;
 mod trust;
 mod user;
+mod visit;
 
 #[cfg(test)]
 #[path = "../../tests/engine/certificate.rs"]

@@ -3,8 +3,10 @@
 use super::http::Reply;
 use super::job::Job;
 use super::ledger::Ledger;
+use super::lobby::Lobby;
 use super::roster::Roster;
 use super::tally::Tally;
+use super::visit::Visitor;
 use plan::judge::Response;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,6 +19,8 @@ pub(super) struct Shared {
     pub(super) job: Arc<Job>,
     pub(super) tally: Rc<Tally>,
     pub(super) roster: Rc<Roster>,
+    /// The users of an open load that serve no arrival now.
+    pub(super) lobby: Lobby<Visitor>,
     pub(super) ledger: Ledger,
     /// One moment on both clocks, so that a request needs one reading only and `now()` never runs backwards.
     anchor: (Instant, Duration),
@@ -39,6 +43,7 @@ impl Shared {
             job,
             tally,
             roster: Rc::default(),
+            lobby: Lobby::default(),
             ledger: Ledger::default(),
             anchor: (Instant::now(), unix),
             headers: RefCell::default(),

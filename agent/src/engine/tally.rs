@@ -45,6 +45,16 @@ impl Tally {
         OpenRequest { tally: self, closed: false }
     }
 
+    /// Counts an arrival that came at `at` since T0 and found an idle user.
+    pub(super) fn arrived(&self, at: Duration) {
+        self.recorder.borrow_mut().arrive(at);
+    }
+
+    /// Counts an arrival that came at `at` since T0 and found every user busy.
+    pub(super) fn dropped(&self, at: Duration) {
+        self.recorder.borrow_mut().drop_arrival(at);
+    }
+
     /// Counts a connection that had to be made anew.
     pub(super) fn reconnected(&self) {
         self.reconnects.set(self.reconnects.get() + 1);

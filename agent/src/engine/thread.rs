@@ -3,6 +3,7 @@
 //! The thread's main task owns the run and decides; users are tasks beside it on the same single-threaded
 //! runtime. It sleeps until the next thing that is due (a start, a second's boundary, the end) and never polls.
 
+use super::alarm::Alarm;
 use super::collector::{ThreadProgress, ThreadReport};
 use super::deal::Hand;
 use super::health::{CpuMeter, watch_lag};
@@ -10,8 +11,10 @@ use super::hub::HubInput;
 use super::job::Job;
 use super::limits::RESOLVER_THREADS;
 use super::pacer::Pacer;
+use super::reception::Reception;
 use super::shared::Shared;
 use super::user::User;
+use super::visit::Visitor;
 use super::{StopMode, chore};
 use plan::chore::ChoreKind;
 use std::io;
@@ -78,6 +81,9 @@ struct EngineThread {
 struct Run {
     shared: Rc<Shared>,
     pacer: Pacer,
+    /// In an open load; the pacer then starts nobody.
+    reception: Option<Reception>,
+    alarm: Alarm,
     phase: Phase,
     /// Seconds reported so far.
     closed: u32,
@@ -144,7 +150,7 @@ async fn due(run: Option<&Run>) {
     let Some(run) = run else { return std::future::pending().await };
     let at = run.shared.tally.t0() + run.next_at();
     tokio::select! {
-        () = tokio::time::sleep_until(at.into()) => {}
+        () = run.alarm.at(at) => {}
         () = run.shared.roster.emptied.notified(), if run.phase != Phase::Scheduled => {}
     }
 }
@@ -152,16 +158,41 @@ async fn due(run: Option<&Run>) {
 impl Run {
     fn new(job: Arc<Job>, t0: Instant, hand: &Hand) -> Run {
         let shared = Rc::new(Shared::new(job, t0));
-        let pacer = Pacer::new(&shared.job.plan.schedule, hand, shared.now());
-        let lag = tokio::task::spawn_local(watch_lag(shared.tally.clone()));
-        Run { shared, pacer, phase: Phase::Scheduled, closed: 0, cpu: CpuMeter::of_thread(), lag }
+        let (plan, now) = (&shared.job.plan, shared.now());
+        let reception = Reception::new(plan, hand);
+        let alarm = || if plan.arrivals.is_some() { Alarm::fine() } else { Alarm::coarse() };
+        let nobody = Hand::new();
+        let run = Run {
+            pacer: Pacer::new(&plan.schedule, if reception.is_some() { &nobody } else { hand }, now),
+            alarm: alarm(),
+            phase: Phase::Scheduled,
+            closed: 0,
+            cpu: CpuMeter::of_thread(),
+            lag: tokio::task::spawn_local(watch_lag(shared.tally.clone(), alarm())),
+            reception,
+            shared: shared.clone(),
+        };
+        run.welcome(hand, now);
+        run
     }
 
     fn reassign(&mut self, hand: &Hand) {
         if self.phase == Phase::Scheduled {
             let now = self.shared.now();
+            self.start_due(now);
             self.shared.roster.retain(hand, now);
-            self.pacer = Pacer::new(&self.shared.job.plan.schedule, hand, now);
+            match &mut self.reception {
+                Some(reception) => reception.reassign(hand, now),
+                None => self.pacer = Pacer::new(&self.shared.job.plan.schedule, hand, now),
+            }
+            self.welcome(hand, now);
+        }
+    }
+
+    /// Lets the users of `hand` wait for arrivals, if there are any.
+    fn welcome(&self, hand: &Hand, now: Duration) {
+        if self.reception.is_some() {
+            self.shared.lobby.welcome(hand.keys().copied(), &self.shared.job.plan.slots, now);
         }
     }
 
@@ -195,20 +226,46 @@ impl Run {
         let plan = &self.shared.job.plan;
         let (end, stop_timeout) = (plan.schedule.end(), plan.stop_timeout);
         match self.phase {
-            Phase::Scheduled if now >= end => self.end_by(end, end.saturating_add(stop_timeout)),
-            Phase::Scheduled => self.start_due(now),
+            Phase::Scheduled => {
+                self.start_due(now);
+                if now >= end {
+                    self.end_by(end, end.saturating_add(stop_timeout));
+                }
+            }
             Phase::Ending { deadline } if now >= deadline => self.abort(),
             Phase::Ending { .. } | Phase::Aborting => {}
         }
     }
 
     fn start_due(&mut self, now: Duration) {
+        self.serve_due(now);
         while let Some(start) = self.pacer.due(now) {
             if let Some(place) = self.shared.roster.admit(start.slot, start.stop, start.iteration) {
                 let user = User::new(self.shared.clone(), place);
                 let task = tokio::task::spawn_local(user.live());
                 self.shared.roster.attach(start.slot, task.abort_handle());
             }
+        }
+    }
+
+    /// Has the arrivals served that are due, or counts them as dropped.
+    fn serve_due(&mut self, now: Duration) {
+        let shared = &self.shared;
+        let (end, classes) = (shared.job.plan.schedule.end(), &shared.job.plan.slots);
+        while let Some(arrival) = self.reception.as_mut().and_then(|reception| reception.due(now)) {
+            let server = shared.lobby.take(arrival.home, classes);
+            let Some((place, kept)) = server.and_then(|(slot, kept)| {
+                // Who is not in the lobby is not in the roster either.
+                Some((shared.roster.admit(slot, end, arrival.number)?, kept))
+            }) else {
+                shared.tally.dropped(arrival.at);
+                continue;
+            };
+            shared.tally.arrived(arrival.at);
+            let slot = place.slot;
+            let visitor = kept.unwrap_or_else(|| Visitor::new(shared, &place));
+            let task = tokio::task::spawn_local(visitor.serve(shared.clone(), place, arrival));
+            shared.roster.attach(slot, task.abort_handle());
         }
     }
 
@@ -248,7 +305,8 @@ impl Run {
         let due = match self.phase {
             Phase::Scheduled => {
                 let end = self.shared.job.plan.schedule.end();
-                self.pacer.next_at().unwrap_or(end).min(end)
+                let arrival = self.reception.as_ref().and_then(Reception::next_at);
+                self.pacer.next_at().or(arrival).unwrap_or(end).min(end)
             }
             Phase::Ending { deadline } => deadline,
             Phase::Aborting => boundary,

@@ -34,12 +34,18 @@ pub(super) struct User {
 impl User {
     /// A user at `place` that has done nothing yet.
     pub(super) fn new(shared: Rc<Shared>, place: Place) -> User {
+        let (scope, client) = User::parts(&shared, &place);
+        User::with(shared, place, scope, client)
+    }
+
+    /// What a user at `place` begins with.
+    pub(super) fn parts(shared: &Shared, place: &Place) -> (Scope, Client) {
         let job = &shared.job;
         let class = job.plan.slots.of(place.slot);
         let mut scope = Scope::new(&job.facts, &job.plan, class, place.slot);
         scope.see_setup(&job.setup());
-        let connections = job.connections[class.0 as usize].clone();
-        User::with_scope(shared, place, scope, &connections)
+        let connections = &job.connections[class.0 as usize];
+        (scope, Client::new(connections, job.target.clone(), place.slot))
     }
 
     /// One that sees `scope` and connects as `connections` say.
@@ -50,7 +56,17 @@ impl User {
         connections: &ClassConnections,
     ) -> User {
         let client = Client::new(connections, shared.job.target.clone(), place.slot);
+        User::with(shared, place, scope, client)
+    }
+
+    /// A user at `place` with these parts.
+    pub(super) fn with(shared: Rc<Shared>, place: Place, scope: Scope, client: Client) -> User {
         User { shared, place, scope, client, submitted: None, late: Duration::ZERO, line: None }
+    }
+
+    /// Gives up its place; its parts may serve another user of the slot.
+    pub(super) fn leave(self) -> (Scope, Client) {
+        (self.scope, self.client)
     }
 
     /// Lives until its stop time.

@@ -29,6 +29,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
         in_flight: window.in_flight,
         started: window.window.started,
         aborted: window.window.aborted,
+        arrivals: window.window.arrivals,
         cumulative: Cumulative::default(),
         series,
         errors: window.window.errors.rows().cloned().collect(),

@@ -101,6 +101,7 @@ pub(super) fn window(index: u32, started: u64, aborted: u64, last: bool) -> Inpu
         in_flight: 0,
         started,
         aborted,
+        arrivals: metrics::ArrivalCounts::default(),
         cumulative: Cumulative::default(),
         series: Vec::new(),
         errors: Vec::new(),

@@ -6,6 +6,7 @@ mod connect;
 mod flow;
 mod http2;
 mod iterations;
+mod open;
 mod relay;
 mod requests;
 mod rig;

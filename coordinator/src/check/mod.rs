@@ -34,6 +34,8 @@ pub struct Explanation {
     pub users: u32,
     /// When they are all there, from the first start.
     pub full_at: Duration,
+    /// In an open load, what arrives, and how many users are busy with it on average at its peak.
+    pub arrivals: Option<(String, f64)>,
     /// When the run ends, from the first start.
     pub end: Duration,
     /// What of it, from the first start, thresholds and totals leave out.
@@ -134,6 +136,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         target: plan.target.to_string(),
         users: plan.schedule.max_users(),
         full_at: plan.schedule.full_at(),
+        arrivals: plan.arrivals.as_ref().map(|arrivals| (arrivals.to_string(), rates.busy)),
         end: plan.schedule.end(),
         warmup: plan.warmup,
         stop_timeout: plan.stop_timeout,

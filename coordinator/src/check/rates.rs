@@ -21,10 +21,12 @@ pub struct Rates {
     pub requests: Vec<f64>,
     /// Per second of each series; `None` for those that each user feeds only once.
     pub series: Vec<Option<f64>>,
+    /// Users that run an iteration at a time, on average (Little 1961: rate times length).
+    pub busy: f64,
 }
 
 impl Rates {
-    /// A user starts one iteration per mean cycle (renewal theory: the rate is one over the mean time between
+    /// In an open load, each class has its users' share of the arrivals at their peak. Otherwise, a user starts one iteration per mean cycle (renewal theory: the rate is one over the mean time between
     /// starts), and each task has its weight's share of the iterations.
     pub fn at_full_load(plan: &Plan) -> Rates {
         let mut rates = Rates {
@@ -32,13 +34,19 @@ impl Rates {
             iterations: Vec::new(),
             requests: vec![0.0; plan.classes.len()],
             series: vec![None; plan.series.len()],
+            busy: 0.0,
         };
         for slot in (0..plan.schedule.max_users()).map(Slot) {
             rates.users[plan.slots.of(slot).0 as usize] += 1;
         }
         for (at, class) in plan.classes.iter().enumerate() {
             let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
-            let iterations = f64::from(rates.users[at]) / mean_cycle(class);
+            let users = f64::from(rates.users[at]);
+            let iterations = match &plan.arrivals {
+                Some(arrivals) => arrivals.peak() * users / f64::from(plan.schedule.max_users().max(1)),
+                None => users / mean_cycle(class),
+            };
+            rates.busy += iterations * mean_iteration(class);
             for task in &class.tasks {
                 let rate = iterations * f64::from(task.weight) / total;
                 visit(&task.steps, rate, &mut |series, rate| {
@@ -61,6 +69,13 @@ fn mean_cycle(class: &UserClass) -> f64 {
         let spent = Duration::try_from_secs_f64(mean_length(&task.steps)).unwrap_or(Duration::MAX);
         class.wait.mean_cycle(spent).as_secs_f64() * f64::from(task.weight)
     };
+    class.tasks.iter().map(weighted).sum::<f64>() / total
+}
+
+/// Seconds that an iteration takes, on average over the tasks.
+fn mean_iteration(class: &UserClass) -> f64 {
+    let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
+    let weighted = |task: &plan::model::Task| mean_length(&task.steps) * f64::from(task.weight);
     class.tasks.iter().map(weighted).sum::<f64>() / total
 }
 

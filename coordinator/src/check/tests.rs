@@ -119,6 +119,31 @@ on one agent, not measured
 }
 
 #[test]
+fn open_loads_are_explained_by_their_arrivals() {
+    let source = PLAN
+        .replace("users: 100, spawn_rate: 10/s, hold: 1m", "arrivals: 200/s, max_users: 104, duration: 5m");
+    let bundle = Bundle { file: "shop.yaml".into(), source, settings: Settings::default() };
+    let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+    let explanation = explain(&plan, &bundle.settings, 2);
+    let iterations: Vec<f64> = explanation.classes.iter().map(|class| class.iterations).collect();
+    // Each class's users of 104.
+    assert_eq!(
+        iterations.iter().map(|i| (i * 104.0 / 200.0).round()).collect::<Vec<_>>(),
+        [74.0, 24.0, 2.0, 4.0]
+    );
+    let text = render(&explanation, Style::Plain);
+    let expected = "\
+LOAD
+arrivals  200/s for 5m
+users     at most 104; about 33.0 are busy at the peak; `wait` is not used
+warm-up   the first 15s, which thresholds and totals leave out
+end       5m after the first start
+then      30s for running iterations to finish
+";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
 fn fleets_too_large_to_deal_get_averages() {
     let explanation = explained(2_000_000);
     assert_eq!(explanation.classes[0].per_agent, None);

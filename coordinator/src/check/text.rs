@@ -26,8 +26,15 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
 fn load(explanation: &Explanation, style: Style) -> String {
     let mut grid = Grid::new(&[("LOAD", Fill::Text(14)), ("", Fill::Rest)]);
     let mut row = |what: &str, text: String| grid.row(Tone::Plain, vec![what.to_owned(), text]);
-    row("users", quantity::count(explanation.users.into()));
-    row("all there", format!("{} after the first start", format_duration(explanation.full_at)));
+    let users = quantity::count(explanation.users.into());
+    if let Some((arrivals, busy)) = &explanation.arrivals {
+        row("arrivals", arrivals.clone());
+        let busy = quantity::decimal(*busy, 1);
+        row("users", format!("at most {users}; about {busy} are busy at the peak; `wait` is not used"));
+    } else {
+        row("users", users);
+        row("all there", format!("{} after the first start", format_duration(explanation.full_at)));
+    }
     if !explanation.warmup.is_zero() {
         let warmup = format_duration(explanation.warmup);
         row("warm-up", format!("the first {warmup}, which thresholds and totals leave out"));

@@ -133,6 +133,7 @@ pub(super) fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
         in_flight: 0,
         started: ok,
         aborted: 0,
+        arrivals: metrics::ArrivalCounts::default(),
         cumulative: Cumulative { started: seq * ok, ok: seq * ok, ..Cumulative::default() },
         series: vec![SeriesReport {
             series: SeriesId(0),

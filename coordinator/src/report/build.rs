@@ -1,13 +1,13 @@
 //! From a run's record to the model of its report.
 
 use super::model::{
-    AccountRow, AccountingPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow, LatencyPart,
-    LossRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, ThresholdRow, TimelineRow, Totals,
-    UsersPart,
+    AccountRow, AccountingPart, ArrivalsPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow,
+    LatencyPart, LossRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, StartErrorPart, ThresholdRow,
+    TimelineRow, Totals, UsersPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
-use crate::results::{Accounting, AgentFacts, Generator, JudgedThreshold, Point, Record};
+use crate::results::{Accounting, AgentFacts, ArrivalTotals, Generator, JudgedThreshold, Point, Record};
 use jiff::Timestamp;
 use metrics::threshold::Status;
 use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
@@ -46,6 +46,7 @@ impl Report {
                 start_skew_ms: record.facts.start_skew.map(milliseconds),
                 losses: losses(record),
             },
+            arrivals: record.arrivals.as_ref().map(ArrivalsPart::new),
             timeline: record.timeline.iter().map(|point| timeline(point, record.timeline_step)).collect(),
             setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
             teardown: chore(record.plan.teardown.as_ref(), record.facts.teardown.as_ref()),
@@ -218,6 +219,24 @@ impl AccountingPart {
     }
 }
 
+impl ArrivalsPart {
+    fn new(totals: &ArrivalTotals) -> ArrivalsPart {
+        let late = &totals.start_error;
+        let percentile = |p: Percentile| late.percentile(p).map(milliseconds);
+        ArrivalsPart {
+            scheduled: totals.scheduled,
+            started: totals.started,
+            dropped: totals.dropped,
+            start_error_ms: StartErrorPart {
+                p50: percentile(Percentile::P50),
+                p90: percentile(Percentile::P90),
+                p99: percentile(Percentile::P99),
+                max: late.max().map(milliseconds),
+            },
+        }
+    }
+}
+
 impl GeneratorPart {
     fn new(generator: &Generator) -> GeneratorPart {
         let share = |permille: u32| f64::from(permille) / 1e3;
@@ -242,6 +261,7 @@ fn timeline(point: &Point, step: u32) -> TimelineRow {
         target_users: point.target_users,
         rps: thousandths(point.requests as f64 / f64::from(step)),
         failures: point.failures,
+        dropped: point.dropped,
         p50_ms: point.p50.map(milliseconds),
         p95_ms: point.p95.map(milliseconds),
         p99_ms: point.p99.map(milliseconds),

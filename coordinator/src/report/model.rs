@@ -35,8 +35,11 @@ pub struct Report {
     pub accounting: AccountingPart,
     /// Whether the generator was fit to measure.
     pub generator: GeneratorPart,
-    /// How much of the asked load was there.
+    /// How much of the asked load was there. In an open load nobody is missing, and the target is how long users were
+    /// busy.
     pub users: UsersPart,
+    /// What became of the arrivals of an open load; null where users repeat their tasks.
+    pub arrivals: Option<ArrivalsPart>,
     /// The run second by second.
     pub timeline: Vec<TimelineRow>,
     /// What setup did; null for a plan without one.
@@ -327,6 +330,29 @@ pub struct ChoreErrorRow {
     pub count: u64,
 }
 
+/// What became of the arrivals of an open load, over the whole run.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArrivalsPart {
+    /// Those that came by the plan.
+    pub scheduled: u64,
+    /// Those that were served: each is an iteration.
+    pub started: u64,
+    /// Those that were not, because every user was busy. What is neither started nor dropped, nobody made.
+    pub dropped: u64,
+    /// After the warm-up, how late they were served.
+    pub start_error_ms: StartErrorPart,
+}
+
+/// Times in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct StartErrorPart {
+    pub p50: Option<f64>,
+    pub p90: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
+}
+
 /// One point of the timeline. Beyond 24 hours a point stands for several seconds: its percentiles are then the
 /// largest of theirs, `rps` their mean, `failures` their sum.
 #[derive(Clone, Debug, Serialize)]
@@ -341,6 +367,8 @@ pub struct TimelineRow {
     pub rps: f64,
     /// Requests that failed in it.
     pub failures: u64,
+    /// Arrivals of an open load that found every user busy in it.
+    pub dropped: u64,
     /// Median latency of the requests that ended in it.
     pub p50_ms: Option<f64>,
     /// 95th percentile.

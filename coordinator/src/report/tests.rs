@@ -49,7 +49,7 @@ fn the_keys_of_report_json_are_a_contract() {
         (
             "",
             "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
-              generator users timeline setup teardown observed",
+              generator users arrivals timeline setup teardown observed",
         ),
         (
             "run.",
@@ -72,7 +72,7 @@ fn the_keys_of_report_json_are_a_contract() {
         ("generator.", "status agents"),
         ("generator.agents[].", "name build cores cpu cpu_max lag_ms_p99 reconnects status"),
         ("users.", "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms losses"),
-        ("timeline[].", "t_s users target_users rps failures p50_ms p95_ms p99_ms"),
+        ("timeline[].", "t_s users target_users rps failures dropped p50_ms p95_ms p99_ms"),
     ];
     let expected: BTreeSet<String> = contract
         .iter()

@@ -1,7 +1,7 @@
 //! The result as text for standard output.
 
 use super::grid::{Fill, Grid, Tone, WIDTH};
-use super::model::{GeneratorRow, Report, Totals};
+use super::model::{ArrivalsPart, GeneratorRow, Report, Totals, UsersPart};
 use super::{chores, escape};
 use crate::results::quantity;
 use std::fmt::Write as _;
@@ -203,15 +203,10 @@ fn accounting(report: &Report) -> String {
             format!("accounting: incomplete ({known}; {lost} missing)\n")
         }
     };
-    let users = &report.users;
-    let seconds = |s: f64| quantity::decimal(s, 0);
-    let _ = writeln!(
-        text,
-        "users: {} of {} user-seconds, {} missing",
-        seconds(users.actual_user_seconds),
-        seconds(users.target_user_seconds),
-        seconds(users.missing_user_seconds),
-    );
+    text.push_str(&match &report.arrivals {
+        Some(arrivals) => self::arrivals(arrivals),
+        None => users(&report.users),
+    });
     text.push_str(&generator(report));
     if report.run.warmup_s > 0.0 {
         let (left_out, seconds) = (n(report.run.warmup_requests), quantity::decimal(report.run.warmup_s, 0));
@@ -225,6 +220,29 @@ fn accounting(report: &Report) -> String {
         let _ = writeln!(text, "{late} requests came too late for the timeline; the totals have them");
     }
     text
+}
+
+fn users(users: &UsersPart) -> String {
+    let seconds = |s: f64| quantity::decimal(s, 0);
+    format!(
+        "users: {} of {} user-seconds, {} missing\n",
+        seconds(users.actual_user_seconds),
+        seconds(users.target_user_seconds),
+        seconds(users.missing_user_seconds),
+    )
+}
+
+fn arrivals(arrivals: &ArrivalsPart) -> String {
+    let n = quantity::count;
+    let missing = match arrivals.scheduled - arrivals.started - arrivals.dropped {
+        0 => String::new(),
+        missing => format!(" + {} not made", n(missing)),
+    };
+    let late = arrivals.start_error_ms.p99.map_or("-".to_owned(), |ms| quantity::milliseconds_to(ms, 3));
+    let (scheduled, started, dropped) = (n(arrivals.scheduled), n(arrivals.started), n(arrivals.dropped));
+    format!(
+        "arrivals: {scheduled} = {started} started + {dropped} dropped{missing}; start error p99 {late}\n"
+    )
 }
 
 /// How fit the generator was: in one line with one agent, in a line for each with several.

@@ -9,6 +9,7 @@
 
 use super::AgentId;
 use super::agent_totals::AgentTotals;
+use super::arrivals::ArrivalBooks;
 use super::facts::{AgentFacts, RunFacts};
 use crate::fleet::LEASE;
 use proto::message::Cumulative;
@@ -82,12 +83,14 @@ impl AccountStatus {
 }
 
 impl Accounting {
-    /// Balances the books; no request starts from `last_start` on, and what ended before `warmup` was left out.
+    /// Balances the books; no request starts from `last_start` on, and what ended before `warmup` was left out. In
+    /// an open load, `arrivals` set the pace.
     pub(super) fn new(
         facts: &RunFacts,
         totals: &BTreeMap<AgentId, AgentTotals>,
         last_start: Duration,
         warmup: Duration,
+        arrivals: Option<&ArrivalBooks>,
     ) -> Accounting {
         let none = AgentTotals::default();
         let fastest = |users| totals.values().filter_map(|agent| agent.peak_rate(users)).max();
@@ -97,7 +100,7 @@ impl Accounting {
             .iter()
             .map(|agent| {
                 let measured = totals.get(&agent.id).unwrap_or(&none);
-                let users = agent.users_assigned;
+                let users = arrivals.map_or(agent.users_assigned, |arrivals| arrivals.pace(0).1);
                 let rate = measured.peak_rate(users).or_else(|| fastest(users));
                 let noticed =
                     agent.lost.as_ref().map(|lost| lost.at).or(facts.stopped()).unwrap_or(facts.measured);

@@ -21,7 +21,7 @@ pub(super) struct AgentTotals {
     pub(super) users: u32,
     /// Requests that were open at its end.
     pub(super) in_flight: u64,
-    /// Requests started, and users, in the last windows.
+    /// Requests started in the last windows, and the users that started them; in an open load, the arrivals.
     recent: VecDeque<(u64, u32)>,
     /// Windows after the warm-up, by which the generator is judged.
     measured: u64,
@@ -41,8 +41,9 @@ pub(super) struct AgentTotals {
 }
 
 impl AgentTotals {
-    /// Adds a window of `part` whose lag is `lag`.
-    pub(super) fn add(&mut self, window: &WindowReport, lag: &Histogram, part: Part) {
+    /// Adds a window of `part` whose lag is `lag`. Its requests were made by its users, or by its share of the
+    /// arrivals of an open load: so many in `pace`.
+    pub(super) fn add(&mut self, window: &WindowReport, lag: &Histogram, part: Part, pace: u32) {
         self.windows += 1;
         let applied = &mut self.applied;
         applied.started = applied.started.saturating_add(window.started);
@@ -55,7 +56,7 @@ impl AgentTotals {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((window.started, window.users));
+        self.recent.push_back((window.started, pace));
         if part == Part::Measured {
             self.aborted_measured = self.aborted_measured.saturating_add(window.aborted);
             self.add_health(window, lag);
@@ -90,8 +91,8 @@ impl AgentTotals {
         Some(self.cpu_recent_max / RECENT as u32)
     }
 
-    /// The most requests that `users` users would start in a second at the pace of the busiest recent window;
-    /// `None` before the first window.
+    /// The most requests that `users` users (or arrivals of an open load) would start in a second at the pace of
+    /// the busiest recent window; `None` before the first window.
     pub(super) fn peak_rate(&self, users: u32) -> Option<u64> {
         let scaled = |&(started, had): &(u64, u32)| {
             let (had, users) = (u128::from(had.max(1)), u128::from(users.max(had)));

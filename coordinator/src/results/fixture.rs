@@ -43,6 +43,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         params: std::sync::Arc::default(),
         stop_timeout: Duration::ZERO,
         warmup: Duration::ZERO,
+        arrivals: None,
         groups: ["auth", "generation"].map(|name| Group { name: name.to_owned() }).into(),
         thresholds: thresholds
             .iter()
@@ -117,6 +118,7 @@ impl Scripted {
             in_flight: 0,
             started: ok + failed,
             aborted: 0,
+            arrivals: metrics::ArrivalCounts::default(),
             cumulative: *all,
             series: requests.iter().map(series).collect(),
             errors: requests.iter().filter(|r| r.2 > 0).map(|r| error(r, index)).collect(),

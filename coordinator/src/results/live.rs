@@ -19,6 +19,8 @@ pub struct Live {
     pub requests: u64,
     /// Those that failed.
     pub failures: u64,
+    /// Arrivals since T0 that found every user busy, in an open load.
+    pub dropped: u64,
     /// 95th percentile of the newest closed second that had requests, if it is at most 5 s old.
     pub p95: Option<Duration>,
 }

@@ -11,6 +11,7 @@
 
 mod accounting;
 mod agent_totals;
+mod arrivals;
 mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -29,6 +30,7 @@ mod verdict;
 mod warmup;
 
 pub use accounting::{Account, AccountStatus, Accounting};
+pub use arrivals::ArrivalTotals;
 pub use facts::{AgentFacts, GaveUp, Lost, RunFacts};
 pub use generator::{Generator, GeneratorAgent, GeneratorStatus};
 pub use judged::JudgedThreshold;
@@ -41,6 +43,7 @@ pub use verdict::Verdict;
 pub use crate::fleet::AgentId;
 
 use agent_totals::AgentTotals;
+use arrivals::ArrivalBooks;
 use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats};
 use plan::Plan;
 use proto::message::WindowReport;
@@ -109,6 +112,8 @@ pub struct Results {
     agents: BTreeMap<AgentId, AgentTotals>,
     timeline: Timeline,
     warmup: WarmUp,
+    /// In an open load.
+    arrivals: Option<ArrivalBooks>,
 }
 
 impl Results {
@@ -118,8 +123,9 @@ impl Results {
             series: plan.series.iter().map(|_| SeriesStats::default()).collect(),
             errors: ErrorTable::new(MAX_ERROR_MESSAGES),
             agents: BTreeMap::new(),
-            timeline: Timeline::new(plan.schedule.clone(), plan.warmup),
+            timeline: Timeline::new(&plan),
             warmup: WarmUp::new(plan.warmup),
+            arrivals: ArrivalBooks::new(&plan),
             plan,
         }
     }
@@ -137,7 +143,11 @@ impl Results {
             lag.merge_v2(&window.health.lag).map_err(ApplyError::Lag)?;
         }
         let part = self.warmup.part(window.index);
-        self.agents.entry(agent).or_default().add(window, &lag, part);
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.add(part, window.arrivals);
+        }
+        let pace = self.arrivals.as_ref().map_or(window.users, |arrivals| arrivals.pace(window.index).0);
+        self.agents.entry(agent).or_default().add(window, &lag, part, pace);
         self.timeline.add(agent, window, &second);
         match part {
             Part::WarmUp => self.warmup.leave_out(&second),
@@ -186,7 +196,8 @@ impl Results {
         let users = self.agents.values().map(|agent| agent.users).fold(0, u32::saturating_add);
         let warmup = self.warmup.part(self.timeline.newest().unwrap_or(0)) == Part::WarmUp;
         let (requests, failures) = if warmup { self.warmup.left_out() } else { (requests, failures) };
-        Live { warmup, ..self.timeline.live(requests, failures, users) }
+        let dropped = self.arrivals.as_ref().map_or(0, ArrivalBooks::dropped);
+        Live { warmup, dropped, ..self.timeline.live(requests, failures, users) }
     }
 
     /// Everything a report says. Windows that come after this are lost; so are those that were never sent,

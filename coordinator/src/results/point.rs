@@ -15,6 +15,8 @@ pub struct Point {
     pub requests: u64,
     /// Those that failed.
     pub failures: u64,
+    /// Arrivals that found every user busy.
+    pub dropped: u64,
     /// Median latency of the requests that ended in it. Of joined seconds the largest, which is an upper
     /// bound: no percentile of a whole exceeds the largest of its parts.
     pub p50: Option<Duration>,
@@ -70,6 +72,7 @@ impl Point {
         self.target_users = later.target_users;
         self.requests = self.requests.saturating_add(later.requests);
         self.failures = self.failures.saturating_add(later.failures);
+        self.dropped = self.dropped.saturating_add(later.dropped);
         self.p50 = self.p50.max(later.p50);
         self.p95 = self.p95.max(later.p95);
         self.p99 = self.p99.max(later.p99);
@@ -92,6 +95,7 @@ mod tests {
                 target_users: 7,
                 requests: 3,
                 failures: 1,
+                dropped: 2,
                 p50: None,
                 p95,
                 p99: None,
@@ -103,6 +107,7 @@ mod tests {
         assert_eq!(points.len(), Points::MAX / 2 + 6);
         assert_eq!((points[1].second, points[1].users, points[1].requests, points[1].failures), (2, 3, 6, 2));
         assert_eq!(points[1].p95, Some(Duration::from_millis(2)), "the larger of the two");
+        assert_eq!(points[1].dropped, 4);
         assert_eq!(points.iter().map(|p| p.requests).sum::<u64>(), 3 * (u64::from(last) + 1));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Results;
 use super::accounting::Accounting;
+use super::arrivals::ArrivalTotals;
 use super::facts::RunFacts;
 use super::generator::Generator;
 use super::judged::JudgedThreshold;
@@ -9,7 +10,7 @@ use super::point::Point;
 use super::timeline::Closed;
 use super::user_time::UserTime;
 use super::verdict::{Evidence, Verdict};
-use metrics::{ErrorTable, SeriesStats};
+use metrics::{ErrorTable, Histogram, SeriesStats};
 use plan::Plan;
 use plan::model::{Series, ThresholdScope};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Record {
     pub timeline: Vec<Point>,
     /// Requests that are in the totals, but came too late for the timeline.
     pub late: u64,
+    /// What became of the arrivals of an open load.
+    pub arrivals: Option<ArrivalTotals>,
     /// Requests that ended in the warm-up and are in none of the totals.
     pub left_out: u64,
     /// The time that rates are per: from the end of the warm-up to the schedule's end, or to the interruption.
@@ -55,10 +58,17 @@ impl Record {
         if let Some(at) = facts.stopped() {
             results.interrupted(at);
         }
-        let Results { plan, series, errors, agents, timeline, warmup } = results;
+        let Results { plan, series, errors, agents, timeline, warmup, arrivals } = results;
         let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
-        let accounting = Accounting::new(facts, &agents, last_start, plan.warmup);
+        let accounting = Accounting::new(facts, &agents, last_start, plan.warmup, arrivals.as_ref());
+        let arrivals = arrivals.map(|books| {
+            let mut start_error = Histogram::new();
+            for agent in agents.values() {
+                start_error.merge(&agent.lag);
+            }
+            books.finish(facts.interrupted.unwrap_or(plan.schedule.end()), start_error)
+        });
         let measured = facts.measured.saturating_sub(plan.warmup);
         let generator = Generator::new(facts, &agents);
         let thresholds: Vec<JudgedThreshold> = plan
@@ -77,6 +87,7 @@ impl Record {
             accounting: &accounting,
             generator: &generator,
             users: measured_users,
+            arrivals: arrivals.as_ref(),
             measured: series.iter().map(SeriesStats::requests).sum(),
             errors: &errors,
         };
@@ -88,6 +99,7 @@ impl Record {
             timeline_step: step,
             timeline: points,
             late,
+            arrivals,
             left_out: warmup.left_out().0,
             measured,
             users,

@@ -10,7 +10,7 @@ use super::live::Live;
 use super::point::{Point, Points};
 use super::user_time::{Shortfall, UserTime};
 use metrics::{Histogram, Percentile};
-use plan::schedule::Schedule;
+use plan::Plan;
 use proto::message::WindowReport;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +24,7 @@ struct Open {
     users: u32,
     requests: u64,
     failures: u64,
+    dropped: u64,
     latency: Histogram,
 }
 
@@ -67,8 +68,8 @@ pub(super) struct Closed {
 }
 
 impl Timeline {
-    /// Nothing yet, of a run whose users are missed from `warmup` on.
-    pub(super) fn new(schedule: Schedule, warmup: Duration) -> Timeline {
+    /// Nothing yet of a run of `plan`.
+    pub(super) fn new(plan: &Plan) -> Timeline {
         Timeline {
             attached: BTreeMap::new(),
             newest: None,
@@ -77,7 +78,7 @@ impl Timeline {
             points: Points::new(),
             last: None,
             last_p95: None,
-            shortfall: Shortfall::new(schedule, warmup),
+            shortfall: Shortfall::new(plan),
             late: 0,
         }
     }
@@ -103,6 +104,7 @@ impl Timeline {
             open.users = open.users.saturating_add(window.users);
             open.requests = open.requests.saturating_add(requests);
             open.failures = open.failures.saturating_add(failed);
+            open.dropped = open.dropped.saturating_add(window.arrivals.dropped);
             open.latency.merge(&ended.latency);
         }
         self.newest = self.newest.max(Some(index));
@@ -120,6 +122,7 @@ impl Timeline {
         let fresh = |(second, _): &(u32, Duration)| second.saturating_add(PATIENCE) >= self.first_open;
         Live {
             warmup: false,
+            dropped: 0,
             second: self.last.map(|point| point.second),
             users,
             target_users: self.newest.map_or(0, |second| self.shortfall.target(second)),
@@ -179,6 +182,7 @@ impl Timeline {
             target_users: self.shortfall.target(second),
             requests: open.requests,
             failures: open.failures,
+            dropped: open.dropped,
             p50: open.latency.percentile(Percentile::P50),
             p95: open.latency.percentile(Percentile::P95),
             p99: open.latency.percentile(Percentile::P99),

@@ -1,5 +1,6 @@
 //! User-seconds: how much of the asked load was there.
 
+use plan::Plan;
 use plan::schedule::Schedule;
 use plan::slot::Slot;
 use std::time::Duration;
@@ -36,14 +37,18 @@ pub(super) struct Shortfall {
     user_seconds: u64,
     /// Those of them after the warm-up.
     measured_user_seconds: u64,
+    /// In an open load nobody is missed, and what was asked for is what was needed: the user-seconds that users were
+    /// busy.
+    busy: Option<u64>,
 }
 
 impl Shortfall {
-    pub(super) fn new(schedule: Schedule, warmup: Duration) -> Shortfall {
+    pub(super) fn new(plan: &Plan) -> Shortfall {
         Shortfall {
-            end: schedule.end(),
-            schedule,
-            warmup,
+            end: plan.schedule.end(),
+            schedule: plan.schedule.clone(),
+            warmup: plan.warmup,
+            busy: plan.arrivals.as_ref().map(|_| 0),
             next: 0,
             user_seconds: 0,
             measured_user_seconds: 0,
@@ -66,6 +71,10 @@ impl Shortfall {
 
     /// `users` existed at the end of `second`; nobody reported the seconds since the last one.
     pub(super) fn second(&mut self, second: u32, users: u32) {
+        if let Some(busy) = &mut self.busy {
+            *busy += u64::from(users);
+            return;
+        }
         self.silence(second);
         if second >= self.next {
             self.miss(second, self.wanted(second).saturating_sub(users));
@@ -87,6 +96,10 @@ impl Shortfall {
     /// What was asked for, and what of it was missing; nobody reported the rest of it. First of the whole run,
     /// then of what followed its warm-up.
     pub(super) fn finish(mut self) -> (UserTime, UserTime) {
+        if let Some(busy) = self.busy {
+            let needed = UserTime { target: Duration::from_secs(busy), missing: Duration::ZERO };
+            return (needed, needed);
+        }
         self.silence(u32::MAX);
         let since = |from: Duration, user_seconds: u64| {
             let slots = (0..self.schedule.max_users()).map(Slot);
@@ -127,7 +140,8 @@ mod tests {
 
     /// 10 users at once for 10 s, of which 3 s are warm-up.
     fn shortfall() -> Shortfall {
-        Shortfall::new(Schedule::constant(10, None, Duration::from_secs(10)), Duration::from_secs(3))
+        let plan = crate::results::fixture::plan(&[]);
+        Shortfall::new(&Plan { warmup: Duration::from_secs(3), ..plan })
     }
 
     #[test]

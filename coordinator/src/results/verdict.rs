@@ -5,6 +5,7 @@
 //! warns or passes.
 
 use super::accounting::{Account, AccountStatus, Accounting};
+use super::arrivals::ArrivalTotals;
 use super::facts::{AgentFacts, GaveUp, RunFacts};
 use super::generator::{Generator, GeneratorStatus};
 use super::judged::JudgedThreshold;
@@ -49,12 +50,21 @@ pub(super) struct Evidence<'a> {
     pub(super) generator: &'a Generator,
     /// After the warm-up.
     pub(super) users: UserTime,
+    /// In an open load.
+    pub(super) arrivals: Option<&'a ArrivalTotals>,
     /// Requests, transactions and completions that were not left out.
     pub(super) measured: u64,
     pub(super) errors: &'a ErrorTable,
 }
 
-/// More than this share of the asked user-seconds missing, and the run says little about the asked load: what
+/// How much of the asked load is lost: enough to spoil the run, or to be worth a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    Grave,
+    Slight,
+}
+
+/// More than this share of the asked user-seconds (or arrivals) missing, and the run says little about the asked load: what
 /// 900 users saw is not what 1000 would have seen. In percent.
 const MISSING_USERS_PERCENT: u128 = 5;
 
@@ -74,7 +84,8 @@ impl Evidence<'_> {
         } else {
             (Verdict::Pass, vec![self.why_passed()])
         };
-        (verdict, [decisive, self.losses(), self.unfitness(GeneratorStatus::Degraded)].concat())
+        let few = self.arrivals_lost(Loss::Slight);
+        (verdict, [decisive, few, self.losses(), self.unfitness(GeneratorStatus::Degraded)].concat())
     }
 
     /// The thresholds that came out as `status`, whatever is missing.
@@ -105,6 +116,7 @@ impl Evidence<'_> {
             doubts.push(format!("no request was measured{after}"));
         }
         doubts.extend(self.too_few_users());
+        doubts.extend(self.arrivals_lost(Loss::Grave));
         doubts.extend(self.never_sent());
         doubts.extend(self.unfitness(GeneratorStatus::Invalid));
         let missing = match (self.accounting.lost_at_most, self.accounting.unknown.map(quantity::count)) {
@@ -136,6 +148,33 @@ impl Evidence<'_> {
             let (missing, target) = (quantity::count(missing), quantity::count(target));
             format!("{missing} of {target} user-seconds are missing: the asked load was not there")
         })
+    }
+
+    /// What is to be said of arrivals that were dropped, or made by nobody, if the loss is of that size.
+    fn arrivals_lost(self, size: Loss) -> Vec<String> {
+        let Some(arrivals) = self.arrivals.filter(|_| self.facts.not_started.is_none()) else {
+            return Vec::new();
+        };
+        let is = |lost: u64, of: u64| {
+            let grave = u128::from(lost) * 100 > u128::from(of) * MISSING_USERS_PERCENT;
+            lost > 0 && grave == (size == Loss::Grave)
+        };
+        let spoils = if size == Loss::Grave { ": the asked load was not there" } else { "" };
+        let ((all, dropped), missing) = (arrivals.measured, arrivals.missing());
+        let n = quantity::count;
+        let mut lost = Vec::new();
+        if is(dropped, all) {
+            let busy =
+                format!("{} of {} arrivals were dropped, because every user was busy", n(dropped), n(all));
+            lost.push(format!("{busy}{spoils}; raise `max_users`"));
+        }
+        if is(missing, arrivals.scheduled) {
+            let (missing, scheduled) = (n(missing), n(arrivals.scheduled));
+            lost.push(format!(
+                "{missing} of {scheduled} arrivals were not made as far as anybody knows{spoils}"
+            ));
+        }
+        lost
     }
 
     fn unfitness(self, status: GeneratorStatus) -> Vec<String> {

@@ -12,7 +12,7 @@ pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String 
         n => format!(" ({})", quantity::percent_to(live.failures as f64 * 100.0 / n as f64, 1)),
     };
     format!(
-        "{} / {}{}  users {}/{}  rps {}  failures {}{share}  p95 {}  ETA {}",
+        "{} / {}{}  users {}/{}  rps {}  failures {}{share}{}  p95 {}  ETA {}",
         clock(elapsed),
         clock(total),
         if live.warmup { "  warm-up" } else { "" },
@@ -20,6 +20,7 @@ pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String 
         quantity::count(live.target_users.into()),
         quantity::count(live.rps),
         quantity::count(live.failures),
+        if live.dropped > 0 { format!("  dropped {}", quantity::count(live.dropped)) } else { String::new() },
         live.p95.map_or("-".to_owned(), quantity::latency),
         // Rounded up, so that the clock and the time that is left add up to the whole.
         clock(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))),
@@ -51,6 +52,7 @@ mod tests {
             users: 60,
             target_users: 100,
             warmup: false,
+            dropped: 0,
             rps: 182,
             requests: 2_184,
             failures: 3,
@@ -71,8 +73,8 @@ mod tests {
         check(
             12_000,
             25,
-            Live { warmup: true, ..live },
-            "00:12 / 00:25  warm-up  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
+            Live { warmup: true, dropped: 1_200, ..live },
+            "00:12 / 00:25  warm-up  users 60/100  rps 182  failures 3 (0.1 %)  dropped 1,200  p95 48 ms  ETA 00:13",
         );
         check(0, 25, Live::default(), "00:00 / 00:25  users 0/0  rps 0  failures 0  p95 -  ETA 00:25");
         let busy = Live {

@@ -1,5 +1,6 @@
 //! What a plan means, as text: one fact a line, independent of how the model is laid out in memory.
 
+use crate::arrivals::{Arrivals, Times};
 use crate::chore::ChoreKind;
 use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
@@ -7,7 +8,7 @@ use crate::model::{
     Auth, Body, ConnectionSettings, Plan, Proxy, Request, RequestSettings, Resolve, SentAuth, Step,
     ThresholdScope, TlsSettings,
 };
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Shape};
 use crate::slot::{Share, Slot};
 use crate::template::{JsonTemplate, Template};
 use crate::wait::Wait;
@@ -44,6 +45,9 @@ pub(super) fn describe(plan: &Plan) -> String {
     facts.add("stop_timeout", plan.stop_timeout.as_nanos());
     facts.add("warmup", plan.warmup.as_nanos());
     schedule(&mut facts, &plan.schedule);
+    if let Some(given) = &plan.arrivals {
+        arrivals(&mut facts, given, plan.seed);
+    }
     for group in &plan.groups {
         facts.text("group", &group.name);
     }
@@ -100,6 +104,19 @@ fn schedule(facts: &mut Facts, schedule: &Schedule) {
         for life in schedule.lives(slot) {
             facts.add("life", format_args!("{} {} {}", slot.0, life.start.as_nanos(), life.stop.as_nanos()));
         }
+    }
+}
+
+fn arrivals(facts: &mut Facts, arrivals: &Arrivals, seed: u64) {
+    for phase in arrivals.phases() {
+        let shape = if phase.shape == Shape::Ramp { "over" } else { "for" };
+        let (count, per_ns) = (phase.rate.count, phase.rate.per_ns);
+        facts.add("arrivals", format_args!("{count} {per_ns} {shape} {}", phase.length.as_nanos()));
+    }
+    let mut times = Times::new(arrivals, seed);
+    for number in 0..u64::from(PROBES) {
+        let Some(at) = times.at(number) else { break };
+        facts.add("arrival", format_args!("{number} at {}", at.as_nanos()));
     }
 }
 

@@ -120,6 +120,13 @@ fn comments_mean_nothing_and_everything_else_does() {
         assert_ne!(same, meaning(|b| b.source = b.source.replace(from, to)), "{from} -> {to}");
     }
     assert_ne!(same, meaning(|b| b.settings.seed = 1));
+    let open = |profile: &str, source: &str| {
+        let (profile, source) = (profile.to_owned(), source.to_owned());
+        meaning(move |b| (b.settings.profile, b.source) = (Some(profile), source))
+    };
+    let (even, poisson) = (open("open", SAMPLE), open("visitors", SAMPLE));
+    assert_ne!(even, open("open", &SAMPLE.replace("arrivals: 20/s, max", "arrivals: 21/s, max")));
+    assert_ne!(poisson, open("visitors", &SAMPLE.replace("pattern: poisson", "pattern: even")));
     assert_ne!(same, meaning(|b| b.settings.users = Some(999)));
     assert_ne!(same, meaning(|b| b.settings.warmup = Some(Duration::from_secs(1))));
     let set = |b: &mut Bundle| b.settings.params = [("greeting".into(), "hi".into())].into();

@@ -116,7 +116,7 @@ fn not_supported(entry: &Entry) -> Problem {
 /// Whether `node` looks like a value of this shape: enough to choose between two keys.
 fn fits(shape: Shape, node: &Node) -> bool {
     match shape {
-        Shape::Json => true,
+        Shape::Json | Shape::Arrivals => true,
         Shape::Table(_)
         | Shape::Named(_)
         | Shape::Templates

@@ -1,13 +1,15 @@
 //! `load`, `profiles` and the settings that override them: when users exist.
 
 use super::Reader;
+use super::arrivals::Open;
 use super::fields::Fields;
 use super::groups::Groups;
 use super::value::Expected;
+use crate::arrivals::Arrivals;
 use crate::bundle::Settings;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::{self, MAX_USERS};
-use crate::schedule::{Schedule, Shape, Stage};
+use crate::schedule::{Schedule, Stage};
 use crate::yaml::{Entry, Node};
 use metrics::Threshold;
 use metrics::unit::{Rate, format_duration};
@@ -25,7 +27,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one mapping says about a key.
 #[derive(Clone, Debug, PartialEq)]
-enum Given<T> {
+pub(super) enum Given<T> {
     Absent,
     /// Something, but it was wrong and has been reported.
     Broken,
@@ -33,7 +35,7 @@ enum Given<T> {
 }
 
 impl<T> Given<T> {
-    fn read<'n>(entry: Option<&'n Entry>, read: impl FnOnce(&'n Node) -> Option<T>) -> Given<T> {
+    pub(super) fn read<'n>(entry: Option<&'n Entry>, read: impl FnOnce(&'n Node) -> Option<T>) -> Given<T> {
         match entry.map(|e| read(&e.value)) {
             None => Given::Absent,
             Some(None) => Given::Broken,
@@ -42,7 +44,7 @@ impl<T> Given<T> {
     }
 
     /// `self`, or else what `base` gives.
-    fn or(self, base: Given<T>) -> Given<T> {
+    pub(super) fn or(self, base: Given<T>) -> Given<T> {
         if matches!(self, Given::Absent) { base } else { self }
     }
 }
@@ -66,6 +68,7 @@ pub(super) struct Load {
     users_place: Span,
     spawn_rate: Given<Rate>,
     length: Given<Length>,
+    open: Open,
     stop_timeout: Given<Duration>,
     warmup: Given<Duration>,
     warmup_place: Span,
@@ -75,6 +78,7 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct Course {
     pub(super) schedule: Schedule,
+    pub(super) arrivals: Option<Arrivals>,
     pub(super) stop_timeout: Duration,
     pub(super) warmup: Duration,
 }
@@ -101,12 +105,16 @@ impl Reader<'_> {
         let users = fields.get("users");
         let length = self.length(fields);
         let warmup = fields.get("warmup");
+        let open = self.open(fields);
+        // Reported there, once.
+        let length = if open.is_staged() && length != Given::Absent { Given::Broken } else { length };
         Load {
             place: fields.place,
             users: Given::read(users, |n| self.integer(n, 1, MAX_USERS)),
             users_place: users.map_or(fields.place, |e| e.key_span),
             spawn_rate: Given::read(fields.get("spawn_rate"), |n| self.rate(n)),
             length: if fields.beyond && matches!(length, Given::Absent) { Given::Broken } else { length },
+            open,
             stop_timeout: Given::read(fields.get("stop_timeout"), |n| self.stop_timeout(n)),
             warmup: Given::read(warmup, |n| self.warmup(n)),
             warmup_place: warmup.map_or(fields.place, |e| e.key_span),
@@ -175,23 +183,7 @@ impl Reader<'_> {
         let fields = Fields::new(self, node, node.span, &language::STAGE)?;
         let users =
             self.required(&fields, "users", "users: 100").and_then(|e| self.integer(&e.value, 0, MAX_USERS));
-        let (shape, length) = match fields.among(&["over", "for"])[..] {
-            [(key, entry)] => {
-                let shape = if key == "over" { Shape::Ramp } else { Shape::Hold };
-                (shape, self.bounded_duration(&entry.value)?)
-            }
-            [] => {
-                let remedy =
-                    "add `over: 10s` (a straight line to that many) or `for: 5m` (that many at once)";
-                self.report(Problem::new(fields.place, "a stage without a length", remedy));
-                return None;
-            }
-            [_, (_, second), ..] => {
-                let remedy = "make two stages of it: first `over`, then `for`";
-                self.report(Problem::new(second.key_span, "`for` beside `over`", remedy));
-                return None;
-            }
-        };
+        let (shape, length) = self.stage_length(&fields, "users")?;
         Some(Stage { users: users?, shape, length })
     }
 
@@ -216,7 +208,7 @@ impl Reader<'_> {
         Some(warmup)
     }
 
-    fn bounded_duration(&mut self, node: &Node) -> Option<Duration> {
+    pub(super) fn bounded_duration(&mut self, node: &Node) -> Option<Duration> {
         let duration = self.duration(node)?;
         if duration > Schedule::MAX_LENGTH {
             let problem = "longer than 400 days";
@@ -276,6 +268,7 @@ impl Reader<'_> {
             users_place: fields.place,
             spawn_rate: Given::Absent,
             length: Given::Absent,
+            open: Open::absent(fields.place),
             stop_timeout: Given::Absent,
             warmup: Given::Absent,
             warmup_place: fields.place,
@@ -299,7 +292,8 @@ impl Reader<'_> {
             let or_profile = profiles.first().map_or(String::new(), |p| {
                 format!(", or choose a profile, for instance `--profile {}`", p.name)
             });
-            if fields.get("load").is_none() && load.users == Given::Absent && load.length == Given::Absent {
+            let says_nothing = load.users == Given::Absent && load.length == Given::Absent;
+            if fields.get("load").is_none() && says_nothing {
                 let remedy = format!(
                     "add `load: {{ users: 10, duration: 5m }}`, or give --users and --duration{or_profile}"
                 );
@@ -314,7 +308,11 @@ impl Reader<'_> {
     fn overlay(&mut self, base: &Load, overlay: &Load) -> Option<Load> {
         let (base, overlay) = (base.clone(), overlay.clone());
         let stages = |length: &Given<Length>| matches!(length, Given::Value(Length::Stages(_)));
-        if stages(&base.length) && overlay.length == Given::Absent && overlay.users != Given::Absent {
+        let holds = matches!(overlay.length, Given::Value(Length::Hold(_) | Length::Stages(_)));
+        let closed = overlay.users != Given::Absent || overlay.spawn_rate != Given::Absent || holds;
+        let opens = overlay.open.arrivals != Given::Absent;
+        if stages(&base.length) && !opens && overlay.length == Given::Absent && overlay.users != Given::Absent
+        {
             let problem = "`users` over a `load` that has `stages`";
             let remedy = "add `duration` or `hold` to the profile, or give it `stages` of its own";
             self.report(Problem::new(overlay.users_place, problem, remedy));
@@ -327,12 +325,21 @@ impl Reader<'_> {
         if stages(&overlay.length) {
             return Some(Load { stop_timeout, warmup, warmup_place, ..overlay });
         }
+        let open = overlay.open.over(base.open, closed);
+        let (users, spawn_rate, length) = if opens {
+            // Only a duration means the same to both.
+            let timed = matches!(base.length, Given::Value(Length::Duration(_))) && !open.is_staged();
+            (Given::Absent, Given::Absent, if timed { base.length } else { Given::Absent })
+        } else {
+            (base.users, base.spawn_rate, base.length)
+        };
         Some(Load {
             place: overlay.place,
-            users: overlay.users.or(base.users),
+            users: overlay.users.or(users),
             users_place: overlay.users_place,
-            spawn_rate: overlay.spawn_rate.or(base.spawn_rate),
-            length: overlay.length.or(base.length),
+            spawn_rate: overlay.spawn_rate.or(spawn_rate),
+            length: overlay.length.or(length),
+            open,
             stop_timeout,
             warmup,
             warmup_place,
@@ -345,6 +352,9 @@ impl Reader<'_> {
         if let Some(problem) = settings_problem(settings) {
             self.report(Problem::new(load.place, problem.0, problem.1));
             return None;
+        }
+        if load.open.arrivals != Given::Absent {
+            self.refuse_settings(&load.open)?;
         }
         if let Given::Value(Length::Stages(stages)) = &load.length {
             if settings.users.is_some() {
@@ -371,7 +381,7 @@ impl Reader<'_> {
     }
 
     fn course(&mut self, load: &Load, or_profile: &str) -> Option<Course> {
-        let schedule = self.schedule(load, or_profile)?;
+        let (schedule, arrivals) = self.schedule_and_arrivals(load, or_profile)?;
         let stop_timeout = match load.stop_timeout {
             Given::Value(timeout) => timeout,
             Given::Absent => STOP_TIMEOUT,
@@ -390,7 +400,31 @@ impl Reader<'_> {
             self.report(Problem::new(load.warmup_place, problem, remedy));
             return None;
         }
-        Some(Course { schedule, stop_timeout, warmup })
+        Some(Course { schedule, arrivals, stop_timeout, warmup })
+    }
+
+    fn schedule_and_arrivals(
+        &mut self,
+        load: &Load,
+        or_profile: &str,
+    ) -> Option<(Schedule, Option<Arrivals>)> {
+        match &load.open.arrivals {
+            Given::Value(rates) => {
+                let duration = match &load.length {
+                    Given::Value(Length::Duration(duration)) => Given::Value(*duration),
+                    Given::Absent => Given::Absent,
+                    // Refused beside arrivals already.
+                    Given::Broken | Given::Value(_) => Given::Broken,
+                };
+                let (schedule, arrivals) = self.open_schedule(&load.open, rates, &duration, or_profile)?;
+                Some((schedule, Some(arrivals)))
+            }
+            Given::Broken => None,
+            Given::Absent => {
+                self.max_users_alone(&load.open)?;
+                Some((self.schedule(load, or_profile)?, None))
+            }
+        }
     }
 
     fn schedule(&mut self, load: &Load, or_profile: &str) -> Option<Schedule> {

@@ -3,6 +3,7 @@
 //! Reading goes on after a problem, so that all of them are reported in one go: a getter that finds something
 //! wrong reports it and gives `None`, and what it would have been part of is left out.
 
+mod arrivals;
 mod calls;
 mod chores;
 mod connection;

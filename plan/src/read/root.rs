@@ -58,7 +58,7 @@ impl<'s> Reader<'s> {
         let workload = workload?;
         thresholds.extend(workload.thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
-        let Course { schedule, stop_timeout, warmup } = load?;
+        let Course { schedule, arrivals, stop_timeout, warmup } = load?;
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         Some(Plan {
             name: name?,
@@ -67,6 +67,7 @@ impl<'s> Reader<'s> {
             seed: self.settings.seed,
             params,
             schedule,
+            arrivals,
             stop_timeout,
             warmup,
             groups: groups.into_model(),

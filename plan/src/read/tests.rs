@@ -64,6 +64,10 @@ fn walk<'n>(
                     walk(node, table, visit);
                 }
             }
+            Shape::Arrivals => match &entry.value.value {
+                Value::Mapping(_) => walk(&entry.value, &language::ARRIVALS, visit),
+                _ => children.into_iter().for_each(|node| walk(node, &language::ARRIVAL_STAGE, visit)),
+            },
             Shape::Saves => {
                 for node in children.into_iter().filter(|node| node.scalar().is_none()) {
                     walk(node, &language::SAVE, visit);
@@ -163,6 +167,20 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
             "1.5",
         ],
         Shape::Switch => &["maybe", "1", "yes", "On", "[on]", "{a: 1}", "~", "\"true\""],
+        Shape::RateOrZero => &["10", "abc", "5s", "0", "0/parsec", "[10/s]", "-1/s", "1000001/s", "~"],
+        Shape::Arrivals => &[
+            "10",
+            "abc",
+            "0/s",
+            "1000001/s",
+            "[10/s]",
+            "[]",
+            "{a: 1}",
+            "{}",
+            "{ pattern: even }",
+            "true",
+            "~",
+        ],
         Shape::Wait => &["5", "abc", "[1s]", "3s..1s", "rate 5", "1..3", "pacing", "true", "~", "{a: 1}"],
         Shape::Pause => {
             &["5", "abc", "[1s]", "3s..1s", "rate 5/s", "pacing 2s", "none", "1..3", "true", "~", "{a: 1}"]

@@ -169,12 +169,13 @@ fn required_keys_are_those_that_the_reader_misses() {
         ("name: T\n", ""),
         ("users: { U: { tasks: { t: { get: / } } } }\n", ""),
         ("users: 1, ", ""),
+        ("stages: [ { users: 1, for: 1s } ]", "max_users: 1, arrivals: [ { for: 1s } ]"),
         ("tasks: { t: { get: / } }", ""),
     ] {
         assert!(minimal.contains(from), "{from}");
         assert_eq!(refused(&minimal.replace(from, to)), (true, true), "without {from}");
     }
-    assert_eq!(language::REQUIRED.len(), 5, "each of them is taken out above");
+    assert_eq!(language::REQUIRED.len(), 6, "each of them is taken out above");
 }
 
 #[test]
