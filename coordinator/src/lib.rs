@@ -11,6 +11,7 @@ pub mod cli;
 pub mod demo;
 pub mod embedded;
 pub mod exit;
+pub mod files;
 pub mod fleet;
 pub mod grpc;
 pub mod reach;

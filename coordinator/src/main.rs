@@ -5,6 +5,7 @@ use coordinator::cli::{Cli, Command, RunArgs};
 use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
+use coordinator::files;
 use coordinator::report::Style;
 use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::settings::{DemoConfig, Environment, RunConfig};
@@ -132,7 +133,8 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         say(&format!("error: {file}: {problem}"));
         ExitCode::Plan
     })?;
-    let bundle = Bundle { file, source, settings: config.settings };
+    let mut bundle = Bundle { file, source, settings: config.settings };
+    bundle.settings.files = files::read(&bundle, &config.plan_path);
     if let Err(error) = bundle.check_params() {
         return Err(usage(&format!("--set: {error}")));
     }

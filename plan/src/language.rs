@@ -86,6 +86,12 @@ pub enum Shape {
     RateOrZero,
     /// A rate, a mapping with one, or a list of stages.
     Arrivals,
+    /// Rows: mappings from columns to any value, all with the same columns.
+    Rows,
+    /// User-chosen columns, and one of these words for each.
+    Types(&'static [&'static str]),
+    /// The name of a data source; or user-chosen names, and a data source for each.
+    RowSources,
     /// A mapping.
     Table(&'static Table),
     /// User-chosen names, and a mapping for each.
@@ -139,6 +145,9 @@ impl Shape {
             Shape::Params => "Params",
             Shape::RateOrZero => "RateOrZero",
             Shape::Arrivals => "Arrivals",
+            Shape::Rows => "Rows",
+            Shape::Types(_) => "Types",
+            Shape::RowSources => "RowSources",
             Shape::Table(_) => "Table",
             Shape::Named(_) => "Named",
             Shape::List(_) => "List",
@@ -211,6 +220,14 @@ pub const FLOW_VERBS: &[(&str, &[&str])] = &[
 pub const FLOW_KEYS: &[&str] = &["steps", "then", "else", "every", "until", "fail_if"];
 /// How arrivals may be spread.
 pub const PATTERNS: &[&str] = &["even", "poisson"];
+/// How rows are picked.
+pub const PICKS: &[&str] = &["unique", "sequential", "shuffle", "random"];
+/// How long rows are kept.
+pub const PERS: &[&str] = &["user", "iteration"];
+/// What users do without a unique row.
+pub const EXHAUSTIONS: &[&str] = &["stop", "cycle", "fail"];
+/// What the columns of a CSV file may be.
+pub const COLUMN_TYPES: &[&str] = &["string", "integer", "number", "boolean", "json"];
 /// What `stop` may end.
 pub const STOPS: &[&str] = &["iteration", "user"];
 /// Verbs that this version does not read.
@@ -224,6 +241,7 @@ pub static TABLES: &[&Table] = &[
     &ARRIVALS,
     &ARRIVAL_STAGE,
     &PROFILE,
+    &DATA,
     &GROUP,
     &USER_CLASS,
     &FLOW,
@@ -266,7 +284,7 @@ pub static PLAN: Table = Table {
         key("setup_timeout", Shape::Duration, "how long `setup` may take; 60s without it"),
         key("teardown", Shape::List(&STEP), "what one agent does once, when no user is left"),
         key("teardown_timeout", Shape::Duration, "how long `teardown` may take; 60s without it"),
-        later("data"),
+        key("data", Shape::Named(&DATA), "tables of rows that users read"),
         later("observe"),
     ],
     also: None,
@@ -337,6 +355,22 @@ pub static PROFILE: Table = Table {
     also: Some(&LOAD),
 };
 
+/// One of `data:`.
+pub static DATA: Table = Table {
+    name: "a data source",
+    keys: &[
+        key("csv", Shape::Text, "a file of comma-separated values, its columns named by its first line"),
+        key("jsonl", Shape::Text, "a file with a JSON object on each line"),
+        key("rows", Shape::Rows, "the rows themselves"),
+        key("delimiter", Shape::Text, "what stands between the values of the CSV file, if not a comma"),
+        key("types", Shape::Types(COLUMN_TYPES), "the columns of the CSV file that are not text"),
+        key("pick", Shape::Word(PICKS), "how a row is picked; sequential without it"),
+        key("per", Shape::Word(PERS), "how long a row is kept; unique rows for the user's life without it"),
+        key("when_exhausted", Shape::Word(EXHAUSTIONS), "what users do when no unique row is left"),
+    ],
+    also: None,
+};
+
 /// One of `groups:`.
 pub static GROUP: Table = Table {
     name: "a group",
@@ -355,7 +389,7 @@ pub static USER_CLASS: Table = Table {
         key("http", Shape::Table(&HTTP), "how its requests are made, where that differs from the plan"),
         key("on_start", Shape::List(&STEP), "what each user does once, first"),
         key("tasks", Shape::Named(&TASK), "what it does, weighted"),
-        later("data"),
+        key("data", Shape::RowSources, "the data source whose columns are `row.COLUMN`"),
     ],
     also: None,
 };

@@ -6,13 +6,15 @@
 //!
 //! Reading order: [`Bundle`] (text and settings, what travels), [`language`] (the keys that the text may have),
 //! `yaml` and `read` (from text to model), [`diagnostic`] (what is wrong with it),
-//! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`scope`] and
+//! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`data`] (which rows
+//! it has), [`scope`] and
 //! [`template`] (the values a running user sees), [`judge`] (what counts as a good response), [`flow`] (the steps
 //! that decide what happens next), [`chore`] (the steps that run once per run).
 
 pub mod arrivals;
 mod bundle;
 pub mod chore;
+pub mod data;
 pub mod diagnostic;
 pub mod flow;
 pub mod judge;

@@ -11,6 +11,7 @@ pub use http::{
 
 use crate::arrivals::Arrivals;
 use crate::chore::Chore;
+use crate::data::{Binding, Source};
 use crate::diagnostic::Diagnostic;
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
@@ -67,6 +68,8 @@ pub struct Plan {
     pub setup: Option<Chore>,
     /// What is done once when no user is left.
     pub teardown: Option<Chore>,
+    /// Data sources in plan order.
+    pub data: Vec<Arc<Source>>,
     /// Names of the environment variables that the plan reads; only these travel to the agents.
     pub env_used: BTreeSet<String>,
     /// What is allowed but should be known before the run, in the order of the text.
@@ -167,6 +170,8 @@ pub struct UserClass {
     pub wait: Wait,
     /// How its users connect.
     pub connection: ConnectionSettings,
+    /// The rows that its users have.
+    pub data: Arc<[Binding]>,
     /// Steps that a user runs once before its first iteration; their saved variables stay with the user.
     pub on_start: Vec<Step>,
     /// What it does, weighted; never empty.

@@ -36,8 +36,12 @@ pub fn chore_rng(seed: u64, kind: ChoreKind) -> UserRng {
 }
 
 fn stream(seed: u64, whose: u64, part: u64) -> UserRng {
-    let mixed = [whose, part].into_iter().fold(mix(seed), |state, word| mix(state ^ word));
-    UserRng::seed_from_u64(mixed)
+    UserRng::seed_from_u64(word(seed, &[whose, part]))
+}
+
+/// 64 random bits that are a function of `seed` and `words`.
+pub(crate) fn word(seed: u64, words: &[u64]) -> u64 {
+    words.iter().fold(mix(seed), |state, word| mix(state ^ word))
 }
 
 /// The stream behind the gaps between a run's arrivals, the same on every agent.

@@ -133,6 +133,12 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
             "propertyNames": { "pattern": NAME },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
+        Shape::Rows => json!({ "type": "array", "items": { "type": "object" }, "minItems": 1 }),
+        Shape::Types(words) => json!({ "type": "object", "additionalProperties": { "enum": words } }),
+        Shape::RowSources => json!({ "anyOf": [
+            { "type": "string" },
+            { "type": "object", "propertyNames": { "pattern": NAME }, "additionalProperties": { "type": "string" } },
+        ] }),
         Shape::Table(table) => reference(table),
         Shape::Named(table) => json!({ "type": "object", "additionalProperties": reference(table) }),
         Shape::List(table) => json!({ "type": "array", "items": reference(table) }),

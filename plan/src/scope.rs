@@ -1,6 +1,7 @@
 //! The values that a running user's expressions see.
 
 use crate::chore::{ChoreKind, SetupValues};
+use crate::data::{Binding, Per, Row, Source};
 use crate::model::{ClassId, Plan, UserClass};
 use crate::params::Params;
 use crate::rng::{Part, UserRng, chore_rng, user_rng};
@@ -58,8 +59,13 @@ pub struct Scope {
 impl Scope {
     /// A user's scope before its `on_start`.
     pub fn new(facts: &Arc<RunFacts>, plan: &Plan, class: ClassId, slot: Slot) -> Scope {
-        let name = plan.classes.get(class.0 as usize).map_or("", |class| &class.name);
-        Scope::with_params(facts, name, slot, &plan.params)
+        let class = plan.classes.get(class.0 as usize);
+        let data = class.map(|class| Arc::clone(&class.data)).unwrap_or_default();
+        let rank = if data.is_empty() { 0 } else { plan.slots.rank(slot) };
+        let rows = Rows { data, rank };
+        let scope = Scope::build(facts, class.map_or("", |class| &class.name), slot, &plan.params, rows);
+        scope.shared.live().take_rows(&scope.shared, Per::User, 0);
+        scope
     }
 
     /// [`new`](Scope::new) by the name of the class alone, without parameters.
@@ -69,6 +75,10 @@ impl Scope {
 
     /// [`new`](Scope::new) by the name of the class and the plan's parameters.
     pub(crate) fn with_params(facts: &Arc<RunFacts>, class: &str, slot: Slot, params: &Arc<Params>) -> Scope {
+        Scope::build(facts, class, slot, params, Rows::default())
+    }
+
+    fn build(facts: &Arc<RunFacts>, class: &str, slot: Slot, params: &Arc<Params>, rows: Rows) -> Scope {
         let live = Live {
             rng: user_rng(facts.seed, slot, Part::OnStart),
             iteration: 0,
@@ -76,6 +86,8 @@ impl Scope {
             kept: Vec::new(),
             saved: Vec::new(),
             setup: Some(SetupValues::default()),
+            rows: vec![None; rows.data.len()].into(),
+            lacking: None,
             reply: None,
         };
         let shared = Shared {
@@ -83,6 +95,7 @@ impl Scope {
             params: Arc::clone(params),
             class: Value::from(class),
             slot,
+            rows,
             live: Mutex::new(live),
         };
         Scope { shared: Arc::new(shared) }
@@ -131,13 +144,21 @@ impl Scope {
         }
     }
 
-    /// Begins iteration `iteration` (0-based): drops what the last iteration saved and reseeds the random
-    /// numbers from (seed, slot, iteration).
+    /// Begins iteration `iteration` (0-based): drops what the last iteration saved, reseeds the random
+    /// numbers from (seed, slot, iteration) and takes the rows of this iteration.
     pub fn begin_iteration(&mut self, iteration: u64) {
         let mut live = self.shared.live();
         live.saved.clear();
         live.iteration = iteration;
         live.rng = user_rng(self.shared.facts.seed, self.shared.slot, Part::Iteration(iteration));
+        live.take_rows(&self.shared, Per::Iteration, iteration);
+    }
+
+    /// The data of which no row is left for this user, if there is any: it must not go on. Asked before
+    /// `on_start` and after the start of each iteration.
+    pub fn exhausted(&self) -> Option<&Binding> {
+        let lacking = self.shared.live().lacking?;
+        self.shared.rows.data.get(lacking)
     }
 
     /// Begins the iteration that serves arrival `number` of the fleet in an open load. Its random numbers are those of
@@ -185,6 +206,9 @@ impl Scope {
         if let (Some(space), [attribute]) = (Space::named(name), attributes) {
             return self.shared.member(space, attribute);
         }
+        if let (Some((source, row)), [column]) = (self.shared.row(name), attributes) {
+            return source.table.value(row, column);
+        }
         let root = self.shared.get_value_by_str(name)?;
         let value = attributes.iter().try_fold(root, |value, attribute| value.get_attr(attribute).ok())?;
         (!value.is_undefined()).then_some(value)
@@ -222,7 +246,16 @@ pub(crate) struct Shared {
     params: Arc<Params>,
     class: Value,
     slot: Slot,
+    rows: Rows,
     live: Mutex<Live>,
+}
+
+/// The data of a user.
+#[derive(Default)]
+struct Rows {
+    data: Arc<[Binding]>,
+    /// The user's number within its class.
+    rank: u32,
 }
 
 struct Live {
@@ -235,7 +268,25 @@ struct Live {
     saved: Vec<(Box<str>, Value)>,
     /// What `setup` holds; in setup itself, what is saved.
     setup: Option<SetupValues>,
+    /// The row of each binding, in their order.
+    rows: Box<[Option<u32>]>,
+    /// The first binding that had no row when it was asked for one.
+    lacking: Option<usize>,
     reply: Option<Reply>,
+}
+
+impl Live {
+    /// Takes the rows that are kept so long.
+    fn take_rows(&mut self, shared: &Shared, per: Per, iteration: u64) {
+        let Rows { data, rank } = &shared.rows;
+        for (at, binding) in data.iter().enumerate().filter(|(_, binding)| binding.source.per == per) {
+            let row = binding.source.row(shared.facts.seed, &binding.turn(shared.slot, *rank, iteration));
+            self.rows[at] = row;
+            if row.is_none() {
+                self.lacking.get_or_insert(at);
+            }
+        }
+    }
 }
 
 fn saved_json(saved: &[(Box<str>, Value)]) -> Result<Vec<u8>, String> {
@@ -283,6 +334,12 @@ impl Shared {
         self.live().now
     }
 
+    /// The row called `name`.
+    fn row(&self, name: &str) -> Option<(&Arc<Source>, u32)> {
+        let at = self.rows.data.iter().position(|binding| binding.name == name)?;
+        Some((&self.rows.data[at].source, self.live().rows[at]?))
+    }
+
     fn member(&self, space: Space, name: &str) -> Option<Value> {
         match (space, name) {
             (Space::Env, name) => self.facts.env.get(name).map(Value::from),
@@ -321,6 +378,9 @@ impl Object for Shared {
         }
         if name == Shared::OWN_NAME {
             return Some(Value::from_dyn_object(Arc::clone(self)));
+        }
+        if let Some((source, number)) = self.row(name) {
+            return Some(Value::from_object(Row { source: Arc::clone(source), number }));
         }
         let live = self.live();
         let of_reply = live.reply.as_ref().and_then(|reply| match name {

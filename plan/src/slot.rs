@@ -87,6 +87,23 @@ impl Classes {
         }
     }
 
+    /// How many slots below `slot` have the class of `slot`: the number of a user within its class.
+    pub fn rank(&self, slot: Slot) -> u32 {
+        match slot.0.checked_sub(self.fixed_users) {
+            Some(beyond) if !self.weighted.order.is_empty() => self.weighted.rank(beyond),
+            _ => self.fixed.rank(slot.0),
+        }
+    }
+
+    /// How many of the slots `0..users` have each class; as long as the list of classes.
+    pub fn counts(&self, classes: usize, users: u32) -> Vec<u32> {
+        let mut counts = vec![0; classes];
+        let fixed = if self.weighted.order.is_empty() { users } else { users.min(self.fixed_users) };
+        self.fixed.count(fixed, &mut counts);
+        self.weighted.count(users - fixed, &mut counts);
+        counts
+    }
+
     /// The most users that there are classes for; `None` when weighted classes take any number.
     pub fn limit(&self) -> Option<u32> {
         self.weighted.order.is_empty().then_some(self.fixed_users)
@@ -97,6 +114,10 @@ impl Classes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wheel {
     order: Vec<ClassId>,
+    /// For each place of `order`, how often its class stands before it.
+    ranks: Vec<u32>,
+    /// How often each class stands in `order`.
+    portions: Vec<u32>,
 }
 
 impl Wheel {
@@ -115,17 +136,38 @@ impl Wheel {
             return None;
         }
         let mut placed = vec![0_u64; weights.len()];
+        let mut ranks = Vec::with_capacity(period as usize);
         let order = (0..period)
             .map(|slot| {
                 let next = (0..weights.len())
                     .filter(|&c| weights[c] > 0 && placed[c] * period / weights[c] <= slot)
                     .min_by_key(|&c| ((placed[c] + 1) * period).div_ceil(weights[c]))
                     .expect("the weights add up to the period, so some class is always released");
+                ranks.push(placed[next] as u32);
                 placed[next] += 1;
                 ClassId(next as u32)
             })
             .collect();
-        Some(Wheel { order })
+        let portions = weights.iter().map(|&weight| weight as u32).collect();
+        Some(Wheel { order, ranks, portions })
+    }
+
+    /// How often the class at `index` stands before it.
+    fn rank(&self, index: u32) -> u32 {
+        let period = self.order.len() as u32;
+        let (rounds, at) = (index / period, (index % period) as usize);
+        rounds * self.portions[self.order[at].0 as usize] + self.ranks[at]
+    }
+
+    /// Adds how often each class stands in the first `slots` places.
+    fn count(&self, slots: u32, counts: &mut [u32]) {
+        let Some(period) = u32::try_from(self.order.len()).ok().filter(|&period| period > 0) else { return };
+        for (count, portion) in counts.iter_mut().zip(&self.portions) {
+            *count += slots / period * portion;
+        }
+        for class in &self.order[..(slots % period) as usize] {
+            counts[class.0 as usize] += 1;
+        }
     }
 
     fn at(&self, index: u32) -> ClassId {
@@ -190,6 +232,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn ranks_and_counts_are_what_counting_gives(shares in shares(), users in 0_u32..800) {
+            let classes = Classes::shared(&shares).unwrap();
+            let mut counts = vec![0; shares.len()];
+            for slot in (0..users).map(Slot) {
+                let count = &mut counts[classes.of(slot).0 as usize];
+                prop_assert_eq!(classes.rank(slot), *count, "{:?}", slot);
+                *count += 1;
+            }
+            prop_assert_eq!(classes.counts(shares.len(), users), counts);
+        }
+
         #[test]
         fn fixed_classes_have_their_users_and_weights_the_rest(shares in shares(), beyond in 0_u32..300) {
             let classes = Classes::shared(&shares).unwrap();

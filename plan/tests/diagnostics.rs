@@ -22,7 +22,18 @@ fn with_settings(source: &str, settings: Settings) -> Diagnostics {
 }
 
 fn problems(source: &str) -> Diagnostics {
-    with_settings(source, Settings::default())
+    let mut settings = Settings::default();
+    for (name, content) in [
+        ("accounts.csv", Ok("email,password,id\na@example.com,x,1\nb@example.com,y,2\n")),
+        ("ragged.csv", Ok("email,password\na@example.com\nb@example.com,y\n")),
+        ("semicolon.csv", Ok("email;password\na@example.com;x\n")),
+        ("unclosed.csv", Ok("email,password\na@example.com,\"x\n")),
+        ("objects.jsonl", Ok("{\"id\": 1}\n[2]\n")),
+        ("missing.csv", Err("No such file or directory")),
+    ] {
+        settings.files.insert(name, content.map(Into::into).map_err(str::to_owned));
+    }
+    with_settings(source, settings)
 }
 
 /// One line for each problem, and one for its remedy.
@@ -35,7 +46,7 @@ fn told(diagnostics: &Diagnostics) -> String {
 fn broken_plans_are_explained_as_written_down() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut rows = 0;
-    for name in ["broken.txt", "broken_flow.txt", "broken_http.txt", "broken_chores.txt"] {
+    for name in ["broken.txt", "broken_flow.txt", "broken_http.txt", "broken_chores.txt", "broken_data.txt"] {
         let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
         let file = std::fs::read_to_string(&path).expect("the file of broken plans");
         let mut blocks = file.trim_end().split("\n\n");

@@ -17,11 +17,15 @@ fn every_example_compiles_with_every_profile() {
         let source = std::fs::read_to_string(&path).expect("UTF-8");
         let profiles = profiles(&source);
         for profile in std::iter::once(None).chain(profiles.into_iter().map(Some)) {
-            let bundle = plan::Bundle {
+            let mut bundle = plan::Bundle {
                 file: path.display().to_string(),
                 source: source.clone(),
                 settings: plan::Settings { profile: profile.clone(), ..plan::Settings::default() },
             };
+            for name in bundle.file_names() {
+                let content = std::fs::read(path.with_file_name(&name)).map_err(|error| error.to_string());
+                bundle.settings.files.insert(name, content);
+            }
             if let Err(diagnostics) = bundle.compile() {
                 panic!("{} with profile {profile:?}:\n{diagnostics}", path.display());
             }
@@ -44,11 +48,22 @@ fn profiles(source: &str) -> Vec<String> {
 
 #[test]
 fn the_platform_plan_runs_against_the_demo_target() {
+    run_example("platform-api", &["--profile", "smoke"]);
+}
+
+#[test]
+fn the_plan_with_accounts_runs_against_the_demo_target() {
+    run_example("accounts", &["--duration", "4s"]);
+}
+
+/// Runs `examples/NAME.yaml` with `args` against a demo target, which it has to get through without a failure.
+fn run_example(name: &str, args: &[&str]) {
     let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
-    let dir = TestDir::new("example-platform");
-    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/platform-api.yaml");
+    let dir = TestDir::new(&format!("example-{name}"));
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}.yaml"));
     let plan = plan.to_str().expect("an ASCII path").to_owned();
-    let args = [plan.as_str(), "--profile", "smoke", "--target", &target.url(), "--no-ui"];
+    let url = target.url();
+    let args = [&[plan.as_str(), "--target", &url, "--no-ui"], args].concat();
     let ended = Process::start("coordinator", dir.path(), args).wait();
     let report = report(&dir);
     assert_eq!(ended.code.map(i64::from), report["exit_code"].as_i64(), "{}\n{}", ended.err, ended.out);

@@ -94,7 +94,7 @@ impl User {
     }
 
     /// A value of the plan's expressions; one that has none is counted as a request that could not be made.
-    fn evaluated<T>(&self, failures: SeriesId, value: Result<T, EvalError>) -> Result<T, Halt> {
+    pub(super) fn evaluated<T>(&self, failures: SeriesId, value: Result<T, EvalError>) -> Result<T, Halt> {
         value.map_err(|error| {
             let failure = Failure::new(ErrorKind::Template, error.to_string());
             let now = Instant::now();

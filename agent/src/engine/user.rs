@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::steps::Halt;
 use plan::model::UserClass;
 use plan::scope::Scope;
+use plan::template::EvalError;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,9 @@ impl User {
         let shared = self.shared.clone();
         let plan = &shared.job.plan;
         let class = &plan.classes[plan.slots.of(self.place.slot).0 as usize];
+        if self.is_out_of_rows() {
+            return self.rest(Duration::MAX).await;
+        }
         if !self.enter(class).await {
             return;
         }
@@ -85,6 +89,9 @@ impl User {
                 return;
             }
             self.scope.begin_iteration(self.place.iteration.get());
+            if self.is_out_of_rows() {
+                return self.rest(Duration::MAX).await;
+            }
             self.submitted = None;
             self.late = lateness(intended.take(), began);
             let task = self.scope.pick_task(class);
@@ -113,6 +120,18 @@ impl User {
         self.place.pass_iteration();
         let second = u32::try_from(ended.as_secs()).expect("a run is shorter than a century");
         self.shared.ledger.ended(self.place.slot, second, self.place.iteration.get(), &mut self.line);
+    }
+
+    /// Whether no row of its data is left for this user, so that it does nothing more; counted as a failure if
+    /// the plan says so.
+    fn is_out_of_rows(&self) -> bool {
+        let Some(data) = self.scope.exhausted() else { return false };
+        if let Some(failures) = data.failures {
+            let problem = format!("no row of the data source `{}` is left", data.source.name);
+            let counted: Result<(), Halt> = self.evaluated(failures, Err(EvalError(problem)));
+            drop(counted);
+        }
+        true
     }
 
     /// Runs `on_start` until it succeeds, with at least [`ON_START_RETRY_PAUSE_MIN`] in between; `false` if

@@ -3,12 +3,14 @@
 //!
 //! **Invariant:** explaining is pure; [`render`] turns the explanation into text.
 
+mod data;
 mod rates;
 #[cfg(test)]
 mod tests;
 mod text;
 mod variables;
 
+pub use data::{DataRow, Wanted};
 pub use rates::{ASSUMED_RESPONSE, Rates};
 pub use text::render;
 pub use variables::{SavedVariable, saved_variables};
@@ -52,6 +54,8 @@ pub struct Explanation {
     pub chores: Vec<ChoreRow>,
     /// What judges what; those of one scope together.
     pub thresholds: Vec<ScopeRow>,
+    /// The data sources in plan order.
+    pub data: Vec<DataRow>,
     /// What steps save and who uses it.
     pub variables: Vec<SavedVariable>,
     /// Name, value, and whether the settings gave it.
@@ -145,6 +149,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         groups: groups(plan, &rates),
         chores: chores(plan),
         thresholds: thresholds(plan),
+        data: data::data_rows(plan, &rates),
         variables: saved_variables(plan),
         params: plan
             .params

@@ -9,10 +9,15 @@ target: http://${params.host}
 params: { host: localhost, burst: 3 }
 load: { users: 100, spawn_rate: 10/s, hold: 1m, warmup: 15s }
 thresholds: [ \"error_rate <= 5%\" ]
+data:
+  buyers: { rows: [ { name: a }, { name: b } ], pick: unique }
+  items: { rows: [ { id: 1 } ], pick: unique, per: iteration }
+  colours: { rows: [ { id: 1 } ] }
 groups: { api: { thresholds: [ \"p95 <= 200ms\", \"rate >= ${env.RATE or 10}/s\" ] } }
 users:
   Shopper:
     weight: 3
+    data: buyers
     group: api
     wait: 1s..2s
     on_start: [ { post: /login, save: { token: $.token, unused: $.id } } ]
@@ -22,7 +27,7 @@ users:
         steps:
           - { post: /orders, json: { by: \"${token}\" }, save: { id: $.id } }
           - { get: \"/orders/${id}\", thresholds: [ \"max <= 1s\" ], expect: { that: \"json.id == id\" } }
-  Writer: { weight: 1, wait: pacing 5s, tasks: { write: { post: /text } } }
+  Writer: { weight: 1, data: { item: items, colour: colours }, wait: pacing 5s, tasks: { write: { post: /text } } }
   Flow:
     fixed: 2
     wait: constant 1s

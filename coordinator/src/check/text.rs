@@ -1,6 +1,6 @@
 //! The explanation as text for standard output, at most 100 columns wide.
 
-use super::{ASSUMED_RESPONSE, ClassRow, Explanation};
+use super::{ASSUMED_RESPONSE, ClassRow, Explanation, Wanted};
 use crate::report::Style;
 use crate::report::escape;
 use crate::report::grid::{Fill, Grid, Tone, WIDTH};
@@ -16,6 +16,7 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
         requests(explanation, style),
         chores(explanation, style),
         thresholds(explanation, style),
+        data(explanation, style),
         variables(explanation, style),
         params(explanation, style),
         environment(explanation, style),
@@ -154,6 +155,37 @@ fn thresholds(explanation: &Explanation, style: Style) -> String {
             let cell = |cells: &[String]| cells.get(line).cloned().unwrap_or_default();
             grid.row(Tone::Plain, vec![first, cell(&scope.sentences), cell(series)]);
         }
+    }
+    grid.render(style)
+}
+
+fn data(explanation: &Explanation, style: Style) -> String {
+    if explanation.data.is_empty() {
+        return String::new();
+    }
+    let mut grid = Grid::new(&[
+        ("DATA", Fill::Text(20)),
+        ("PICK", Fill::Text(24)),
+        ("ROWS", Fill::Number),
+        ("WANTED", Fill::Number),
+        ("USER CLASSES", Fill::Rest),
+    ]);
+    for row in &explanation.data {
+        let wanted = match row.wanted {
+            Wanted::Any => "any".to_owned(),
+            Wanted::Exactly(wanted) => quantity::count(wanted.into()),
+            Wanted::About(wanted) => format!("about {}", quantity::count(wanted as u64)),
+        };
+        let short = if row.is_short() { "; too few rows" } else { "" };
+        let tone = if row.is_short() { Tone::Doubtful } else { Tone::Plain };
+        let cells = vec![
+            row.name.clone(),
+            row.pick.clone(),
+            quantity::count(row.rows.into()),
+            wanted,
+            format!("{}{short}", row.classes.join(", ")),
+        ];
+        grid.row(tone, cells);
     }
     grid.render(style)
 }

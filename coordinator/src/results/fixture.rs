@@ -23,6 +23,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         share: Share::Weight(weight),
         wait: Wait::None,
         connection: ConnectionSettings::default(),
+        data: std::sync::Arc::default(),
         on_start: Vec::new(),
         tasks: Vec::new(),
     };
@@ -62,6 +63,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         ],
         setup: None,
         teardown: None,
+        data: Vec::new(),
         env_used: BTreeSet::new(),
         warnings: Vec::new(),
     }

@@ -2,6 +2,7 @@
 
 use crate::arrivals::{Arrivals, Times};
 use crate::chore::ChoreKind;
+use crate::data::{self, Binding};
 use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
 use crate::model::{
@@ -65,6 +66,9 @@ pub(super) fn describe(plan: &Plan) -> String {
             format!("series {} class {} group {group} {}", series.id.0, series.class.0, series.method());
         facts.add(&place, format_args!("{} {}", quoted(&series.task), quoted(&series.name)));
     }
+    for source in &plan.data {
+        data(&mut facts, source);
+    }
     let order: Vec<String> = (0..PROBES).map(|s| plan.slots.of(Slot(s)).0.to_string()).collect();
     facts.add("slots", order.join(","));
     for class in &plan.classes {
@@ -75,6 +79,13 @@ pub(super) fn describe(plan: &Plan) -> String {
         }
         facts.add("wait", wait(&class.wait));
         connection(&mut facts, &class.connection);
+        for Binding { name, source, first_rank, users, failures } in class.data.iter() {
+            let failures = failures.map_or(-1, |series| i64::from(series.0));
+            facts.add(
+                &format!("rows {name}"),
+                format_args!("{} {first_rank} {users} {failures}", source.index),
+            );
+        }
         steps(&mut facts, &class.on_start);
         for task in &class.tasks {
             facts.text("task", &task.name);
@@ -91,6 +102,16 @@ pub(super) fn describe(plan: &Plan) -> String {
         steps(&mut facts, &chore.steps);
     }
     facts.lines
+}
+
+fn data(facts: &mut Facts, source: &data::Source) {
+    let data::Source { name, index, table, pick, per, when_exhausted } = source;
+    facts.text(&format!("data {index}"), name);
+    facts.add("pick", format_args!("{pick:?} {per:?} {when_exhausted:?}"));
+    for column in table.columns() {
+        facts.add("column", format_args!("{:?} {}", column.cells, quoted(&column.name)));
+    }
+    facts.add("cells", format_args!("{} {}", table.rows(), table.sha256()));
 }
 
 fn schedule(facts: &mut Facts, schedule: &Schedule) {

@@ -12,7 +12,7 @@ pub use files::Files;
 use crate::Plan;
 use crate::diagnostic::Diagnostics;
 use metrics::unit::Rate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The plan's text and the settings of this run. Two equal bundles compile to the same plan everywhere.
@@ -81,6 +81,12 @@ impl Bundle {
     /// at all passes: [`compile`](Bundle::compile) says what is wrong with it.
     pub fn check_params(&self) -> Result<(), ParamError> {
         crate::read::check_params(self)
+    }
+
+    /// The files that the plan names, as it calls them: what [`Settings::files`] has to hold before it is
+    /// compiled.
+    pub fn file_names(&self) -> BTreeSet<String> {
+        crate::read::file_names(self)
     }
 
     /// Keeps only the environment variables that the plan reads, so that nothing else leaves this machine.

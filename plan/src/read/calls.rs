@@ -6,6 +6,7 @@
 use super::Reader;
 use super::fields::Fields;
 use super::groups::Groups;
+use super::saved_names::flow_saves;
 use super::steps::StepPlace;
 use super::suggest::{closest, remedy};
 use super::users::Workload;
@@ -27,6 +28,13 @@ const MAX_CALLED_STEPS: u32 = 20_000;
 pub(super) struct Flow {
     entry: Rc<Entry>,
     called: bool,
+}
+
+impl Flow {
+    /// Whether one of its steps saves `name`.
+    pub(super) fn saves(&self, name: &str) -> bool {
+        flow_saves(&self.entry.value, name)
+    }
 }
 
 /// A call that is being read, and the one around it.

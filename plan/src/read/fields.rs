@@ -116,17 +116,18 @@ fn not_supported(entry: &Entry) -> Problem {
 /// Whether `node` looks like a value of this shape: enough to choose between two keys.
 fn fits(shape: Shape, node: &Node) -> bool {
     match shape {
-        Shape::Json | Shape::Arrivals => true,
+        Shape::Json | Shape::Arrivals | Shape::RowSources => true,
         Shape::Table(_)
         | Shape::Named(_)
         | Shape::Templates
         | Shape::Addresses
         | Shape::Saves
         | Shape::Sets
+        | Shape::Types(_)
         | Shape::JsonChecks => {
             matches!(node.value, Value::Mapping(_))
         }
-        Shape::List(_) | Shape::Thresholds => matches!(node.value, Value::Sequence(_)),
+        Shape::List(_) | Shape::Rows | Shape::Thresholds => matches!(node.value, Value::Sequence(_)),
         Shape::Statuses | Shape::Expressions | Shape::Sources => !matches!(node.value, Value::Mapping(_)),
         _ => matches!(node.value, Value::Scalar(_)),
     }

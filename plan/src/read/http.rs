@@ -3,6 +3,7 @@
 use super::Reader;
 use super::connection::GivenConnection;
 use super::fields::Fields;
+use super::rows::RowName;
 use super::saved_names::{SavedName, names_saved};
 use super::steps::StepPlace;
 use super::value::Expected;
@@ -18,6 +19,7 @@ use crate::template::{Expression, Template};
 use crate::yaml::{Entry, Kind, Node};
 use metrics::unit::{self, format_duration, format_size};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,12 +89,13 @@ impl Reader<'_> {
         fields: &Fields<'_>,
         class: &str,
         saves: &[SavedName],
+        rows: &Rc<[RowName]>,
     ) -> ConnectionSettings {
         let mut names = BTreeSet::new();
         if let Some(on_start) = fields.get(ON_START) {
             names_saved(&on_start.value, &|name| self.flow_named(name), &mut BTreeSet::new(), &mut names);
         }
-        let mut visible = Visible::task(class, "", saves);
+        let mut visible = Visible::task(class, "", saves).with_rows(rows);
         visible.save(names);
         self.http = self.http(fields.get("http"), &visible).over(&self.http);
         self.http.settings()

@@ -8,6 +8,7 @@ mod calls;
 mod chores;
 mod connection;
 mod control;
+mod data;
 mod expect;
 mod fields;
 mod groups;
@@ -17,6 +18,7 @@ mod load;
 mod params;
 mod poll;
 mod root;
+mod rows;
 mod save;
 mod saved_names;
 mod steps;
@@ -38,6 +40,7 @@ use http::GivenHttp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub(crate) use data::file_names;
 pub(crate) use params::check_params;
 
 /// Compiles a bundle to the validated plan.
@@ -70,6 +73,8 @@ struct Reader<'a> {
     flows: Vec<calls::Flow>,
     /// What users and teardown know of setup, once it is read.
     setup: Option<chores::SetupNames>,
+    /// The plan's data sources, also those that are wrong.
+    data: Vec<data::Declared>,
     /// The names of the plan's `params`, also of those that are wrong.
     params: BTreeSet<String>,
     /// What `http:` says where the reader is: the plan's, with the class's over it.
@@ -99,6 +104,7 @@ impl<'a> Reader<'a> {
             params,
             http: GivenHttp::default(),
             warnings: Problems::default(),
+            data: Vec::new(),
         }
     }
 

@@ -37,12 +37,14 @@ impl<'s> Reader<'s> {
         let chosen = self.chosen_profile(&fields);
         let base = fields.get("load").and_then(|entry| self.load(&entry.value, entry.key_span));
         let load = self.final_load(&fields, base, &profiles, chosen);
+        self.data(fields.get("data"));
         self.flows(fields.get("flows"));
         self.plan_http(&fields);
         let setup = self.chore(ChoreKind::Setup, &fields, &groups);
         let workload = self.workload(&fields, &mut groups);
         let teardown = self.chore(ChoreKind::Teardown, &fields, &groups);
         self.unused_flows();
+        self.unused_data();
         self.unused_groups(&groups);
 
         let mut thresholds = Vec::new();
@@ -55,11 +57,13 @@ impl<'s> Reader<'s> {
                 .map(|t| (ThresholdScope::Plan, t)),
         );
         thresholds.extend(groups.thresholds(chosen));
-        let workload = workload?;
+        let mut workload = workload?;
         thresholds.extend(workload.thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
         let Course { schedule, arrivals, stop_timeout, warmup } = load?;
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
+        let users = schedule.max_users();
+        self.share_rows(&mut workload.classes, &workload.data_places, &workload.slots, users)?;
         Some(Plan {
             name: name?,
             profile: self.settings.profile.clone(),
@@ -80,6 +84,7 @@ impl<'s> Reader<'s> {
             series: workload.series,
             setup,
             teardown,
+            data: self.data_sources(),
             env_used: std::mem::take(&mut self.env_used),
             warnings: Vec::new(),
         })

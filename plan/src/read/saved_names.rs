@@ -23,6 +23,11 @@ impl SavedName {
     pub(super) fn is_of_setup(&self) -> bool {
         self.class.is_empty() && self.task == "setup"
     }
+
+    /// Whether it is `name`, saved by a user of `class`.
+    pub(super) fn is_of(&self, name: &str, class: &str) -> bool {
+        self.name == name && self.class == class
+    }
 }
 
 /// Every `save` of the plan, for messages about names that are saved somewhere else. Looks at the text only;
@@ -48,6 +53,15 @@ pub(super) fn chore_saves(steps: &Node, kind: ChoreKind) -> Vec<SavedName> {
     let mut found = Vec::new();
     scan_steps(steps, "", kind.name(), &mut found);
     found
+}
+
+/// Whether a step of `flow` saves `name`.
+pub(super) fn flow_saves(flow: &Node, name: &str) -> bool {
+    let mut found = Vec::new();
+    if let Some(steps) = child(flow, "steps") {
+        scan_steps(steps, "", "", &mut found);
+    }
+    found.iter().any(|save| save.name == name)
 }
 
 fn scan_steps(steps: &Node, class: &str, task: &str, found: &mut Vec<SavedName>) {
@@ -105,7 +119,7 @@ fn scan_saves(step: &Node, class: &str, task: &str, at: (usize, bool), found: &m
     }
 }
 
-fn entries(node: &Node) -> &[crate::yaml::Entry] {
+pub(super) fn entries(node: &Node) -> &[crate::yaml::Entry] {
     if let Value::Mapping(entries) = &node.value { entries } else { &[] }
 }
 

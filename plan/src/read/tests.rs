@@ -9,18 +9,25 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 const SAMPLE: &str = include_str!("../../tests/data/platform.yaml");
+const ROWS: &str = include_str!("../../tests/data/rows.yaml");
 
-/// The sample and, where the repository has them, the examples.
+/// The samples and, where the repository has them, the examples.
 fn plans() -> Vec<String> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let files = std::fs::read_dir(examples).into_iter().flatten().flatten().map(|file| file.path());
     let yaml = files.filter(|path| path.extension().is_some_and(|e| e == "yaml"));
     let texts = yaml.map(|path| std::fs::read_to_string(path).expect("an example is text"));
-    std::iter::once(SAMPLE.to_owned()).chain(texts).collect()
+    [SAMPLE, ROWS].map(str::to_owned).into_iter().chain(texts).collect()
 }
 
 fn bundle(source: String) -> Bundle {
-    Bundle { file: "plan.yaml".into(), source, settings: Settings::default() }
+    let mut bundle = Bundle { file: "plan.yaml".into(), source, settings: Settings::default() };
+    for name in bundle.file_names() {
+        let folders = ["tests/data", "../examples"].map(|f| Path::new(env!("CARGO_MANIFEST_DIR")).join(f));
+        let content = folders.iter().find_map(|folder| std::fs::read(folder.join(&name)).ok());
+        bundle.settings.files.insert(name, content.ok_or_else(|| "no such file".to_owned()));
+    }
+    bundle
 }
 
 fn problems(source: String) -> Option<Diagnostics> {
@@ -227,6 +234,11 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
         Shape::Params => {
             &["7", "abc", "[a]", "~", "{ a: [1] }", "{ 1a: 1 }", "{ a: .inf }", "{ a: \"${zz_q}\" }"]
         }
+        Shape::Rows => {
+            &["7", "abc", "~", "[]", "{a: b}", "[7]", "[~]", "[{}]", "[{a: 1}, {b: 1}]", "[{a: 1}, {}]"]
+        }
+        Shape::Types(_) => &["7", "abc", "[a]", "~", "{ a: 7 }", "{ a: text }", "{ zz_q: integer }"],
+        Shape::RowSources => &["7", "abc", "[a]", "~", "{}", "{ row: abc }", "{ env: abc }", "{ 1a: abc }"],
         Shape::JsonChecks => &["7", "abc", "[a]", "~", "{ nope: 1 }", "{ $.a: \"${zz_q}\" }"],
         Shape::Table(_) | Shape::Named(_) => &["7", "abc", "[1]", "~"],
         Shape::List(_) => &["7", "abc", "{a: b}", "~", "[7]", "[~]"],

@@ -3,10 +3,12 @@
 use super::Reader;
 use super::fields::Fields;
 use super::groups::Groups;
+use super::rows::RowName;
 use super::saved_names::SavedName;
 use super::steps::StepPlace;
 use super::value::Expected;
 use super::variables::{ON_START, Visible};
+use crate::data::Binding;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::{self, MAX_USERS, MAX_WEIGHT, METHODS};
 use crate::model::{ClassId, GroupId, Method, Series, Task, ThresholdScope, UserClass};
@@ -16,6 +18,7 @@ use crate::yaml::{Entry, Node};
 use metrics::unit::UnitError;
 use metrics::{SeriesId, Threshold};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Most user classes of a plan.
 const MAX_CLASSES: usize = 200;
@@ -41,6 +44,8 @@ pub(super) struct Workload {
     pub(super) overflow: bool,
     /// Steps of flows that were read, at each call.
     pub(super) called_steps: u32,
+    /// Where each class says what data it has.
+    pub(super) data_places: Vec<Option<Span>>,
 }
 
 impl Workload {
@@ -54,6 +59,7 @@ impl Workload {
             places: HashMap::new(),
             overflow: false,
             called_steps: 0,
+            data_places: Vec::new(),
         }
     }
 }
@@ -65,6 +71,7 @@ struct Surroundings<'a> {
     name: &'a str,
     group: Option<GroupId>,
     saves: &'a [SavedName],
+    rows: &'a Rc<[RowName]>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -117,9 +124,13 @@ impl Reader<'_> {
             None => Some(Wait::None),
         };
         let of_plan = self.http.clone();
-        let connection = self.class_http(&fields, &entry.key, saves);
-        let around = Surroundings { id, name: &entry.key, group, saves };
-        let mut visible = Visible::task(&entry.key, ON_START, saves);
+        let rows: Rc<[RowName]> = self.rows_of(fields.get("data"), &entry.key, saves).into();
+        let data: Vec<Option<Binding>> =
+            rows.iter().map(|row| self.binding(row, entry, id, group, workload)).collect();
+        workload.data_places.push(fields.get("data").map(|e| e.value.span));
+        let connection = self.class_http(&fields, &entry.key, saves, &rows);
+        let around = Surroundings { id, name: &entry.key, group, saves, rows: &rows };
+        let mut visible = Visible::task(&entry.key, ON_START, saves).with_rows(&rows);
         let on_start = match fields.get(ON_START) {
             Some(entry) => self.steps(entry, &around.place(ON_START), &mut visible, groups, workload),
             None => Some(Vec::new()),
@@ -134,6 +145,7 @@ impl Reader<'_> {
             share: share?,
             wait: wait?,
             connection,
+            data: data.into_iter().collect::<Option<_>>()?,
             on_start: on_start?,
             tasks: tasks?,
         })
@@ -198,7 +210,7 @@ impl Reader<'_> {
         let tasks: Vec<Option<Task>> = entries
             .iter()
             .map(|entry| {
-                let mut visible = Visible::task(around.name, &entry.key, around.saves);
+                let mut visible = Visible::task(around.name, &entry.key, around.saves).with_rows(around.rows);
                 visible.inherit(on_start);
                 self.task(entry, around, &mut visible, groups, workload)
             })

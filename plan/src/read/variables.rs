@@ -1,6 +1,7 @@
 //! Which names an expression may use where it stands.
 
 use super::Reader;
+use super::rows::{RowName, check_row, no_row};
 use super::saved_names::SavedName;
 use super::suggest::{closest, did_you_mean, list, remedy};
 use crate::chore::ChoreKind;
@@ -9,9 +10,10 @@ use crate::scope::{NAMESPACES, RESPONSE_NAMES};
 use crate::template::{EvalError, Expression, Variable, fake_functions, known_functions};
 use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Names of the language that this version has no values for.
-const LATER_NAMES: &[&str] = &["row", "secret", "message"];
+const LATER_NAMES: &[&str] = &["secret", "message"];
 
 /// Words of the expression language.
 const KEYWORDS: &[&str] = &[
@@ -47,6 +49,8 @@ pub(super) struct Visible<'a> {
     pub(super) call: Option<(String, Span)>,
     /// The chore that the step belongs to.
     pub(super) chore: Option<ChoreKind>,
+    /// The rows of the user class.
+    rows: Rc<[RowName]>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,12 +87,18 @@ impl<'a> Visible<'a> {
             ended: false,
             call: None,
             chore: None,
+            rows: Rc::default(),
         }
     }
 
     /// Whether an earlier step saved `name`.
     pub(super) fn has_saved(&self, name: &str) -> bool {
         self.saved.contains(name)
+    }
+
+    /// With the rows of the user class.
+    pub(super) fn with_rows(self, rows: &Rc<[RowName]>) -> Visible<'a> {
+        Visible { rows: Rc::clone(rows), ..self }
     }
 
     /// Lets all further steps see what `on_start` saved.
@@ -221,6 +231,11 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
             "only `env` and `params` are known here: `${env.NAME or 'default'}`",
         );
     }
+    if let (Some(row), Place::Step { task, .. }) =
+        (visible.rows.iter().find(|row| row.name == name), &visible.place)
+    {
+        return check_row(row, variable, task);
+    }
     let calls_name = variable.called && variable.path.len() == 1;
     if visible.saved.contains(name) {
         return if calls_name { not_a_function(name) } else { Ok(()) };
@@ -254,6 +269,9 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
             wrong(format!("{} is a function", shown(name)), format!("call it: `{name}(…)`"))
         };
     }
+    if name == "row" {
+        return no_row(variable, &visible.rows);
+    }
     if LATER_NAMES.contains(&name) {
         return wrong(format!("{} is not supported yet", shown(name)), "use `env` or a saved variable");
     }
@@ -282,7 +300,7 @@ fn check_fake(variable: &Variable) -> Result<(), Wrong> {
 }
 
 /// What may follow `prefix`, the likeliest if one is close.
-fn member_remedy(member: &str, prefix: &str, members: &[&str], suffix: &str) -> String {
+pub(super) fn member_remedy(member: &str, prefix: &str, members: &[&str], suffix: &str) -> String {
     let full = |member: &&str| format!("{prefix}{member}{suffix}");
     match &closest(member, members.iter().copied())[..] {
         [] => {
@@ -401,6 +419,7 @@ pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
         return Some((problem, "use letters, digits and `_`, and begin with a letter".into()));
     }
     let taken = name == "env"
+        || name == "row"
         || name == "params"
         || name == "fake"
         || name == "setup"

@@ -27,6 +27,7 @@ fn shop() -> UserClass {
         share: crate::slot::Share::Weight(1),
         wait: Wait::None,
         connection: ConnectionSettings::default(),
+        data: std::sync::Arc::default(),
         on_start: Vec::new(),
         tasks: vec![task("browse", 70), task("search", 25), task("buy", 5)],
     }
