@@ -4,7 +4,6 @@
 //! that adds up the plan's series has to leave it out.
 
 use crate::model::{ConnectionSettings, SeriesKind, Step};
-use crate::scope::is_variable_name;
 use crate::template::from_json;
 use metrics::SeriesId;
 use minijinja::Value;
@@ -96,7 +95,7 @@ impl SetupValues {
         }
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(json).map_err(|error| format!("not a JSON object: {error}"))?;
-        if let Some(name) = object.keys().find(|name| !is_variable_name(name)) {
+        if let Some(name) = object.keys().find(|name| !is_spelled(name)) {
             return Err(format!("{} is not the name of a variable", crate::diagnostic::shown(name)));
         }
         let values = object.iter().map(|(name, value)| (name.clone(), from_json(value))).collect();
@@ -112,6 +111,12 @@ impl SetupValues {
     pub(crate) fn value(&self, name: &str) -> Option<Value> {
         self.values.get(name).cloned()
     }
+}
+
+/// Letters, digits and `_`, not a digit first. What else a name may not be is for the plan to know.
+fn is_spelled(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    plain && !name.is_empty() && !name.as_bytes()[0].is_ascii_digit()
 }
 
 #[cfg(test)]
@@ -134,7 +139,8 @@ mod tests {
         check("[]", Err("not a JSON object"));
         check("{\"a\":", Err("not a JSON object"));
         check(r#"{"a b":1}"#, Err("`a b` is not the name of a variable"));
-        check(r#"{"env":1}"#, Err("`env` is not the name of a variable"));
+        check(r#"{"1a":1}"#, Err("`1a` is not the name of a variable"));
+        check(r#"{"":1}"#, Err("is not the name of a variable"));
         let fits = format!("{{\"a\":\"{}\"}}", "x".repeat(SetupValues::MAX_BYTES - 8));
         check(&fits, Ok("a"));
         check(&fits.replace("\"}", "x\"}"), Err("1048577 bytes; the limit is 1048576"));
