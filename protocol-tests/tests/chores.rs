@@ -173,7 +173,7 @@ fn an_agent_killed_in_setup_ends_the_run_honestly() {
 #[test]
 fn another_agent_tears_down_when_the_one_that_set_up_is_gone() {
     let things = Things::serve();
-    let mut fleet = fleet("chores-other", &plan(&things, "3s", ""));
+    let mut fleet = fleet("chores-other", &plan(&things, "8s", ""));
     things.until(|state| state.count("GET /things/") >= 6);
     fleet.setting_up().signal("KILL");
     let (ended, report) = fleet.wait();
@@ -186,4 +186,11 @@ fn another_agent_tears_down_when_the_one_that_set_up_is_gone() {
     );
     assert_eq!(report["teardown"]["status"], "ok", "{text}");
     assert_ne!(report["teardown"]["agent"], report["setup"]["agent"], "{text}");
+    assert_eq!(state.count("GET /things/"), state.count("GET /things/thing-1"), "{text}");
+    assert_eq!(
+        report["errors"].as_array().map(Vec::len),
+        Some(0),
+        "users that moved know what was set up: {text}"
+    );
+    assert!(ended.err.contains(" go on at "), "{text}");
 }

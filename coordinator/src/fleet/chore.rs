@@ -152,9 +152,9 @@ impl Chores {
         self.going_on().filter(|(_, _, until)| *until <= now).map(|(kind, session, _)| (session, kind))
     }
 
-    /// An agent that may still make load was last heard at `heard`.
-    pub(super) fn wait_for_lease(&mut self, heard: Duration) {
-        self.quiet_at = self.quiet_at.max(heard + SILENCE);
+    /// An agent that may still make load was granted its last lease at `leased`.
+    pub(super) fn wait_for_lease(&mut self, leased: Duration) {
+        self.quiet_at = self.quiet_at.max(leased + SILENCE);
     }
 
     /// What became of a chore that the plan has.
@@ -255,11 +255,11 @@ impl Fleet {
     }
 
     /// The stream of an agent is gone; with it the chore that ran there, if one did.
-    pub(super) fn lose_chore(&mut self, session: SessionId, heard: Duration, reason: &str) {
+    pub(super) fn lose_chore(&mut self, session: SessionId, leased: Duration, reason: &str) {
         if let Some((kind, on, _)) = self.chores.going_on()
             && on == session
         {
-            self.chores.wait_for_lease(heard);
+            self.chores.wait_for_lease(leased);
             self.end_chore(kind, ChoreStatus::Lost(reason.to_owned()), None);
         }
     }

@@ -48,9 +48,9 @@ impl Fleet {
     /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
     pub(super) fn lose(&mut self, now: Duration, session: SessionId, reason: &str, parting: Parting) {
         let Some(index) = self.agents.iter().position(|a| a.session == session && !a.gone) else { return };
-        let (was_live, heard) = (self.agents[index].is_live(), self.agents[index].heard);
+        let (was_live, leased) = (self.agents[index].is_live(), self.agents[index].leased);
         self.agents[index].gone = true;
-        self.lose_chore(session, heard, reason);
+        self.lose_chore(session, leased, reason);
         if !was_live {
             return;
         }
@@ -65,7 +65,9 @@ impl Fleet {
                 }
             }
             Phase::Running { t0, .. } => {
-                self.chores.wait_for_lease(heard);
+                if parting == Parting::Silent {
+                    self.chores.wait_for_lease(leased);
+                }
                 let agent = &mut self.agents[index];
                 let at = now.saturating_sub(t0);
                 agent.stage = Stage::Lost { reason: reason.to_owned(), at };

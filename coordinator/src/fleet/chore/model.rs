@@ -47,7 +47,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 /// What one agent could be doing, as an outsider sees it.
 #[derive(Debug, Default)]
 struct Seen {
-    heard: Duration,
+    leased: Duration,
     revision: u64,
     /// It has users, or runs a chore, and has not said that this is over.
     at_work: bool,
@@ -68,7 +68,7 @@ impl Model {
         let said = match event {
             Event::Attach => {
                 let session = self.agents.len() as u64 + 1;
-                self.agents.insert(session, Seen { heard: self.h.now, ..Seen::default() });
+                self.agents.insert(session, Seen { leased: self.h.now, ..Seen::default() });
                 self.h.attach(session, &format!("a{session}"))
             }
             Event::Ready(agent) => self.says(agent, |h| h.ready(agent)),
@@ -76,7 +76,13 @@ impl Model {
                 let revision = self.agents.get(&agent).map_or(0, |seen| seen.revision);
                 self.says(agent, |h| h.says(agent, FromAgent::AssignAck { run: id("r"), revision }))
             }
-            Event::Renew(agent) => self.says(agent, |h| h.says(agent, FromAgent::Renew { n: 1, users: 0 })),
+            Event::Renew(agent) => {
+                let said = self.says(agent, |h| h.says(agent, FromAgent::Renew { n: 1, users: 0 }));
+                if said.iter().any(|o| matches!(o, Output::Send { message: ToAgent::Lease { .. }, .. })) {
+                    self.agents.entry(agent).or_default().leased = self.h.now;
+                }
+                said
+            }
             Event::Done(agent, kind) => self.reports(agent, done(kind)),
             Event::Failed(agent, kind) => self.reports(agent, failed(kind, "no")),
             Event::LastWindow(agent) => {
@@ -92,6 +98,10 @@ impl Model {
                 self.h.detach(agent)
             }
             Event::Goodbye(agent) => {
+                // Honest agents say so when their users are gone, and end a chore before.
+                if let Some(seen) = self.agents.get_mut(&agent).filter(|seen| !seen.closed) {
+                    seen.at_work &= !self.started;
+                }
                 self.says(agent, |h| h.says(agent, FromAgent::Goodbye { reason: "x".to_owned() }))
             }
             Event::Stop => self.h.input(Input::Stop),
@@ -101,12 +111,8 @@ impl Model {
     }
 
     fn says(&mut self, agent: u64, say: impl FnOnce(&mut Harness) -> Vec<Output>) -> Vec<Output> {
-        let now = self.h.now;
-        match self.agents.get_mut(&agent) {
-            Some(seen) if !seen.closed => {
-                seen.heard = now;
-                say(&mut self.h)
-            }
+        match self.agents.get(&agent) {
+            Some(seen) if !seen.closed => say(&mut self.h),
             _ => Vec::new(),
         }
     }
@@ -143,7 +149,7 @@ impl Model {
             }
             ToAgent::RunChore { chore, .. } => {
                 assert!(!self.ordered.contains(chore), "{chore:?} twice");
-                let busy = |seen: &&Seen| seen.at_work && !(seen.closed && seen.heard + SILENCE <= now);
+                let busy = |seen: &&Seen| seen.at_work && !(seen.closed && seen.leased + SILENCE <= now);
                 let busy: Vec<&Seen> = self.agents.values().filter(busy).collect();
                 assert!(busy.is_empty(), "{chore:?} at {now:?} beside {busy:?}");
                 assert!(*chore == ChoreKind::Teardown || !self.started);
