@@ -318,6 +318,19 @@ impl Reader<'_> {
             self.report(Problem::new(overlay.users_place, problem, remedy));
             return None;
         }
+        if stages(&base.length) && !opens && !stages(&overlay.length) && overlay.users == Given::Absent {
+            let key = match overlay.length {
+                Given::Value(Length::Hold(_)) => "hold",
+                Given::Value(_) => "duration",
+                _ => "spawn_rate",
+            };
+            if key != "spawn_rate" || overlay.spawn_rate != Given::Absent {
+                let problem = format!("`{key}` over a `load` that has `stages`");
+                let remedy = "add `users` and `duration` to the profile, or give it `stages` of its own";
+                self.report(Problem::new(overlay.place, problem, remedy));
+                return None;
+            }
+        }
         let stop_timeout = overlay.stop_timeout.or(base.stop_timeout);
         let warmup_place =
             if overlay.warmup == Given::Absent { base.warmup_place } else { overlay.warmup_place };
