@@ -1,5 +1,6 @@
 //! The values that a running user's expressions see.
 
+use crate::arrivals::home;
 use crate::chore::{ChoreKind, SetupValues};
 use crate::data::{Binding, Per, Row, Source};
 use crate::model::{ClassId, Plan, UserClass};
@@ -64,7 +65,7 @@ impl Scope {
         let rank = if data.is_empty() { 0 } else { plan.slots.rank(slot) };
         let rows = Rows { data, rank };
         let scope = Scope::build(facts, class.map_or("", |class| &class.name), slot, &plan.params, rows);
-        scope.shared.live().take_rows(&scope.shared, Per::User, 0);
+        scope.shared.live().take_rows(&scope.shared, Per::User, (slot, rank), 0);
         scope
     }
 
@@ -151,7 +152,7 @@ impl Scope {
         live.saved.clear();
         live.iteration = iteration;
         live.rng = user_rng(self.shared.facts.seed, self.shared.slot, Part::Iteration(iteration));
-        live.take_rows(&self.shared, Per::Iteration, iteration);
+        live.take_rows(&self.shared, Per::Iteration, (self.shared.slot, self.shared.rows.rank), iteration);
     }
 
     /// The data of which no row is left for this user, if there is any: it must not go on. Asked before
@@ -161,11 +162,19 @@ impl Scope {
         self.shared.rows.data.get(lacking)
     }
 
-    /// Begins the iteration that serves arrival `number` of the fleet in an open load. Its random numbers are those of
-    /// `home`, the slot whose turn it was, whoever serves it.
-    pub fn begin_arrival(&mut self, number: u64, home: Slot) {
-        self.begin_iteration(number);
-        self.shared.live().rng = user_rng(self.shared.facts.seed, home, Part::Iteration(number));
+    /// Begins the iteration that serves arrival `number` of the fleet in an open load. Its random numbers and the rows
+    /// that are kept for an iteration are those of its home, the slot whose turn it was, whoever of the same class
+    /// serves it; so of the users that share a source, each has one row in each round of turns.
+    pub fn begin_arrival(&mut self, plan: &Plan, number: u64) {
+        let users = plan.schedule.max_users().max(1);
+        let (home, round) = (home(number, users), number / u64::from(users));
+        let rows = &self.shared.rows;
+        let rank = if rows.data.is_empty() { 0 } else { plan.slots.rank(home) };
+        let mut live = self.shared.live();
+        live.saved.clear();
+        live.iteration = number;
+        live.rng = user_rng(self.shared.facts.seed, home, Part::Iteration(number));
+        live.take_rows(&self.shared, Per::Iteration, (home, rank), round);
     }
 
     /// The wall clock for `now()`, in milliseconds since 1970; the driver sets it before each request.
@@ -276,11 +285,11 @@ struct Live {
 }
 
 impl Live {
-    /// Takes the rows that are kept so long.
-    fn take_rows(&mut self, shared: &Shared, per: Per, iteration: u64) {
-        let Rows { data, rank } = &shared.rows;
+    /// Takes the rows that are kept so long, of the user at a slot that has a rank in its class.
+    fn take_rows(&mut self, shared: &Shared, per: Per, (slot, rank): (Slot, u32), iteration: u64) {
+        let data = &shared.rows.data;
         for (at, binding) in data.iter().enumerate().filter(|(_, binding)| binding.source.per == per) {
-            let row = binding.source.row(shared.facts.seed, &binding.turn(shared.slot, *rank, iteration));
+            let row = binding.source.row(shared.facts.seed, &binding.turn(slot, rank, iteration));
             self.rows[at] = row;
             if row.is_none() {
                 self.lacking.get_or_insert(at);

@@ -82,3 +82,15 @@ fn users_take_the_place_of_arrivals() {
     check("more", true, 9, 300);
     check("stages", false, 1, 31);
 }
+
+#[test]
+fn waits_are_not_used_in_an_open_load_and_that_is_said() {
+    let told = |name: &str| {
+        let plan = compile(PLATFORM, profile(name));
+        let warnings = plan.warnings.iter().filter(|warning| warning.problem.contains("wait"));
+        warnings.map(|warning| warning.problem.clone()).collect::<Vec<_>>()
+    };
+    let [warning] = &told("open")[..] else { panic!("one warning") };
+    assert!(warning.starts_with("`wait` is not used in a load of `arrivals`: `AuthUser`"), "{warning}");
+    assert!(told("light").is_empty());
+}

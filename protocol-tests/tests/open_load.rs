@@ -1,6 +1,6 @@
 //! Open load and warm-up from the command line to the report, with the target's own counts as the judge.
 
-use protocol_tests::fleet::{four_agents, report};
+use protocol_tests::fleet::{Coordinator, four_agents, report};
 use protocol_tests::process::{Process, TestDir};
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn arrivals_are_started_or_dropped_and_each_is_counted() {
     assert!(timeline.iter().all(|row| row["users"].as_u64().is_some_and(|users| users <= 8)));
     assert_eq!(report["accounting"]["status"], "exact");
     assert_eq!(code, Some(98), "{text}");
-    let reason = format!("{dropped} of 180 arrivals were dropped, because every user was busy");
+    let reason = format!("{dropped} of 180 arrivals were dropped, because no user was idle");
     assert!(text.contains(&reason) && text.contains("raise `max_users`"), "{text}");
 }
 
@@ -79,4 +79,32 @@ fn what_ends_in_the_warm_up_is_left_out_and_accounted_for() {
     assert_eq!(seen, measured + left_out, "the timeline has all of it");
     assert!(ended.out.contains("measured 2.0 s after 1 s of warm-up"), "{}", ended.out);
     assert!(ended.err.contains("warm-up  users"), "{}", ended.err);
+}
+
+#[test]
+fn the_arrivals_of_a_killed_agent_go_on_at_the_others() {
+    let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
+    let dir = TestDir::new("open-killed");
+    let path =
+        dir.write("plan.yaml", &plan(&target.url(), "{ arrivals: 40/s, max_users: 40, duration: 12s }"));
+    let mut coordinator = Coordinator::start(dir.path(), 2, &[path.to_str().expect("an ASCII path")]);
+    let agents = [coordinator.agent(dir.path(), "a"), coordinator.agent(dir.path(), "b")];
+    coordinator.line_with("00:02 /");
+    agents[1].signal("KILL");
+    let ended = coordinator.wait();
+    let report = report(&dir);
+    let arrivals = |key: &str| report["arrivals"][key].as_u64().expect("a count");
+    let made = arrivals("started") + arrivals("dropped");
+    assert_eq!(arrivals("scheduled"), 480);
+    // Half of those that came between its last window and the end of its lease.
+    assert!((1..=20 * 8).contains(&(480 - made)), "{made} made: {}", ended.out);
+    let timeline = report["timeline"].as_array().expect("rows");
+    let late = timeline.iter().find(|row| row["t_s"] == 10).expect("the run goes on");
+    assert!(late["rps"].as_f64().is_some_and(|rps| rps > 30.0), "all arrivals again: {timeline:?}");
+    let (merged, lost) = (&report["accounting"]["merged"], &report["accounting"]["lost_at_most"]);
+    let (merged, lost) = (merged.as_u64().expect("a count"), lost.as_u64().expect("a bound"));
+    let seen = target.truth().total;
+    assert!(merged <= seen && seen <= merged + lost, "{merged} merged, {seen} seen, {lost} lost");
+    assert!(report["reasons"].to_string().contains("480 arrivals were not made"), "{}", ended.out);
+    assert_ne!(report["verdict"], "pass");
 }

@@ -124,7 +124,7 @@ impl User {
 
     /// Whether no row of its data is left for this user, so that it does nothing more; counted as a failure if
     /// the plan says so.
-    fn is_out_of_rows(&self) -> bool {
+    pub(super) fn is_out_of_rows(&self) -> bool {
         let Some(data) = self.scope.exhausted() else { return false };
         if let Some(failures) = data.failures {
             let problem = format!("no row of the data source `{}` is left", data.source.name);

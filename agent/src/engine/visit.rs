@@ -46,6 +46,9 @@ impl Visitor {
         user.late = late;
         let classes = &shared.job.plan.slots;
         let class = &shared.job.plan.classes[classes.of(slot).0 as usize];
+        if user.is_out_of_rows() {
+            return;
+        }
         if !entered {
             let result = user.steps(&class.on_start).await;
             if matches!(result, Err(Halt::User)) {
@@ -55,7 +58,10 @@ impl Visitor {
             user.scope.keep_saved();
         }
         if entered {
-            user.scope.begin_arrival(arrival.number, arrival.home);
+            user.scope.begin_arrival(&shared.job.plan, arrival.number);
+            if user.is_out_of_rows() {
+                return;
+            }
             user.submitted = None;
             let task = user.scope.pick_task(class);
             // A failure is in the books already.

@@ -1,6 +1,6 @@
 //! What became of the arrivals of an open load.
 //!
-//! Agents count those that they served and those that they dropped because every user was busy. How many there should
+//! Agents count those that they served and those that they dropped because no user was idle. How many there should
 //! have been follows from the plan alone, so those that nobody made (an agent was lost) show as well.
 
 use super::warmup::Part;
@@ -148,14 +148,14 @@ mod tests {
         // What is dropped in the warm-up harms nobody.
         let cold = run(10, |second| if second < 2 { 90 } else { 0 }, |_| {});
         check(&cold, (1000, 820, 180), Verdict::Pass, &[none]);
-        let few = "40 of 800 arrivals were dropped, because every user was busy; raise `max_users`";
+        let few = "40 of 800 arrivals were dropped, because no user was idle; raise `max_users`";
         check(
             &run(10, |second| if second < 2 { 0 } else { 5 }, |_| {}),
             (1000, 960, 40),
             Verdict::Pass,
             &[none, few],
         );
-        let many = "48 of 800 arrivals were dropped, because every user was busy: the asked load was not there; \
+        let many = "48 of 800 arrivals were dropped, because no user was idle: the asked load was not there; \
                     raise `max_users`";
         let record = run(10, |second| if second < 2 { 0 } else { 6 }, |_| {});
         check(&record, (1000, 952, 48), Verdict::Inconclusive, &[many]);

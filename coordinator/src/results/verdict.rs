@@ -165,7 +165,7 @@ impl Evidence<'_> {
         let mut lost = Vec::new();
         if is(dropped, all) {
             let busy =
-                format!("{} of {} arrivals were dropped, because every user was busy", n(dropped), n(all));
+                format!("{} of {} arrivals were dropped, because no user was idle", n(dropped), n(all));
             lost.push(format!("{busy}{spoils}; raise `max_users`"));
         }
         if is(missing, arrivals.scheduled) {

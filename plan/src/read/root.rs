@@ -12,8 +12,9 @@ use super::variables::Visible;
 use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language;
-use crate::model::{Plan, ThresholdScope};
+use crate::model::{Plan, ThresholdScope, UserClass};
 use crate::slot::{Classes, Share};
+use crate::wait::Wait;
 use crate::yaml::{Entry, Kind, Node};
 
 /// Most thresholds of a plan.
@@ -64,6 +65,9 @@ impl<'s> Reader<'s> {
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         let users = schedule.max_users();
         self.share_rows(&mut workload.classes, &workload.data_places, &workload.slots, users)?;
+        if arrivals.is_some() {
+            self.unused_waits(&fields, &workload.classes);
+        }
         Some(Plan {
             name: name?,
             profile: self.settings.profile.clone(),
@@ -157,6 +161,20 @@ impl<'s> Reader<'s> {
         }
         let saves = fields.get("users").map(|e| saved_names(&e.value, setup)).unwrap_or_default();
         self.http = self.http(fields.get("http"), &Visible::task("", "", &saves));
+    }
+
+    /// Warns of waits in an open load. They are no errors: other profiles may need them.
+    fn unused_waits(&mut self, fields: &Fields<'_>, classes: &[UserClass]) {
+        let waiting: Vec<&str> = classes
+            .iter()
+            .filter(|class| class.wait != Wait::None)
+            .map(|class| class.name.as_str())
+            .collect();
+        if let (Some(entry), false) = (fields.get("users"), waiting.is_empty()) {
+            let problem = format!("`wait` is not used in a load of `arrivals`: {}", suggest::list(waiting));
+            let remedy = "keep it for loads of `users`, or remove it";
+            self.warnings.push(Problem::new(entry.key_span, problem, remedy));
+        }
     }
 
     fn workload(&mut self, fields: &Fields<'_>, groups: &mut Groups) -> Option<Workload> {

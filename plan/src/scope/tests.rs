@@ -163,3 +163,41 @@ fn what_setup_saves_is_bounded_and_json() {
     let nested = (0..127).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
     check(nested, "cannot travel");
 }
+
+#[test]
+fn arrivals_of_a_class_take_the_rows_of_its_source_in_order_whoever_serves_them() {
+    let rows: Vec<String> = (0..30).map(|n| format!("{{ n: {n} }}")).collect();
+    let rows = rows.join(", ");
+    let source = format!(
+        "version: 1\nname: T\ntarget: http://localhost\nload: {{ arrivals: 9/s, max_users: 7, duration: 9s }}\n\
+         data: {{ numbers: {{ rows: [ {rows} ], pick: unique, per: iteration }} }}\n\
+         users:\n  A: {{ weight: 2, data: numbers, tasks: {{ t: {{ get: \"/${{row.n}}\" }} }} }}\n  \
+         B: {{ weight: 1, tasks: {{ t: {{ get: / }} }} }}\n"
+    );
+    let bundle = crate::Bundle { file: "plan.yaml".into(), source, settings: crate::Settings::default() };
+    let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+    let facts = facts(1);
+    let path = ["row".to_owned(), "n".to_owned()];
+    let row = |number: u64, server: Slot| {
+        let mut scope = Scope::new(&facts, &plan, plan.slots.of(server), server);
+        scope.begin_arrival(&plan, number);
+        (
+            scope.lookup(&path).map(|n| n.to_string()),
+            scope.pick_task(&plan.classes[0]),
+            scope.exhausted().is_some(),
+        )
+    };
+    let mut next = 0;
+    for number in 0..60 {
+        let home = home(number, 7);
+        if plan.slots.of(home) != ClassId(0) {
+            continue;
+        }
+        let other = (0..7).map(Slot).find(|&slot| slot != home && plan.slots.of(slot) == ClassId(0));
+        let expected = (next < 30).then(|| next.to_string());
+        assert_eq!((row(number, home).0, row(number, home).2), (expected, next >= 30), "arrival {number}");
+        assert_eq!(row(number, home), row(number, other.expect("more than one")));
+        next += 1;
+    }
+    assert!(next > 30, "rows ran out");
+}
