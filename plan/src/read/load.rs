@@ -5,6 +5,7 @@ use super::arrivals::Open;
 use super::fields::Fields;
 use super::groups::Groups;
 use super::value::Expected;
+use super::warmup::warmup_problem;
 use crate::arrivals::Arrivals;
 use crate::bundle::Settings;
 use crate::diagnostic::{Problem, Span, shown};
@@ -196,16 +197,6 @@ impl Reader<'_> {
             return None;
         }
         Some(timeout)
-    }
-
-    /// Whole seconds, because statistics are: a second belongs to the warm-up or does not.
-    fn warmup(&mut self, node: &Node) -> Option<Duration> {
-        let warmup = self.bounded_duration(node)?;
-        if let Some((problem, remedy)) = warmup_problem(warmup) {
-            self.report(Problem::new(node.span, problem, remedy));
-            return None;
-        }
-        Some(warmup)
     }
 
     pub(super) fn bounded_duration(&mut self, node: &Node) -> Option<Duration> {
@@ -489,15 +480,4 @@ fn settings_problem(settings: &Settings) -> Option<(String, String)> {
     let length = settings.duration.filter(|d| d.is_zero() || *d > Schedule::MAX_LENGTH)?;
     let shown = shown(&format!("{length:?}"));
     Some((format!("--duration is {shown}"), "give more than zero and at most 400 days".into()))
-}
-
-/// Why `warmup` is no warm-up, and the remedy.
-fn warmup_problem(warmup: Duration) -> Option<(String, String)> {
-    if warmup.subsec_nanos() == 0 {
-        return None;
-    }
-    let second = Duration::from_secs(1);
-    let longer = format_duration(second * u32::try_from(warmup.as_secs() + 1).unwrap_or(u32::MAX));
-    let problem = format!("{} is not a whole number of seconds", format_duration(warmup));
-    Some((problem, format!("write for instance `{longer}`: statistics are kept by the second")))
 }

@@ -29,6 +29,7 @@ mod tests;
 mod users;
 mod value;
 mod variables;
+mod warmup;
 
 use crate::bundle::{Bundle, Settings};
 use crate::diagnostic::{Diagnostics, Problem, Problems, Span, located};
