@@ -203,6 +203,10 @@ async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     for warning in plan_warnings(plan, &job.bundle.file) {
         note(&warning);
     }
+    if !plan.classes.iter().any(|class| class.connection.is_direct()) {
+        note(&format!("target {}: users reach it by ways of their own", plan.target));
+        return;
+    }
     let reach = reach::check(&plan.target).await;
     let level = if matches!(reach, Reach::Unreachable(_)) { "warning: " } else { "" };
     note(&format!("{level}target {} {reach}", plan.target));

@@ -3,7 +3,9 @@
 mod connection;
 mod http;
 
-pub use connection::{ConnectionSettings, DEFAULT_CONNECT_TIMEOUT, HttpVersion, Proxy, Resolve, TlsSettings};
+pub use connection::{
+    ClientCertificate, ConnectionSettings, DEFAULT_CONNECT_TIMEOUT, HttpVersion, Proxy, Resolve, TlsSettings,
+};
 pub use http::{
     Auth, AuthReach, DEFAULT_BODY_LIMIT, DEFAULT_REDIRECTS, DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS,
     MAX_TIMEOUT, RequestSettings, SentAuth,

@@ -30,6 +30,14 @@ fn problems(source: &str) -> Diagnostics {
         ("unclosed.csv", Ok("email,password\na@example.com,\"x\n")),
         ("objects.jsonl", Ok("{\"id\": 1}\n[2]\n")),
         ("missing.csv", Err("No such file or directory")),
+        ("missing.pem", Err("No such file or directory")),
+        ("notes.pem", Ok("the certificates are on the other machine\n")),
+        ("half.pem", Ok("-----BEGIN CERTIFICATE-----\nAAAA\n")),
+        ("client.pem", Ok("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
+        (
+            "locked.key",
+            Ok("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+        ),
     ] {
         settings.files.insert(name, content.map(Into::into).map_err(str::to_owned));
     }

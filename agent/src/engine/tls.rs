@@ -78,13 +78,21 @@ impl Tls {
     }
 }
 
-fn config(roots: RootCertStore, settings: &TlsSettings) -> Result<ClientConfig, String> {
+fn config(mut roots: RootCertStore, settings: &TlsSettings) -> Result<ClientConfig, String> {
+    for authority in &settings.authorities {
+        roots.add(authority.clone()).map_err(|e| format!("an authority of the plan: {e}"))?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| format!("TLS versions: {e}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match &settings.client {
+        None => config.with_no_client_auth(),
+        Some(client) => config
+            .with_client_auth_cert(client.chain.clone(), client.key.clone_key())
+            .map_err(|e| format!("client certificate: {e}"))?,
+    };
     if settings.insecure {
         config.dangerous().set_certificate_verifier(Arc::new(AnyCertificate::default()));
     }

@@ -1,5 +1,6 @@
 //! The engine against a scripted server: what it counts is what happened.
 
+mod answers;
 mod certificate;
 mod chore;
 mod connect;

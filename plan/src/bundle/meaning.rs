@@ -251,8 +251,18 @@ fn connection(facts: &mut Facts, settings: &ConnectionSettings) {
         proxy,
         unix,
     } = settings;
-    let TlsSettings { insecure, server_name } = tls;
+    let TlsSettings { insecure, server_name, authorities, client } = tls;
     facts.add("connection", format_args!("{} {keep_alive} {cookies} {insecure}", connect_timeout.as_nanos()));
+    for certificate in authorities {
+        facts.add("authority", super::sha256_hex(certificate));
+    }
+    if let Some(client) = client {
+        let chain: Vec<String> = client.chain.iter().map(|one| super::sha256_hex(one)).collect();
+        facts.add(
+            "client",
+            format_args!("{} {}", chain.join(","), super::sha256_hex(client.key.secret_der())),
+        );
+    }
     facts.add("version", format_args!("{version:?} {sources:?}"));
     for Resolve { host, port, address, to_port } in resolve {
         facts.add("resolve", format_args!("{} {port:?} {address} {to_port:?}", quoted(host)));

@@ -1,6 +1,6 @@
 //! How requests are made: keys of `http:`, some of which a request may have too.
 
-use super::{Key, Shape, Table, key, later};
+use super::{Key, Shape, Table, key};
 use crate::model::MAX_REDIRECTS;
 
 pub(super) const TIMEOUT: Key = key("timeout", Shape::Duration, "longest time for a whole request");
@@ -65,9 +65,9 @@ pub static TLS: Table = Table {
     keys: &[
         key("insecure", Shape::Switch, "whether any certificate of the target will do"),
         key("server_name", Shape::Text, "the name that the target's certificate is for"),
-        later("ca"),
-        later("cert"),
-        later("key"),
+        key("ca", Shape::Text, "a file with authorities to trust, in PEM"),
+        key("cert", Shape::Text, "a file with the client's certificate, in PEM"),
+        key("key", Shape::Text, "a file with its private key, in PEM"),
     ],
     also: None,
 };

@@ -1,7 +1,9 @@
 //! How users connect: what a plan says under `http:` of its classes, with defaults filled in.
 
 use core::net::IpAddr;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time for name resolution, TCP and TLS handshake together unless the plan says otherwise: three lost
@@ -48,6 +50,15 @@ impl Default for ConnectionSettings {
     }
 }
 
+impl ConnectionSettings {
+    /// Whether the target is reached as anybody would reach it: by its name, and trusted as the system does.
+    pub fn is_direct(&self) -> bool {
+        let ConnectionSettings { tls, resolve, proxy, unix, .. } = self;
+        let trusts = !tls.insecure && tls.authorities.is_empty() && tls.client.is_none();
+        trusts && tls.server_name.is_none() && resolve.is_empty() && proxy.is_none() && unix.is_none()
+    }
+}
+
 /// How connections are encrypted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
@@ -55,6 +66,19 @@ pub struct TlsSettings {
     pub insecure: bool,
     /// The name that the target's certificate is for, when that is not the host of its URL.
     pub server_name: Option<String>,
+    /// Authorities that are trusted besides those of the agents' systems.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// What proves to the target who asks.
+    pub client: Option<Arc<ClientCertificate>>,
+}
+
+/// A client certificate.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those between it and its authority.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its private key; not shown by `Debug`.
+    pub key: PrivateKeyDer<'static>,
 }
 
 /// A version of HTTP.

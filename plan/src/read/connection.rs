@@ -2,10 +2,10 @@
 
 use super::Reader;
 use super::fields::Fields;
+use super::tls::GivenTls;
 use super::value::Expected;
 use crate::diagnostic::{Problem, shown};
-use crate::language::TLS;
-use crate::model::{ConnectionSettings, HttpVersion, Proxy, Resolve, TlsSettings};
+use crate::model::{ConnectionSettings, HttpVersion, Proxy, Resolve};
 use crate::yaml::{Entry, Node, Value};
 use core::net::{IpAddr, SocketAddr};
 use metrics::unit::UnitError;
@@ -29,8 +29,7 @@ pub(super) struct GivenConnection {
     connect_timeout: Option<Duration>,
     cookies: Option<bool>,
     keep_alive: Option<bool>,
-    insecure: Option<bool>,
-    server_name: Option<String>,
+    tls: GivenTls,
     version: Option<HttpVersion>,
     resolve: Option<Vec<Resolve>>,
     sources: Option<Vec<IpAddr>>,
@@ -45,8 +44,7 @@ impl GivenConnection {
             connect_timeout: self.connect_timeout.or(around.connect_timeout),
             cookies: self.cookies.or(around.cookies),
             keep_alive: self.keep_alive.or(around.keep_alive),
-            insecure: self.insecure.or(around.insecure),
-            server_name: self.server_name.or_else(|| around.server_name.clone()),
+            tls: self.tls.over(&around.tls),
             version: self.version.or(around.version),
             resolve: self.resolve.or_else(|| around.resolve.clone()),
             sources: self.sources.or_else(|| around.sources.clone()),
@@ -63,10 +61,7 @@ impl GivenConnection {
             connect_timeout: given.connect_timeout.unwrap_or(default.connect_timeout),
             keep_alive: given.keep_alive.unwrap_or(default.keep_alive),
             cookies: given.cookies.unwrap_or(default.cookies),
-            tls: TlsSettings {
-                insecure: given.insecure.unwrap_or(default.tls.insecure),
-                server_name: given.server_name,
-            },
+            tls: given.tls.settings(),
             version: given.version.unwrap_or(default.version),
             resolve: given.resolve.unwrap_or_default(),
             sources: given.sources.unwrap_or_default(),
@@ -79,21 +74,17 @@ impl GivenConnection {
 impl Reader<'_> {
     /// The keys of `http:` about connections.
     pub(super) fn connection(&mut self, fields: &Fields<'_>) -> GivenConnection {
-        let mut given = GivenConnection {
+        GivenConnection {
             connect_timeout: fields.get("connect_timeout").and_then(|e| self.timeout(&e.value)),
             cookies: fields.get("cookies").and_then(|e| self.switch(&e.value)),
             keep_alive: fields.get("keep_alive").and_then(|e| self.switch(&e.value)),
             version: fields.get("version").and_then(|e| self.http_version(&e.value)),
             resolve: fields.get("resolve").and_then(|e| self.resolve(&e.value)),
-            sources: fields.get("source").and_then(|e| self.sources(e)),
+            sources: fields.get("source").and_then(|e| self.source_addresses(e)),
             proxy: fields.get("proxy").and_then(|e| self.proxy(&e.value)),
             unix: fields.get("unix").and_then(|e| self.socket_path(&e.value)),
-            ..GivenConnection::default()
-        };
-        if let Some(entry) = fields.get("tls") {
-            self.tls(entry, &mut given);
+            tls: fields.get("tls").map(|e| self.tls(e)).unwrap_or_default(),
         }
-        given
     }
 
     fn http_version(&mut self, node: &Node) -> Option<HttpVersion> {
@@ -134,7 +125,7 @@ impl Reader<'_> {
         Some(resolved)
     }
 
-    fn sources(&mut self, entry: &Entry) -> Option<Vec<IpAddr>> {
+    fn source_addresses(&mut self, entry: &Entry) -> Option<Vec<IpAddr>> {
         let expected = Expected {
             what: "an address of the agent such as `10.0.0.5`",
             remedy: "write one address or a list of them, without ports: `[10.0.0.5, 10.0.0.6]`",
@@ -191,30 +182,6 @@ impl Reader<'_> {
             return None;
         }
         Some(path)
-    }
-
-    fn tls(&mut self, entry: &Entry, given: &mut GivenConnection) {
-        let Some(fields) = Fields::new(self, &entry.value, entry.key_span, &TLS) else { return };
-        given.server_name = fields.get("server_name").and_then(|e| self.server_name(&e.value));
-        let Some(entry) = fields.get("insecure") else { return };
-        given.insecure = self.switch(&entry.value);
-        if given.insecure == Some(true) {
-            let problem = "`insecure` accepts any certificate: nobody knows who answers";
-            let remedy = "use it for test systems only";
-            self.warnings.push(Problem::new(entry.key_span, problem, remedy));
-        }
-    }
-
-    fn server_name(&mut self, node: &Node) -> Option<String> {
-        let expected =
-            Expected { what: "a host name", remedy: "write it as the certificate has it: `api.example.com`" };
-        let name = self.text(node, expected)?;
-        if let Ok(url::Host::Domain(_)) = url::Host::parse(&name) {
-            return Some(name);
-        }
-        let problem = format!("{} is not a host name", shown(&name));
-        self.report(Problem::new(node.span, problem, expected.remedy));
-        None
     }
 }
 

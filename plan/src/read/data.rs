@@ -299,5 +299,10 @@ pub(crate) fn file_names(bundle: &Bundle) -> BTreeSet<String> {
             names.extend(reader.text(&entry.value, FILE));
         }
     }
+    reader.tls_files(top.get("http"), &mut names);
+    for class in top.get("users").map(|entry| entries(&entry.value)).unwrap_or_default() {
+        let fields = Fields::new(&mut reader, &class.value, class.key_span, &language::USER_CLASS);
+        reader.tls_files(fields.and_then(|fields| fields.get("http")), &mut names);
+    }
     names
 }

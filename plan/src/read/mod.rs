@@ -26,6 +26,7 @@ mod suggest;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod users;
 mod value;
 mod variables;

@@ -268,7 +268,8 @@ fn certificates_of_strangers_are_taken_on_request_and_names_can_be_given() {
     let server = Server::start_tls(acceptor, |_| Answer::ok("hi"));
     let url = format!("https://127.0.0.1:{}", server.address.port());
     let check = |insecure, server_name: Option<&str>, roots, expected: &str| {
-        let tls = TlsSettings { insecure, server_name: server_name.map(str::to_owned) };
+        let tls =
+            TlsSettings { insecure, server_name: server_name.map(str::to_owned), ..TlsSettings::default() };
         let settings = ConnectionSettings { tls, ..ConnectionSettings::default() };
         let got = on_engine_thread(async {
             outcome(&User::with(settings, &url, LIMITS, roots).get(&url, BodyUse::Keep).await)
