@@ -2,7 +2,9 @@
 
 use crate::rig::{Rig, http, plan};
 use crate::server::{Answer, Seen, Server, Then};
+use agent::engine::StopMode;
 use std::io::Write as _;
+use std::time::Duration;
 
 fn answer(headers: &str, body: &[u8], then: Then) -> Answer {
     let mut bytes = format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).into_bytes();
@@ -52,12 +54,14 @@ fn script(seen: &Seen) -> Answer {
 async fn failure(step: &str) -> String {
     let server = Server::start(script);
     let text = format!(
-        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 300ms }}\nusers:\n  User:\n    \
+        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1h }}\nusers:\n  User:\n    \
          wait: 1ms\n    http: {{ body_limit: 100kB }}\n    tasks:\n      task:\n        steps: [ {{ if: user.iteration == 0, \
          then: [ {{ {step} }} ] }}, {{ get: /after }} ]\n"
     );
-    let outcome = Rig::running(&plan(&text, &http(&server)), 1).await.finish().await;
-    assert!(server.truth().requests.iter().any(|seen| seen.path() == "/after"), "the user goes on: {step}");
+    let rig = Rig::running(&plan(&text, &http(&server)), 1).await;
+    // The user goes on.
+    server.until(|truth| truth.requests.iter().any(|seen| seen.path() == "/after")).await;
+    let outcome = rig.stop(StopMode::Graceful { timeout: Duration::from_hours(1) }).await;
     assert_eq!(outcome.aborted, 0);
     let all: Vec<_> =
         outcome.failures.iter().map(|(kind, (n, text))| format!("{n} {kind:?}: {text}")).collect();

@@ -4,18 +4,15 @@ use crate::certificate::localhost;
 use crate::relay::{Relay, unix_socket};
 use crate::rig::{Outcome, Rig, http, plan};
 use crate::server::{Answer, Server};
-use plan::slot::Slot;
 use std::net::SocketAddr;
 
 /// Runs users of a class with the keys `http` for one iteration each.
 async fn played(rig: Rig, users: u32, target: &str, http_keys: &str, steps: &str) -> Outcome {
     let text = format!(
-        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: {users}, duration: 50ms }}\nusers:\n  User:\n    \
+        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: {users}, duration: 1h }}\nusers:\n  User:\n    \
          wait: 1h\n    http: {{ {http_keys} }}\n    tasks:\n      task: {{ steps: [ {steps} ] }}\n"
     );
-    let mut rig = rig;
-    rig.begin(&plan(&text, target), (0..users).map(Slot).collect()).await;
-    rig.finish().await
+    rig.once(&plan(&text, target), users).await
 }
 
 fn failures(outcome: &Outcome) -> Vec<String> {

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use metrics::ErrorKind;
-use plan::slot::Slot;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -131,12 +130,10 @@ fn respond(path: &str, mut answer: SendResponse<Bytes>) -> Then {
 /// Runs one user of a class with the keys `http` for one iteration.
 async fn played(roots: Vec<CertificateDer<'static>>, target: &str, http: &str, steps: &str) -> Outcome {
     let text = format!(
-        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1s }}\nusers:\n  User:\n    \
+        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1h }}\nusers:\n  User:\n    \
          wait: 1h\n    http: {{ {http} }}\n    tasks:\n      task: {{ steps: [ {steps} ] }}\n"
     );
-    let mut rig = Rig::start(roots);
-    rig.begin(&plan(&text, target), vec![Slot(0)]).await;
-    rig.finish().await
+    Rig::start(roots).once(&plan(&text, target), 1).await
 }
 
 fn failures(outcome: &Outcome) -> Vec<String> {

@@ -22,14 +22,14 @@ fn redirect(status: u16, to: &str) -> Answer {
 /// A plan that runs `steps` once, by one user of a class with the keys `http`.
 fn once_text(http_keys: &str, steps: &str) -> String {
     format!(
-        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 50ms }}\nusers:\n  User:\n    \
+        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1h }}\nusers:\n  User:\n    \
          wait: 1h\n    http: {{ {http_keys} }}\n    tasks:\n      task: {{ steps: [ {steps} ] }}\n"
     )
 }
 
 /// Runs such a plan to its end.
 async fn played(server: &Server, http_keys: &str, steps: &str) -> Outcome {
-    Rig::running(&plan(&once_text(http_keys, steps), &http(server)), 1).await.finish().await
+    Rig::start(Vec::new()).once(&plan(&once_text(http_keys, steps), &http(server)), 1).await
 }
 
 /// The same for plans that ask nobody else and do nothing but requests.
@@ -133,10 +133,10 @@ async fn what_proves_who_asks_goes_to_no_other_origin() {
     home.set(http(&server)).expect("set once");
     let headers = "headers: { authorization: s, cookie: a=1, x-trace: t, host: h.test }";
     let text = format!(
-        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 50ms }}\nusers:\n  User:\n    \
+        "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1h }}\nusers:\n  User:\n    \
          wait: 1h\n    tasks:\n      task: {{ put: /a, body: x, {headers} }}\n"
     );
-    let outcome = Rig::running(&plan(&text, &http(&server)), 1).await.finish().await;
+    let outcome = Rig::start(Vec::new()).once(&plan(&text, &http(&server)), 1).await;
     assert_eq!((outcome.total.ok, outcome.total.failed), (4, 0), "{:?}", failures(&outcome));
     let shown = ["authorization", "cookie", "x-trace", "host"];
     let all = "host=h.test authorization=s cookie=a=1 x-trace=t";
@@ -250,10 +250,10 @@ async fn limits_of_one_request() {
     });
     let check = async |step: &str, kind: ErrorKind, expected: &str| {
         let text = format!(
-            "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 50ms }}\nusers:\n  User:\n    \
+            "version: 1\nname: test\ntarget: TARGET\nload: {{ users: 1, duration: 1h }}\nusers:\n  User:\n    \
              wait: 1h\n    tasks:\n      task: {{ {step} }}\n"
         );
-        let outcome = Rig::running(&plan(&text, &http(&server)), 1).await.finish().await;
+        let outcome = Rig::start(Vec::new()).once(&plan(&text, &http(&server)), 1).await;
         let failure = outcome.failures.get(&kind).unwrap_or_else(|| panic!("{:?}", outcome.failures));
         assert_eq!((failure.0, failure.1.as_str(), outcome.total.failed), (1, expected, 1), "{step}");
     };

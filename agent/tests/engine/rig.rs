@@ -53,6 +53,17 @@ impl Rig {
         rig
     }
 
+    /// Runs `plan` with slots `0..users`, each of which begins with a request and has one iteration, until those
+    /// are over. However slow the machine is, every user has its turn.
+    pub(crate) async fn once(mut self, plan: &Arc<Plan>, users: u32) -> Outcome {
+        self.begin(plan, (0..users).map(Slot).collect()).await;
+        let mut started = 0;
+        while started < u64::from(users) {
+            started += self.window().await.window.started;
+        }
+        self.stop(StopMode::Graceful { timeout: Duration::from_hours(1) }).await
+    }
+
     /// Prepares `plan` and runs it with `slots`.
     pub(crate) async fn begin(&mut self, plan: &Arc<Plan>, slots: Vec<Slot>) {
         self.prepare(plan).await.expect("a plan that can be run");
