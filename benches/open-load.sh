@@ -5,7 +5,8 @@
 #
 # The agent has one thread, is pinned to one core and is held to half of it by a control group where this user may make
 # one (else the script says so, and the processor use tells how near half a core it came). Target and coordinator have
-# the other cores. Needs taskset, jq and a built workspace: cargo build --release; PROFILE=debug takes the other one.
+# the other cores. On a machine that is busy with other things, REALTIME=1 gives the agent the core before them, without
+# the control group (real-time priority, as root). Needs taskset, jq and a built workspace: cargo build --release; PROFILE=debug takes the other one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,6 +33,7 @@ start() {
     pids+=($!)
     for _ in $(seq 300); do
         if line=$(grep -m1 -e "$text" "$log"); then return; fi
+        kill -0 "${pids[-1]}" 2>/dev/null || break
         sleep 0.1
     done
     cat "$log" >&2
@@ -72,11 +74,18 @@ start "agent --coordinator" taskset -c "$others" "$bin/coordinator" "$work/plan.
 coordinator=${pids[-1]}
 address=${line##* }
 
-taskset -c 0 "$bin/agent" --coordinator "$address" --threads 1 >"$work/agent.log" 2>&1 &
+first=()
+[[ -n ${REALTIME:-} ]] && first=(chrt -f 10)
+"${first[@]}" taskset -c 0 "$bin/agent" --coordinator "$address" --threads 1 >"$work/agent.log" 2>&1 &
 agent=$!
 pids+=("$agent")
-limit="half a core (control group)"
-half_a_core "$agent" || limit="one core (no control group could be made)"
+if [[ -n ${REALTIME:-} ]]; then
+    limit="one core, before all others"
+elif half_a_core "$agent"; then
+    limit="half a core (control group)"
+else
+    limit="one core (no control group could be made)"
+fi
 
 wait "$coordinator" || true
 jq -r --arg limit "$limit" --arg cpu "$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2)" '
