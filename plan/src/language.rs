@@ -78,6 +78,8 @@ pub enum Shape {
     Condition,
     /// User-chosen variables, and any value with `${…}` in its texts for each.
     Sets,
+    /// User-chosen fields of a form, and a template or what the part holds for each.
+    Parts,
     /// User-chosen variables, and where each comes from.
     Saves,
     /// User-chosen parameters, and the default of each.
@@ -141,6 +143,7 @@ impl Shape {
             Shape::Check => "Check",
             Shape::Condition => "Condition",
             Shape::Sets => "Sets",
+            Shape::Parts => "Parts",
             Shape::Saves => "Saves",
             Shape::Params => "Params",
             Shape::RateOrZero => "RateOrZero",
@@ -248,6 +251,7 @@ pub static TABLES: &[&Table] = &[
     &TASK,
     &STEP,
     &EXPECT,
+    &PART,
     &SAVE,
     &HTTP,
     &AUTH,
@@ -425,7 +429,7 @@ pub static STEP: Table = Table {
         key("headers", Shape::Templates, "request headers"),
         key("json", Shape::Json, "a JSON body"),
         key("form", Shape::Templates, "a form body"),
-        key("multipart", Shape::Templates, "a form body of parts (multipart/form-data)"),
+        key("multipart", Shape::Parts, "a form body of parts (multipart/form-data)"),
         key("body", Shape::Template, "a body as it is"),
         key("expect", Shape::Table(&EXPECT), "what a good response looks like"),
         key("save", Shape::Saves, "what to keep of the response"),
@@ -462,6 +466,18 @@ pub static EXPECT: Table = Table {
         key("time", Shape::Duration, "the response is complete within"),
         key("json", Shape::JsonChecks, "the JSON body holds these values"),
         key("that", Shape::Expressions, "this is true"),
+    ],
+    also: None,
+};
+
+/// One of `multipart:`, written out.
+pub static PART: Table = Table {
+    name: "a part",
+    keys: &[
+        key("file", Shape::Text, "the file that it holds"),
+        key("text", Shape::Template, "the text that it holds"),
+        key("filename", Shape::Template, "what the file is called; by default as the file is"),
+        key("type", Shape::Template, "its media type"),
     ],
     also: None,
 };

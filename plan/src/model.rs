@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod part;
 
 pub use connection::{
     ClientCertificate, ConnectionSettings, DEFAULT_CONNECT_TIMEOUT, HttpVersion, Proxy, Resolve, TlsSettings,
@@ -10,6 +11,8 @@ pub use http::{
     Auth, AuthReach, DEFAULT_BODY_LIMIT, DEFAULT_REDIRECTS, DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS,
     MAX_TIMEOUT, RequestSettings, SentAuth,
 };
+
+pub use part::{Part, PartContent};
 
 use crate::arrivals::Arrivals;
 use crate::chore::Chore;
@@ -248,7 +251,7 @@ pub enum Body {
     /// `form:`; sent as `application/x-www-form-urlencoded`.
     Form(Vec<(String, Template)>),
     /// `multipart:`; sent as `multipart/form-data`, each field as a part of its own.
-    Multipart(Vec<(String, Template)>),
+    Multipart(Vec<Part>),
     /// `body:`; sent as it is, without a content type of its own.
     Text(Template),
 }

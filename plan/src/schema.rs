@@ -123,6 +123,10 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
         }
         Shape::Check | Shape::Condition => json!({ "type": ["string", "boolean"] }),
         Shape::Sets => json!({ "type": "object", "propertyNames": { "pattern": NAME } }),
+        Shape::Parts => json!({
+            "type": "object",
+            "additionalProperties": { "anyOf": [any_scalar, reference(&language::PART)] },
+        }),
         Shape::Saves => json!({
             "type": "object",
             "propertyNames": { "pattern": NAME },

@@ -45,7 +45,10 @@ fn check(document: &str) -> usize {
         text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
     for piece in &pieces {
         let source = whole(piece);
-        let bundle = Bundle { file: document.to_owned(), source, settings: Settings::default() };
+        // An example may read a variable that is not set here.
+        let env = [("PASSWORD".to_owned(), "pass".to_owned())].into();
+        let settings = Settings { env, ..Settings::default() };
+        let bundle = Bundle { file: document.to_owned(), source, settings };
         if let Err(diagnostics) = bundle.compile() {
             panic!("{document}:\n{}\n{diagnostics}", bundle.source);
         }

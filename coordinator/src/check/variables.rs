@@ -3,7 +3,7 @@
 use metrics::SeriesId;
 use plan::Plan;
 use plan::flow::Count;
-use plan::model::{Body, Request, Step};
+use plan::model::{Body, Part, Request, Step};
 use plan::template::{Expression, Template};
 use std::collections::BTreeMap;
 
@@ -193,7 +193,8 @@ fn expressions(request: &Request) -> Vec<&Expression> {
     match &request.body {
         Body::Empty => {}
         Body::Json(value) => found.extend(value.expressions()),
-        Body::Form(fields) | Body::Multipart(fields) => templates.extend(pairs(fields)),
+        Body::Form(fields) => templates.extend(pairs(fields)),
+        Body::Multipart(parts) => templates.extend(parts.iter().flat_map(Part::templates)),
         Body::Text(text) => templates.push(text),
     }
     templates.extend(request.settings.auth.iter().flat_map(|sent| sent.auth.templates()));

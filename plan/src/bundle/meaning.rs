@@ -6,8 +6,8 @@ use crate::data::{self, Binding};
 use crate::flow::{Count, Poll, Stop};
 use crate::judge::{Expect, Save, Source, StatusPattern};
 use crate::model::{
-    Auth, Body, ConnectionSettings, Plan, Proxy, Request, RequestSettings, Resolve, SentAuth, Step,
-    ThresholdScope, TlsSettings,
+    Auth, Body, ConnectionSettings, Part, PartContent, Plan, Proxy, Request, RequestSettings, Resolve,
+    SentAuth, Step, ThresholdScope, TlsSettings,
 };
 use crate::schedule::{Schedule, Shape};
 use crate::slot::{Share, Slot};
@@ -212,7 +212,7 @@ fn request(facts: &mut Facts, request: &Request) {
         Body::Empty => {}
         Body::Json(value) => facts.add("json", json(value)),
         Body::Form(fields) => pairs(facts, "form", fields),
-        Body::Multipart(parts) => pairs(facts, "part", parts),
+        Body::Multipart(parts) => multipart(facts, parts),
         Body::Text(text) => facts.add("body", template(text)),
     }
     self::settings(facts, settings);
@@ -308,6 +308,24 @@ fn expectation(facts: &mut Facts, expect: &Expect) {
     }
     for that in &expect.that {
         facts.text("that", that.source());
+    }
+}
+
+fn multipart(facts: &mut Facts, parts: &[Part]) {
+    for Part { name, file_name, media_type, content } in parts {
+        let name = quoted(name);
+        for (kind, text) in [("file name", file_name), ("type", media_type)] {
+            if let Some(text) = text {
+                facts.add(&format!("part {kind}"), format_args!("{name} {}", template(text)));
+            }
+        }
+        match content {
+            PartContent::Text(text) => facts.add("part", format_args!("{name} {}", template(text))),
+            PartContent::File { path, bytes } => {
+                let digest = super::sha256_hex(bytes);
+                facts.add("part file", format_args!("{name} {} {digest}", quoted(path)));
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request with every template filled in.
 
 use super::multipart;
-use crate::model::{Auth, AuthReach, Body, Request, SentAuth};
+use crate::model::{Auth, AuthReach, Body, Part, PartContent, Request, SentAuth};
 use crate::scope::Scope;
 use crate::template::{EvalError, Template, escaped};
 use base64::Engine as _;
@@ -90,8 +90,8 @@ impl Body {
                 (form.into_bytes(), Some("application/x-www-form-urlencoded".into()))
             }
             Body::Multipart(parts) => {
-                let parts = parts.iter().map(|(name, part)| Ok((name.as_str(), text(part, scope)?)));
-                let (body, media_type) = multipart::encode(&parts.collect::<Result<Vec<_>, EvalError>>()?);
+                let pieces = parts.iter().map(|part| piece(part, scope)).collect::<Result<Vec<_>, _>>()?;
+                let (body, media_type) = multipart::encode(&pieces);
                 (body, Some(media_type.into()))
             }
             Body::Text(template) => (text(template, scope)?.into_bytes(), None),
@@ -168,4 +168,17 @@ fn header_value(name: &str, value: String) -> Result<String, EvalError> {
             escaped(&value, 60)
         ))),
     }
+}
+
+fn piece<'a>(part: &'a Part, scope: &Scope) -> Result<multipart::Piece<'a>, EvalError> {
+    let filled = |template: &Option<Template>| template.as_ref().map(|t| text(t, scope)).transpose();
+    Ok(multipart::Piece {
+        name: &part.name,
+        file_name: filled(&part.file_name)?,
+        media_type: filled(&part.media_type)?,
+        content: match &part.content {
+            PartContent::Text(template) => text(template, scope)?.into_bytes().into(),
+            PartContent::File { bytes, .. } => (&**bytes).into(),
+        },
+    })
 }

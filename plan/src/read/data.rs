@@ -304,5 +304,6 @@ pub(crate) fn file_names(bundle: &Bundle) -> BTreeSet<String> {
         let fields = Fields::new(&mut reader, &class.value, class.key_span, &language::USER_CLASS);
         reader.tls_files(fields.and_then(|fields| fields.get("http")), &mut names);
     }
+    reader.part_files(&root, &mut names);
     names
 }

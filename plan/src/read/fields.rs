@@ -122,6 +122,7 @@ fn fits(shape: Shape, node: &Node) -> bool {
         | Shape::Templates
         | Shape::Addresses
         | Shape::Saves
+        | Shape::Parts
         | Shape::Sets
         | Shape::Types(_)
         | Shape::JsonChecks => {

@@ -15,6 +15,7 @@ mod groups;
 mod http;
 mod list;
 mod load;
+mod multipart;
 mod params;
 mod poll;
 mod root;

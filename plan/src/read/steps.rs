@@ -199,22 +199,6 @@ impl Reader<'_> {
         bodies.into_iter().next().unwrap_or(Some(Body::Empty))
     }
 
-    fn multipart(&mut self, entry: &Entry, visible: &Visible<'_>) -> Option<Body> {
-        let entries = self.named(&entry.value, MULTIPART, usize::MAX)?;
-        let mut parts = Vec::new();
-        for entry in entries {
-            if let Value::Mapping(_) = entry.value.value {
-                let problem = "files in `multipart` are not supported yet";
-                self.report(Problem::new(entry.value.span, problem, "give the part's content as text"));
-                continue;
-            }
-            parts.extend(
-                self.template(&entry.value, PAIR_VALUE, visible).map(|part| (entry.key.clone(), part)),
-            );
-        }
-        Some(Body::Multipart(parts))
-    }
-
     /// Any value, with templates in its texts.
     pub(super) fn json(&mut self, node: &Node, visible: &Visible<'_>) -> Option<JsonTemplate> {
         match &node.value {
@@ -323,14 +307,10 @@ pub(super) const QUERY: Expected =
     Expected { what: "query parameters (a mapping)", remedy: "write `query: { page: 1, sort: name }`" };
 const FORM: Expected =
     Expected { what: "form fields (a mapping)", remedy: "write `form: { user: ada, remember: 1 }`" };
-const MULTIPART: Expected = Expected {
-    what: "the parts of a form (a mapping)",
-    remedy: "write `multipart: { title: Ada, note: \"${note}\" }`",
-};
 const HEADERS: Expected =
     Expected { what: "headers (a mapping)", remedy: "write `headers: { accept: text/html }`" };
 const BODY: Expected = Expected { what: "the body's text", remedy: "write it in quotes, or use `json:`" };
-const PAIR_VALUE: Expected = Expected {
+pub(super) const PAIR_VALUE: Expected = Expected {
     what: "a single value",
     remedy: "write a text, a number or a `${…}`; in quotes if it is empty",
 };

@@ -86,6 +86,11 @@ fn walk<'n>(
                 Value::Mapping(_) => walk(&entry.value, &language::ARRIVALS, visit),
                 _ => children.into_iter().for_each(|node| walk(node, &language::ARRIVAL_STAGE, visit)),
             },
+            Shape::Parts => {
+                for node in children.into_iter().filter(|node| node.scalar().is_none()) {
+                    walk(node, &language::PART, visit);
+                }
+            }
             Shape::Saves => {
                 for node in children.into_iter().filter(|node| node.scalar().is_none()) {
                     walk(node, &language::SAVE, visit);
@@ -230,6 +235,9 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
             &["7", "[a]", "\"1 +\"", "\"zz_q > 1\"", "{a: b}", "~", "true", "\"${user.slot}\""]
         }
         Shape::Sets => &["7", "abc", "[a]", "~", "{}", "{ x: \"${zz_q}\" }", "{ 1x: 1 }", "{ env: 1 }"],
+        Shape::Parts => {
+            &["7", "abc", "[a]", "~", "{ a: [b] }", "{ a: {} }", "{ a: { fil: x } }", "{ a: { file: x } }"]
+        }
         Shape::Saves => &[
             "7",
             "abc",
