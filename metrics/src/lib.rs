@@ -25,6 +25,6 @@ pub use histogram::Histogram;
 pub use percentile::Percentile;
 pub use recorder::Recorder;
 pub use sample::{ErrorKind, Failure, Phases, Sample, SeriesId};
-pub use stats::{PhaseSums, SeriesStats};
+pub use stats::{PhaseSums, SeriesStats, Traffic};
 pub use threshold::Threshold;
 pub use window::{ArrivalCounts, Window};

@@ -1,6 +1,6 @@
 //! A thread's own cells: no lock, no channel, no allocation per sample.
 
-use crate::{Sample, SeriesId, SeriesStats, Window};
+use crate::{Sample, SeriesId, SeriesStats, Traffic, Window};
 use std::time::Duration;
 
 /// Records the samples of one thread and cuts them into [`Window`]s by the second in which they end.
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// the window has not seen yet.
 #[derive(Debug)]
 pub struct Recorder {
-    /// One cell for each series, empty if the open window has no sample of it.
+    /// One cell for each series, empty if nothing of it ended or crossed in the open window.
     cells: Vec<SeriesStats>,
     /// The rest of the open window; its `series` stay empty until it is closed.
     open: Window,
@@ -68,6 +68,15 @@ impl Recorder {
         }
     }
 
+    /// Counts what crossed a connection outside of requests, at `at` since T0.
+    ///
+    /// # Panics
+    /// If the series is not below the recorder's `series_count`.
+    pub fn carry(&mut self, series: SeriesId, at: Duration, traffic: &Traffic) {
+        self.open_for(at);
+        self.cells[series.0 as usize].carry(traffic);
+    }
+
     /// Takes every window that is over at `now`, oldest first, seconds without samples left out.
     ///
     /// What is recorded afterwards is counted in the second of `now` or later, whatever its date.
@@ -93,7 +102,7 @@ impl Recorder {
     fn advance_to(&mut self, index: u32) {
         let mut over = std::mem::replace(&mut self.open, Window::new(index));
         for (number, cell) in (0..).zip(&mut self.cells) {
-            if cell.requests() > 0 {
+            if !cell.is_empty() {
                 over.series.insert(SeriesId(number), std::mem::take(cell));
             }
         }

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Assertion = 10,
     /// The request could not be made from its template; it never left the agent.
     Template = 11,
+    /// The peer closed the conversation when the plan did not expect it.
+    Closed = 12,
 }
 
 /// A failed request's reason.

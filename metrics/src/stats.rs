@@ -46,6 +46,19 @@ fn merge_phase(sum: &mut (u64, u64), (count, total): (u64, u64)) {
     sum.1 = sum.1.saturating_add(total);
 }
 
+/// What crossed a connection outside of requests: the messages of a conversation and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Messages sent.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+}
+
 /// Counts, bytes, phases and latencies of one series (or of several, merged).
 ///
 /// Sums saturate, since some of them come from peers; 2^64 is out of reach of honest ones.
@@ -59,6 +72,10 @@ pub struct SeriesStats {
     pub bytes_in: u64,
     /// Bytes written.
     pub bytes_out: u64,
+    /// WebSocket messages sent.
+    pub messages_sent: u64,
+    /// WebSocket messages received.
+    pub messages_received: u64,
     /// Where the time went.
     pub phases: PhaseSums,
     /// Latencies of all requests, failed ones too: `latency.count() == ok + failed`.
@@ -78,12 +95,28 @@ impl SeriesStats {
         self.latency.record(sample.latency);
     }
 
+    /// Adds what crossed a connection outside of requests.
+    pub fn carry(&mut self, traffic: &Traffic) {
+        self.bytes_in = self.bytes_in.saturating_add(traffic.bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(traffic.bytes_out);
+        self.messages_sent = self.messages_sent.saturating_add(traffic.messages_sent);
+        self.messages_received = self.messages_received.saturating_add(traffic.messages_received);
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        let sums = [self.bytes_in, self.bytes_out, self.messages_sent, self.messages_received];
+        self.requests() == 0 && sums == [0; 4]
+    }
+
     /// Adds all of `other`; exact, commutative and associative.
     pub fn merge(&mut self, other: &SeriesStats) {
         self.ok = self.ok.saturating_add(other.ok);
         self.failed = self.failed.saturating_add(other.failed);
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.messages_sent = self.messages_sent.saturating_add(other.messages_sent);
+        self.messages_received = self.messages_received.saturating_add(other.messages_received);
         self.phases.merge(&other.phases);
         self.latency.merge(&other.latency);
     }
@@ -147,6 +180,19 @@ mod tests {
         let phases = PhaseSums { connect: (1, 100), tls: (1, 200), first_byte: (2, 302), body: (1, 400) };
         assert_eq!(stats.phases, phases);
         assert_eq!(stats.latency.count(), 2);
+    }
+
+    #[test]
+    fn traffic_is_counted_beside_requests() {
+        let mut stats = SeriesStats::default();
+        assert!(stats.is_empty());
+        let traffic = Traffic { messages_sent: 1, messages_received: 2, bytes_in: 30, bytes_out: 4 };
+        stats.carry(&traffic);
+        let mut both = stats.clone();
+        both.merge(&stats);
+        assert!(!stats.is_empty());
+        assert_eq!((both.messages_sent, both.messages_received), (2, 4));
+        assert_eq!((both.bytes_in, both.bytes_out, both.requests()), (60, 8, 0));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Window {
     pub aborted: u64,
     /// What came in an open load.
     pub arrivals: ArrivalCounts,
-    /// Statistics of the series that had at least one request end in this second.
+    /// Statistics of the series that had a request end or messages cross in this second.
     pub series: BTreeMap<SeriesId, SeriesStats>,
     /// Distinct errors.
     pub errors: ErrorTable,

@@ -239,6 +239,8 @@ fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
         failed,
         bytes_in: at_most(m.bytes_in, 1 << 50, &field("bytes_in"))?,
         bytes_out: at_most(m.bytes_out, 1 << 50, &field("bytes_out"))?,
+        messages_sent: count(m.messages_sent, "messages_sent")?,
+        messages_received: count(m.messages_received, "messages_received")?,
         phases: PhaseSums {
             connect: phase(m.connect, "connect")?,
             tls: phase(m.tls, "tls")?,
@@ -273,6 +275,8 @@ fn health(m: wire::Health) -> Decoded<HealthReport> {
         cpu_permille: m.cpu_permille.min(1000),
         lag: m.lag,
         reconnects: at_most(m.reconnects, MAX_COUNT, "window.health.reconnects")?,
+        memory_bytes: at_most(m.memory_bytes, 1 << 50, "window.health.memory_bytes")?,
+        connections: at_most(m.connections, MAX_COUNT, "window.health.connections")?,
     })
 }
 

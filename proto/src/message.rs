@@ -279,6 +279,10 @@ pub struct SeriesReport {
     pub bytes_in: u64,
     /// Bytes written.
     pub bytes_out: u64,
+    /// WebSocket messages sent.
+    pub messages_sent: u64,
+    /// WebSocket messages received.
+    pub messages_received: u64,
     /// Where the time went.
     pub phases: PhaseSums,
     /// Histogram in V2 encoding, of exactly `ok + failed` samples.
@@ -295,6 +299,10 @@ pub struct HealthReport {
     pub lag: Bytes,
     /// Connections made again because the server had closed them between requests.
     pub reconnects: u64,
+    /// Memory of the agent's process in bytes; 0 where the system does not tell.
+    pub memory_bytes: u64,
+    /// WebSocket connections open at the window's end.
+    pub connections: u64,
 }
 
 /// Sums of a window, for checks.
@@ -325,6 +333,7 @@ pub(crate) fn error_kind(code: u32) -> Option<ErrorKind> {
         K::Status,
         K::Assertion,
         K::Template,
+        K::Closed,
     ]
     .into_iter()
     .find(|&kind| kind as u32 == code)

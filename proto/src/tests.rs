@@ -46,6 +46,8 @@ fn window() -> WindowReport {
         failed,
         bytes_in: 1000,
         bytes_out: 100,
+        messages_sent: 3,
+        messages_received: 4,
         phases: PhaseSums { connect: (1, 300), tls: (0, 0), first_byte: (ok, 9000), body: (ok, 70) },
         latency: histogram(ok + failed),
     };
@@ -68,7 +70,13 @@ fn window() -> WindowReport {
             first: Duration::from_micros(2_100_000),
             last: Duration::from_micros(2_100_000),
         }],
-        health: HealthReport { cpu_permille: 420, lag: histogram(9), reconnects: 1 },
+        health: HealthReport {
+            cpu_permille: 420,
+            lag: histogram(9),
+            reconnects: 1,
+            memory_bytes: 5_000,
+            connections: 7,
+        },
         last: true,
         progress: vec![progress(0, 1), progress(7, 300), progress(8, limits::MAX_ITERATION)],
     }

@@ -27,6 +27,8 @@ pub(super) struct ThreadReport {
     pub(super) busy: f64,
     /// Connections it had to make anew since its last report.
     pub(super) reconnects: u64,
+    /// Its WebSocket connections now.
+    pub(super) connections: u64,
     /// Whether more will follow.
     pub(super) progress: ThreadProgress,
 }
@@ -53,6 +55,7 @@ pub(super) struct Second {
     pub(super) reconnects: u64,
     /// Users that ended iterations, and the iteration with which each goes on.
     pub(super) progress: BTreeMap<Slot, u64>,
+    pub(super) connections: u64,
 }
 
 /// What [`Collector::next`] found complete.
@@ -102,6 +105,7 @@ impl Collector {
         for index in before.closed..report.closed {
             let second = self.second(index);
             second.users += report.users;
+            second.connections += report.connections;
             second.busy = second.busy.max(report.busy);
         }
         for window in &report.windows {
@@ -149,6 +153,7 @@ impl Collector {
                 busy: 0.0,
                 reconnects: 0,
                 progress: BTreeMap::new(),
+                connections: 0,
             });
         }
         &mut self.pending[place as usize]
@@ -171,6 +176,7 @@ mod tests {
             lag: Histogram::new(),
             busy: 0.5,
             reconnects: 1,
+            connections: 0,
             progress,
         }
     }

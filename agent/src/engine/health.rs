@@ -21,6 +21,19 @@ pub struct Health {
     pub lag: Histogram,
     /// Connections made anew because the target had closed a kept one between two requests.
     pub reconnects: u64,
+    /// Memory of this process in bytes (resident); 0 where the system does not tell.
+    pub memory_bytes: u64,
+    /// WebSocket connections open at the window's end, or when the threads woke after it.
+    pub connections: u64,
+}
+
+/// Resident memory of this process in bytes; 0 where the system does not tell.
+pub(super) fn memory_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok())
+        .unwrap_or(0);
+    pages * rustix::param::page_size() as u64
 }
 
 /// Measures the share of their cores that some threads use between two readings.
@@ -85,6 +98,13 @@ pub(super) async fn watch_lag(tally: Rc<Tally>, alarm: Alarm) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_has_some_memory() {
+        let memory = memory_bytes();
+        assert!((1 << 20..1 << 40).contains(&memory), "{memory}");
+    }
 
     #[test]
     fn a_busy_thread_shows_and_the_share_is_a_share() {

@@ -5,7 +5,7 @@
 use super::chore::ChoreOutcome;
 use super::collector::{Collected, Collector, Second, ThreadReport};
 use super::deal::Dealer;
-use super::health::{CpuMeter, Health};
+use super::health::{CpuMeter, Health, memory_bytes};
 use super::job::Job;
 use super::thread::{self, Command};
 use super::tls::Authorities;
@@ -194,7 +194,8 @@ impl Hub {
 }
 
 fn agent_window(second: Second, cpu: &mut CpuMeter) -> AgentWindow {
-    let Second { window, users, in_flight, lag, busy, reconnects, progress } = second;
-    let health = Health { cpu: cpu.share().max(busy), lag, reconnects };
+    let Second { window, users, in_flight, lag, busy, reconnects, connections, progress } = second;
+    let (cpu, memory_bytes) = (cpu.share().max(busy), memory_bytes());
+    let health = Health { cpu, lag, reconnects, memory_bytes, connections };
     AgentWindow { window, users, in_flight, health, progress: progress.into_iter().collect() }
 }

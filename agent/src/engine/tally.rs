@@ -1,6 +1,6 @@
 //! A thread's own books: what its users did, without lock or channel.
 
-use metrics::{Failure, Histogram, Phases, Recorder, Sample, SeriesId, Window};
+use metrics::{Failure, Histogram, Phases, Recorder, Sample, SeriesId, Traffic, Window};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ pub(super) struct Tally {
     recorder: RefCell<Recorder>,
     in_flight: Cell<u64>,
     reconnects: Cell<u64>,
+    /// WebSocket connections that are open.
+    pub(super) connections: Cell<u64>,
     /// How late the thread woke since [`take_lag`](Tally::take_lag).
     pub(super) lag: RefCell<Histogram>,
 }
@@ -23,6 +25,7 @@ impl Tally {
             recorder: RefCell::new(Recorder::new(series_count)),
             in_flight: Cell::new(0),
             reconnects: Cell::new(0),
+            connections: Cell::new(0),
             lag: RefCell::new(Histogram::new()),
         }
     }
@@ -58,6 +61,12 @@ impl Tally {
     /// Counts a connection that had to be made anew.
     pub(super) fn reconnected(&self) {
         self.reconnects.set(self.reconnects.get() + 1);
+    }
+
+    /// Counts what crossed a connection outside of requests.
+    pub(super) fn carry(&self, series: SeriesId, traffic: &Traffic) {
+        let now = self.since_t0(Instant::now());
+        self.recorder.borrow_mut().carry(series, now, traffic);
     }
 
     /// Reconnects since the last call.

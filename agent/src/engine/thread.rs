@@ -295,6 +295,7 @@ impl Run {
             lag: tally.take_lag(),
             busy: self.cpu.share(),
             reconnects: tally.take_reconnects(),
+            connections: tally.connections.get(),
             progress,
         })
     }

@@ -17,6 +17,8 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             failed: stats.failed,
             bytes_in: stats.bytes_in,
             bytes_out: stats.bytes_out,
+            messages_sent: stats.messages_sent,
+            messages_received: stats.messages_received,
             phases: stats.phases,
             latency: encoded(&stats.latency),
         })
@@ -37,6 +39,8 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             cpu_permille: (window.health.cpu.clamp(0.0, 1.0) * 1000.0).round() as u32,
             lag: encoded(&window.health.lag),
             reconnects: window.health.reconnects,
+            memory_bytes: window.health.memory_bytes,
+            connections: window.health.connections,
         },
         last,
         progress: window.progress.iter().map(|&(slot, iteration)| Progress { slot, iteration }).collect(),

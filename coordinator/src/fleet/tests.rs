@@ -141,6 +141,8 @@ pub(super) fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
             failed: 0,
             bytes_in: 0,
             bytes_out: 0,
+            messages_sent: 0,
+            messages_received: 0,
             phases: PhaseSums::default(),
             latency: Bytes::new(),
         }],

@@ -122,6 +122,8 @@ impl Totals {
             rps: (seconds > 0.0).then(|| thousandths(requests as f64 / seconds)),
             bytes_in: stats.bytes_in,
             bytes_out: stats.bytes_out,
+            messages_sent: stats.messages_sent,
+            messages_received: stats.messages_received,
             latency_ms: LatencyPart {
                 min: h.min().map(milliseconds),
                 mean: h.mean().map(milliseconds),
@@ -248,6 +250,9 @@ impl GeneratorPart {
             cpu_max: agent.cpu_permille_max.map(share),
             lag_ms_p99: agent.lag_p99.map(milliseconds),
             reconnects: agent.reconnects,
+            memory_bytes: Some(agent.memory_bytes).filter(|bytes| *bytes > 0),
+            connections: agent.connections,
+            memory_per_connection: agent.memory_per_connection,
             status: agent.status.name(),
         });
         GeneratorPart { status: generator.status.name(), agents: agents.collect() }
@@ -287,6 +292,7 @@ pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Status => "status",
         ErrorKind::Assertion => "assertion",
         ErrorKind::Template => "template",
+        ErrorKind::Closed => "closed",
     }
 }
 

@@ -120,8 +120,19 @@ pub struct Totals {
     pub bytes_in: u64,
     /// Bytes written.
     pub bytes_out: u64,
+    /// WebSocket messages sent; left out where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub messages_sent: u64,
+    /// WebSocket messages received; left out where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub messages_received: u64,
     /// Latencies of all requests, failed ones too.
     pub latency_ms: LatencyPart,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Latencies in milliseconds.
@@ -262,6 +273,12 @@ pub struct GeneratorRow {
     pub lag_ms_p99: Option<f64>,
     /// Connections made again because the server had closed them.
     pub reconnects: u64,
+    /// The most memory of its process, in bytes; null where its system does not tell.
+    pub memory_bytes: Option<u64>,
+    /// The most WebSocket connections at once.
+    pub connections: u64,
+    /// How much its process grew for each of them since its first second, in bytes.
+    pub memory_per_connection: Option<u64>,
     /// `valid`, `degraded` or `invalid`.
     pub status: &'static str,
 }

@@ -245,8 +245,32 @@ fn arrivals(arrivals: &ArrivalsPart) -> String {
     )
 }
 
-/// How fit the generator was: in one line with one agent, in a line for each with several.
+/// How fit the generator was (in one line with one agent, in a line for each with several), and what it carried.
 fn generator(report: &Report) -> String {
+    format!("{}{}", fitness(report), conversations(report))
+}
+
+/// What WebSocket conversations carried; nothing without any.
+fn conversations(report: &Report) -> String {
+    let totals = &report.totals;
+    if totals.messages_sent == 0 && totals.messages_received == 0 {
+        return String::new();
+    }
+    let per_second = |messages: u64| match report.run.duration_s {
+        seconds if seconds > 0.0 => format!(" ({}/s)", quantity::decimal(messages as f64 / seconds, 1)),
+        _ => String::new(),
+    };
+    let part = |messages: u64| format!("{}{}", quantity::count(messages), per_second(messages));
+    let (sent, received) = (part(totals.messages_sent), part(totals.messages_received));
+    let connections: u64 = report.generator.agents.iter().map(|agent| agent.connections).sum();
+    let each = report.generator.agents.iter().filter_map(|agent| agent.memory_per_connection).max();
+    let each = each
+        .map_or(String::new(), |bytes| format!(", {} KiB each", quantity::decimal(bytes as f64 / 1024.0, 1)));
+    let connections = quantity::count(connections);
+    format!("messages: {sent} sent, {received} received; at most {connections} connections{each}\n")
+}
+
+fn fitness(report: &Report) -> String {
     let status = report.generator.status;
     let figures = |agent: &GeneratorRow| {
         let cpu = agent.cpu.map_or("-".to_owned(), |share| quantity::percent_to(share * 100.0, 1));

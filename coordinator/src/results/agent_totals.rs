@@ -38,6 +38,20 @@ pub(super) struct AgentTotals {
     pub(super) lag: Histogram,
     /// Connections made again because the server had closed them.
     pub(super) reconnects: u64,
+    /// The most memory of its process, in bytes.
+    pub(super) memory_bytes_max: u64,
+    /// Connections and memory in its first window.
+    held_first: Option<Held>,
+    /// The same in the window with the most connections.
+    held_most: Held,
+}
+
+/// What an agent held at the end of a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// WebSocket connections.
+    pub(super) connections: u64,
+    memory_bytes: u64,
 }
 
 impl AgentTotals {
@@ -76,6 +90,26 @@ impl AgentTotals {
         self.cpu_permille_max = self.cpu_permille_max.max(window.health.cpu_permille);
         self.lag.merge(lag);
         self.reconnects = self.reconnects.saturating_add(window.health.reconnects);
+        let (connections, memory_bytes) = (window.health.connections, window.health.memory_bytes);
+        let held = Held { connections, memory_bytes };
+        self.memory_bytes_max = self.memory_bytes_max.max(memory_bytes);
+        self.held_first.get_or_insert(held);
+        if connections > self.held_most.connections {
+            self.held_most = held;
+        }
+    }
+
+    /// The most WebSocket connections at once.
+    pub(super) fn connections_max(&self) -> u64 {
+        self.held_most.connections
+    }
+
+    /// How much the process grew for each connection, in bytes, from the first window to that with the most;
+    /// what else the users hold grew with it.
+    pub(super) fn memory_per_connection(&self) -> Option<u64> {
+        let (first, most) = (self.held_first?, self.held_most);
+        let grown = most.memory_bytes.checked_sub(first.memory_bytes)?;
+        grown.checked_div(most.connections.saturating_sub(first.connections))
     }
 
     /// Share of its cores that it used on average, in thousandths.

@@ -128,6 +128,8 @@ impl Scripted {
                 cpu_permille: self.cpu_permille,
                 lag: encoded(&[(self.lag, 100)]).into(),
                 reconnects: 0,
+                memory_bytes: 0,
+                connections: 0,
             },
             last: false,
             progress: Vec::new(),
@@ -148,6 +150,8 @@ fn series(&(series, ok, failed, ms): &Requests) -> SeriesReport {
         failed,
         bytes_in: 100 * (ok + failed),
         bytes_out: 50 * (ok + failed),
+        messages_sent: 0,
+        messages_received: 0,
         phases: PhaseSums { first_byte: (ok + failed, (ok + failed) * ms * 900), ..PhaseSums::default() },
         latency: encoded(&[(Duration::from_millis(ms), ok + failed)]).into(),
     }

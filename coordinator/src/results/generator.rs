@@ -76,6 +76,12 @@ pub struct GeneratorAgent {
     pub lag_p99: Option<Duration>,
     /// Connections made again because the server had closed them.
     pub reconnects: u64,
+    /// The most memory of its process, in bytes; 0 where its system does not tell.
+    pub memory_bytes: u64,
+    /// The most WebSocket connections at once.
+    pub connections: u64,
+    /// How much its process grew for each of them, in bytes, since its first window.
+    pub memory_per_connection: Option<u64>,
     /// Its status.
     pub status: GeneratorStatus,
 }
@@ -100,6 +106,9 @@ impl Generator {
                     cpu_permille_max: cpu_permille.map(|_| totals.cpu_permille_max),
                     lag_p99,
                     reconnects: totals.reconnects,
+                    memory_bytes: totals.memory_bytes_max,
+                    connections: totals.connections_max(),
+                    memory_per_connection: totals.memory_per_connection(),
                     status: status(
                         totals.cpu_permille_worst().unwrap_or(0),
                         lag_p99.unwrap_or(Duration::ZERO),

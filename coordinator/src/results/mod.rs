@@ -44,7 +44,7 @@ pub use crate::fleet::AgentId;
 
 use agent_totals::AgentTotals;
 use arrivals::ArrivalBooks;
-use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats};
+use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats, Traffic};
 use plan::Plan;
 use proto::message::WindowReport;
 use std::collections::BTreeMap;
@@ -166,8 +166,12 @@ impl Results {
                 .expect("`decode` has read the same bytes, and there is room");
             stats.ok = stats.ok.saturating_add(report.ok);
             stats.failed = stats.failed.saturating_add(report.failed);
-            stats.bytes_in = stats.bytes_in.saturating_add(report.bytes_in);
-            stats.bytes_out = stats.bytes_out.saturating_add(report.bytes_out);
+            stats.carry(&Traffic {
+                messages_sent: report.messages_sent,
+                messages_received: report.messages_received,
+                bytes_in: report.bytes_in,
+                bytes_out: report.bytes_out,
+            });
             stats.phases.merge(&report.phases);
         }
         for row in &window.errors {

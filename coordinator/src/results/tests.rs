@@ -377,6 +377,8 @@ fn travelling(window: &Window, last: bool) -> WindowReport {
             failed: stats.failed,
             bytes_in: stats.bytes_in,
             bytes_out: stats.bytes_out,
+            messages_sent: stats.messages_sent,
+            messages_received: stats.messages_received,
             phases: stats.phases,
             latency: latency.into(),
         }

@@ -39,6 +39,19 @@ fn windows_are_cut_at_whole_seconds() {
 }
 
 #[test]
+fn traffic_alone_makes_a_window() {
+    let mut recorder = Recorder::new(2);
+    let traffic = Traffic { messages_received: 1, bytes_in: 9, ..Traffic::default() };
+    recorder.carry(SeriesId(1), s(2), &traffic);
+    recorder.carry(SeriesId(1), s(1), &traffic);
+    let windows = recorder.take_closed(s(3));
+    assert_eq!(shown(&windows), [(2, 0)]);
+    let stats = &windows[0].series[&SeriesId(1)];
+    assert_eq!((windows[0].series.len(), stats.messages_received, stats.bytes_in), (1, 2, 18));
+    assert!(recorder.take_all().is_empty());
+}
+
+#[test]
 fn taking_everything_ends_the_open_second() {
     let mut recorder = Recorder::new(1);
     recorder.record(&ok(s(3)));
