@@ -2,6 +2,7 @@
 
 use crate::law::Law;
 use crate::platform;
+use crate::tasks;
 use axum::http::Method;
 
 /// Something that takes time: the answer to a request, or work that goes on after it.
@@ -17,7 +18,7 @@ pub(crate) struct Endpoint {
 
 /// Every endpoint of every example system. Truth lists them in this order.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    platform::ENDPOINTS.iter()
+    platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! The [`platform`] module describes the one example system there is so far.
+//! The modules [`platform`] and [`tasks`] describe the example systems.
 //!
 //! # How exact the latencies are
 //!
@@ -36,6 +36,7 @@ mod quantity;
 mod running;
 mod server;
 mod store;
+pub mod tasks;
 mod timer;
 mod truth;
 
@@ -44,4 +45,4 @@ pub use law::{Law, LawError};
 pub use quantity::{QuantityError, Share};
 pub use running::{Running, spawn};
 pub use server::{bind, serve};
-pub use truth::{EndpointTruth, Truth};
+pub use truth::{EndpointTruth, Truth, WebSocketTruth};

@@ -5,6 +5,7 @@ use crate::body::Refusal;
 use crate::config::Config;
 use crate::endpoint;
 use crate::platform;
+use crate::tasks;
 use crate::timer::Timer;
 use crate::truth::{Connection, Ledger};
 use axum::body::{Body, to_bytes};
@@ -70,6 +71,7 @@ impl Server {
         let observer = Arc::new(Observer::new(config)?);
         let ledger = Arc::clone(&observer.ledger);
         let router = platform::router(config)?
+            .merge(tasks::router(config, &ledger)?)
             .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
             .method_not_allowed_fallback(async || {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take that method")

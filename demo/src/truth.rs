@@ -17,6 +17,22 @@ pub struct Truth {
     pub total: u64,
     /// Connections on which at least one of these requests came.
     pub connections: u64,
+    /// What went over WebSockets.
+    #[serde(default)]
+    pub websocket: WebSocketTruth,
+}
+
+/// What went over WebSockets; the handshakes are requests of `/ws/{id}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocketTruth {
+    /// Sessions that were opened.
+    pub sessions: u64,
+    /// Those of them that are open.
+    pub open: u64,
+    /// Messages received, without pings and closes.
+    pub received: u64,
+    /// Messages sent, without pongs and closes.
+    pub sent: u64,
 }
 
 /// What one endpoint saw. Always `requests == sum of responses + aborted + in_flight`.
@@ -58,6 +74,44 @@ struct Page {
     number: u64,
     endpoints: Vec<Counts>,
     connections: AtomicU64,
+    websocket: WebSocketCounts,
+}
+
+#[derive(Default)]
+struct WebSocketCounts {
+    opened: AtomicU64,
+    closed: AtomicU64,
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+/// A WebSocket session that has been counted.
+pub(crate) struct Session {
+    page: Arc<Page>,
+    number: u64,
+}
+
+impl Session {
+    /// Unlike that of any other session of its page.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Counts a message that was received.
+    pub(crate) fn received(&self) {
+        self.page.websocket.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a message that was sent.
+    pub(crate) fn sent(&self) {
+        self.page.websocket.sent.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.page.websocket.closed.fetch_add(1, Ordering::Release);
+    }
 }
 
 struct Counts {
@@ -97,6 +151,13 @@ impl Ledger {
         Ticket { page, endpoint, decided: false }
     }
 
+    /// Counts a WebSocket session.
+    pub(crate) fn session(&self) -> Session {
+        let page = self.page();
+        let number = page.websocket.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        Session { page, number }
+    }
+
     /// Starts again from zero.
     pub(crate) fn reset(&self) {
         let mut page = self.page.write().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +170,8 @@ impl Ledger {
         let endpoints: Vec<_> =
             self.routes.iter().zip(&page.endpoints).map(|(route, counts)| counts.truth(route)).collect();
         let total = endpoints.iter().map(|e| e.requests).sum();
-        Truth { endpoints, total, connections: page.connections.load(Ordering::Relaxed) }
+        let connections = page.connections.load(Ordering::Relaxed);
+        Truth { endpoints, total, connections, websocket: page.websocket.truth() }
     }
 
     fn page(&self) -> Arc<Page> {
@@ -122,7 +184,27 @@ impl Page {
         let zeros = || (0..STATUSES).map(|_| AtomicU64::new(0)).collect();
         let counts =
             || Counts { requests: AtomicU64::new(0), aborted: AtomicU64::new(0), responses: zeros() };
-        Page { number, endpoints: (0..endpoints).map(|_| counts()).collect(), connections: AtomicU64::new(0) }
+        Page {
+            number,
+            endpoints: (0..endpoints).map(|_| counts()).collect(),
+            connections: AtomicU64::new(0),
+            websocket: WebSocketCounts::default(),
+        }
+    }
+}
+
+impl WebSocketCounts {
+    fn truth(&self) -> WebSocketTruth {
+        // In this order no session is closed before it was opened.
+        let closed = self.closed.load(Ordering::Acquire);
+        let sessions = self.opened.load(Ordering::Acquire);
+        let load = |count: &AtomicU64| count.load(Ordering::Acquire);
+        WebSocketTruth {
+            sessions,
+            open: sessions - closed,
+            received: load(&self.received),
+            sent: load(&self.sent),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ impl Chore {
             Step::Request(request) => of_series(request.series),
             Step::Poll(poll) => of_series(poll.request.series),
             Step::Transaction(transaction) => of_series(transaction.series),
+            Step::WebSocket(socket) => of_series(socket.request.series),
             Step::Set(_) => "set",
             Step::If(_) => "if",
             Step::Repeat(_) => "repeat",

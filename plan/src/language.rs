@@ -3,8 +3,10 @@
 
 mod http;
 pub(crate) mod peers;
+mod websocket;
 
 pub use http::{AUTH, BASIC_AUTH, HTTP, TLS, VERSIONS};
+pub use websocket::{CLOSE, ISOLATION, MESSAGE, MESSAGE_EXPECT, MESSAGE_VERBS, PING, RECEIVE};
 
 use crate::flow::MAX_ROUNDS;
 use std::fmt;
@@ -64,6 +66,8 @@ pub enum Shape {
     Templates,
     /// Any value, with `${…}` in its texts.
     Json,
+    /// A list of texts.
+    Texts,
     /// A list of threshold sentences.
     Thresholds,
     /// `200`, `2xx` or a list of them.
@@ -136,6 +140,7 @@ impl Shape {
             Shape::Template => "Template",
             Shape::Templates => "Templates",
             Shape::Json => "Json",
+            Shape::Texts => "Texts",
             Shape::Thresholds => "Thresholds",
             Shape::Statuses => "Statuses",
             Shape::JsonChecks => "JsonChecks",
@@ -218,9 +223,11 @@ pub const FLOW_VERBS: &[(&str, &[&str])] = &[
         ],
     ),
     ("group", &["group", "steps", "thresholds"]),
+    ("websocket", websocket::KEYS),
 ];
 /// Keys of steps that no request has.
-pub const FLOW_KEYS: &[&str] = &["steps", "then", "else", "every", "until", "fail_if"];
+pub const FLOW_KEYS: &[&str] =
+    &["steps", "then", "else", "every", "until", "fail_if", "subprotocols", "messages", "isolation"];
 /// How arrivals may be spread.
 pub const PATTERNS: &[&str] = &["even", "poisson"];
 /// How rows are picked.
@@ -233,8 +240,6 @@ pub const EXHAUSTIONS: &[&str] = &["stop", "cycle", "fail"];
 pub const COLUMN_TYPES: &[&str] = &["string", "integer", "number", "boolean", "json"];
 /// What `stop` may end.
 pub const STOPS: &[&str] = &["iteration", "user"];
-/// Verbs that this version does not read.
-pub const LATER_VERBS: &[&str] = &["websocket"];
 
 /// All tables, from the top of the plan down.
 pub static TABLES: &[&Table] = &[
@@ -257,6 +262,12 @@ pub static TABLES: &[&Table] = &[
     &AUTH,
     &BASIC_AUTH,
     &TLS,
+    &MESSAGE,
+    &RECEIVE,
+    &MESSAGE_EXPECT,
+    &PING,
+    &CLOSE,
+    &ISOLATION,
 ];
 
 /// Keys that a mapping cannot do without, whatever the command line says.
@@ -267,6 +278,8 @@ pub static REQUIRED: &[(&Table, &str)] = &[
     (&STAGE, "users"),
     (&ARRIVAL_STAGE, "rate"),
     (&USER_CLASS, "tasks"),
+    (&ISOLATION, "pattern"),
+    (&ISOLATION, "only"),
 ];
 
 /// The whole plan.
@@ -453,7 +466,10 @@ pub static STEP: Table = Table {
         key("until", Shape::Check, "when it is done"),
         key("fail_if", Shape::Check, "when it has failed"),
         key("steps", Shape::List(&STEP), "the steps of a `repeat` or of a `group`"),
-        later("websocket"),
+        key("websocket", Shape::Template, "URL of a WebSocket: a path, ws:// or wss://"),
+        key("subprotocols", Shape::Texts, "what to offer; the server has to choose one"),
+        key("messages", Shape::List(&MESSAGE), "what to do while the connection is open"),
+        key("isolation", Shape::Table(&ISOLATION), "what no message may carry"),
     ],
     also: None,
 };

@@ -9,7 +9,7 @@
 //! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`data`] (which rows
 //! it has), [`scope`] and
 //! [`template`] (the values a running user sees), [`judge`] (what counts as a good response), [`flow`] (the steps
-//! that decide what happens next), [`chore`] (the steps that run once per run).
+//! that decide what happens next), [`chore`] (the steps that run once per run), [`websocket`] (conversations).
 
 pub mod arrivals;
 mod bundle;
@@ -29,6 +29,7 @@ pub mod scope;
 pub mod slot;
 pub mod template;
 pub mod wait;
+pub mod websocket;
 mod yaml;
 
 pub use bundle::{Bundle, BundleError, Files, ParamError, Settings, sha256_hex};

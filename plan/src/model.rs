@@ -25,6 +25,7 @@ use crate::schedule::Schedule;
 use crate::slot::{Classes, Share};
 use crate::template::{JsonTemplate, Template};
 use crate::wait::Wait;
+use crate::websocket::{Message, WebSocket};
 use metrics::{SeriesId, Threshold};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -126,18 +127,23 @@ pub struct Series {
 }
 
 impl Series {
-    /// What reports show as its method: `GET`, ...; `GROUP`, `POLL` and `EVAL` for what is not one request.
+    /// What reports show as its method: `GET`, ...; `GROUP`, `POLL` and `EVAL` for what is not one request; `WS`,
+    /// `RECV`, `PING` and `SESSION` for conversations.
     pub fn method(&self) -> &'static str {
         match self.kind {
             SeriesKind::Request(method) => method.as_str(),
             SeriesKind::Transaction => "GROUP",
             SeriesKind::Completion => "POLL",
             SeriesKind::Evaluation => "EVAL",
+            SeriesKind::Connect => "WS",
+            SeriesKind::Receive => "RECV",
+            SeriesKind::Ping => "PING",
+            SeriesKind::Session => "SESSION",
         }
     }
 
     /// Whether it counts in the totals of the plan and of its group. Transactions and completions do not: they
-    /// are made of requests that do.
+    /// are made of requests that do. Of a conversation the handshake is the one request.
     pub fn is_request(&self) -> bool {
         self.kind.is_request()
     }
@@ -146,7 +152,7 @@ impl Series {
 impl SeriesKind {
     /// Whether it counts requests, or what would have been one.
     pub fn is_request(self) -> bool {
-        matches!(self, SeriesKind::Request(_) | SeriesKind::Evaluation)
+        matches!(self, SeriesKind::Request(_) | SeriesKind::Evaluation | SeriesKind::Connect)
     }
 }
 
@@ -162,6 +168,14 @@ pub enum SeriesKind {
     /// `if`, `repeat` and `set` that could not be evaluated: requests that were never made, so they count as
     /// failed requests. What could be evaluated is not counted.
     Evaluation,
+    /// Handshakes of `websocket` steps; the messages and bytes of the conversation count here too.
+    Connect,
+    /// What `receive` waited for: from the last message sent to it.
+    Receive,
+    /// Round trips of `ping`.
+    Ping,
+    /// Conversations as a whole: from the start of the handshake to the end of the close.
+    Session,
 }
 
 /// A named kind of virtual user.
@@ -216,6 +230,10 @@ pub enum Step {
     Call(Vec<Step>),
     /// The end of the iteration or of the user.
     Stop(Stop),
+    /// A WebSocket conversation.
+    WebSocket(Box<WebSocket>),
+    /// One thing done in the conversation around it.
+    Message(Message),
 }
 
 /// An HTTP request as a template.

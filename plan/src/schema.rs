@@ -107,6 +107,7 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
             let sentence = pattern(THRESHOLD, &["success_rate >= 99%", "p95 <= 200ms critical 1s"]);
             json!({ "type": "array", "items": sentence })
         }
+        Shape::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
         Shape::Templates => json!({ "type": "object", "additionalProperties": any_scalar }),
         Shape::Json => json!({}),
         Shape::Statuses => {

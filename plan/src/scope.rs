@@ -24,14 +24,18 @@ pub const NAMESPACES: &[(&str, &[&str])] =
 /// Names that only the checks of a response (`expect`, `until`) see.
 pub const RESPONSE_NAMES: &[&str] = &["status", "headers", "body", "json"];
 
+/// Names that only `receive` sees: the message, and the last one that was sent.
+pub const MESSAGE_NAMES: &[&str] = &["message", "sent"];
+
 /// Whether `save` may give a variable this name: letters, digits and `_`, not a digit first, and no name that
 /// means something else already.
 pub fn is_variable_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let spelled = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let taken = ["env", "fake", "row", "setup", "params", "secret", "message"].contains(&name)
+    let taken = ["env", "fake", "row", "setup", "params", "secret"].contains(&name)
         || RESPONSE_NAMES.contains(&name)
+        || MESSAGE_NAMES.contains(&name)
         || NAMESPACES.iter().any(|(space, _)| *space == name)
         || known_functions().contains(&name)
         || is_keyword(name);
@@ -204,7 +208,7 @@ impl Scope {
         self.shared.with_rng(|rng| wait.pause(spent, rng))
     }
 
-    /// What `status`, `headers`, `body` and `json` are; `None` outside checks.
+    /// What `status`, `headers`, `body`, `json`, `message` and `sent` are; `None` outside checks.
     pub(crate) fn set_reply(&mut self, reply: Option<Reply>) {
         self.shared.live().reply = reply;
     }
@@ -239,13 +243,15 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// The names of a response, as values.
+/// The names of a response or of a message, as values.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) status: Value,
     pub(crate) headers: Value,
     pub(crate) body: Value,
     pub(crate) json: Value,
+    pub(crate) message: Value,
+    pub(crate) sent: Value,
 }
 
 /// What evaluations share with the scope. A user belongs to one thread, so the lock is never contended; it
@@ -397,6 +403,8 @@ impl Object for Shared {
             "headers" => Some(&reply.headers),
             "body" => Some(&reply.body),
             "json" => Some(&reply.json),
+            "message" => Some(&reply.message),
+            "sent" => Some(&reply.sent),
             _ => None,
         });
         let saved =

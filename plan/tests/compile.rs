@@ -182,6 +182,9 @@ fn profiles_lie_over_the_load() {
             "POST /api/v1/auth/register: p99 <= 2s",
             "browse: p95 <= 20s",
             "wait for it / complete: p95 <= 10s",
+            "watch / session: success_rate >= 90%",
+            "watch / started: p95 <= 1s",
+            "watch / ping: p95 <= 100ms",
         ]
     );
 }
@@ -269,6 +272,13 @@ fn requests_are_read_whole() {
             "GenerationUser / create / POST /api/v1/upload (generation)",
             "GenerationUser / create / OPTIONS https://other.example.com/api (generation)",
             "GenerationUser / remove / DELETE /api/v1/generation/{user.slot} (generation)",
+            "Watcher / watch / steps (generation)",
+            "Watcher / watch / watch (generation)",
+            "Watcher / watch / watch / session (generation)",
+            "Watcher / watch / watch / started (generation)",
+            "Watcher / watch / watch / receive 2 (generation)",
+            "Watcher / watch / watch / ping (generation)",
+            "Watcher / watch / watch / receive 3 (generation)",
             "Watcher / list / GET /api/v1/generation/list (generation)",
         ]
     );

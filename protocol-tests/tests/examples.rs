@@ -72,6 +72,56 @@ fn run_example(name: &str, args: &[&str]) {
     assert_eq!(report["totals"]["requests"].as_u64(), Some(target.truth().total));
 }
 
+/// Runs the WebSocket example's smoke profile; the report, and what was printed.
+fn websocket_echo(name: &str, target: &demo::Running) -> (serde_json::Value, String) {
+    let dir = TestDir::new(name);
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/websocket-echo.yaml");
+    let plan = plan.to_str().expect("an ASCII path").to_owned();
+    let args = [plan.as_str(), "--profile", "smoke", "--target", &target.url(), "--no-ui"];
+    let ended = Process::start("coordinator", dir.path(), args).wait();
+    let report = report(&dir);
+    assert_eq!(ended.code.map(i64::from), report["exit_code"].as_i64(), "{}\n{}", ended.err, ended.out);
+    assert_eq!(report["accounting"]["status"], "exact");
+    (report, ended.out)
+}
+
+#[test]
+fn the_websocket_plan_counts_what_the_demo_target_saw() {
+    let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
+    let (report, out) = websocket_echo("example-websocket", &target);
+    let truth = target.truth();
+    assert_eq!(report["totals"]["failures"], 0, "{out}");
+    assert_eq!(report["totals"]["requests"].as_u64(), Some(truth.total), "{out}");
+    let counted = |key: &str| report["totals"][key].as_u64();
+    assert_eq!(
+        (counted("messages_sent"), counted("messages_received")),
+        (Some(truth.websocket.received), Some(truth.websocket.sent)),
+        "{out}"
+    );
+    assert!(truth.websocket.sessions > 0 && truth.websocket.open == 0, "{:?}", truth.websocket);
+    let row = |name: &str| {
+        let rows = report["requests"].as_array().expect("rows");
+        rows.iter().find(|row| row["name"] == name).expect("the row").clone()
+    };
+    assert_eq!(row("watch")["method"], "WS");
+    assert_eq!(row("watch")["messages_sent"].as_u64(), Some(truth.websocket.received));
+    assert!(row("watch / output")["latency_ms"]["min"].as_f64().is_some_and(|ms| ms >= 20.0), "{out}");
+    assert!(out.contains("messages: "), "{out}");
+    assert!(report["generator"]["agents"][0]["connections"].as_u64().is_some_and(|most| most > 0), "{out}");
+}
+
+#[test]
+fn a_leak_between_sessions_is_found() {
+    let all: demo::Share = "100%".parse().expect("a share");
+    let config = demo::Config::default().fail("ws/leak", all).expect("an endpoint");
+    let target = demo::spawn(config).expect("the demo target starts");
+    let (report, out) = websocket_echo("example-websocket-leak", &target);
+    assert_eq!(report["exit_code"], 99, "{out}");
+    let messages = report["errors"].as_array().expect("errors").iter().map(|error| error["message"].as_str());
+    let breaches = messages.flatten().filter(|message| message.starts_with("isolation: a message carries"));
+    assert!(breaches.count() > 0, "{out}");
+}
+
 #[test]
 fn the_demo_runs_on_its_own_and_says_where_the_report_is() {
     let dir = TestDir::new("demo");

@@ -1,7 +1,6 @@
 //! One connection of one user, over which it speaks HTTP/1.1 or HTTP/2.
 
 use super::counting_io::Wire;
-use super::dial::Talk;
 use super::error_kind;
 use super::origin::Origin;
 use super::outgoing::Form;
@@ -47,16 +46,15 @@ enum Sender {
 }
 
 impl Connection {
-    /// Speaks HTTP over `stream`, whose bytes are counted in `wire`: the version of `talk`, or what TLS agreed on.
+    /// Speaks HTTP over `stream`, whose bytes are counted in `wire`: `version`, or what TLS agreed on.
     /// `form` is that of HTTP/1.1.
     pub(super) async fn open(
         origin: Arc<Origin>,
         stream: Stream,
         wire: Rc<Wire>,
-        talk: Talk,
+        version: HttpVersion,
         form: Form,
     ) -> Result<Connection, Failure> {
-        let Talk::Http(version) = talk;
         let agreed = matches!(stream, Stream::Tls(_)).then(|| stream.negotiated() == Some(b"h2"));
         if (version, agreed) == (HttpVersion::Http2, Some(false)) {
             let problem = "the target does not offer HTTP/2 in the TLS handshake; use `version: auto`";

@@ -25,6 +25,8 @@ use tokio_rustls::TlsConnector;
 pub(super) enum Talk {
     /// HTTP of this version.
     Http(HttpVersion),
+    /// WebSocket, after a handshake in HTTP/1.1.
+    WebSocket,
 }
 
 /// How one user reaches origins.
@@ -51,7 +53,8 @@ impl Dialer {
     /// Whether requests to `origin` are handed to the proxy, which makes requests of its own of them.
     pub(super) fn forwarded(&self, origin: &Origin, talk: Talk) -> Option<&Proxy> {
         let proxy = self.proxy(origin)?;
-        (origin.scheme == Scheme::Http && talk != Talk::Http(HttpVersion::Http2)).then_some(proxy)
+        let forwards = matches!(talk, Talk::Http(HttpVersion::Auto | HttpVersion::Http1));
+        (origin.scheme == Scheme::Http && forwards).then_some(proxy)
     }
 
     fn proxy(&self, origin: &Origin) -> Option<&Proxy> {

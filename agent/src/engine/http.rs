@@ -15,6 +15,7 @@ use super::origin::Origin;
 use super::outgoing::{Codings, Form, Outgoing};
 use super::progress::{Progress, Stage, no_first_byte};
 use super::proxy;
+use super::stream::Stream;
 use super::tally::Tally;
 use super::tls::Tls;
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
@@ -72,6 +73,8 @@ pub(super) struct Client {
     jar: Jar,
     tls: Arc<Tls>,
     connector: Option<TlsConnector>,
+    /// The same for WebSockets, which are HTTP/1.1.
+    websocket_connector: Option<TlsConnector>,
     /// Idle connections, the one unused for longest first; at most one for each origin.
     kept: Vec<Connection>,
 }
@@ -83,7 +86,14 @@ impl Client {
         let place = (slot.0 as usize).checked_rem(settings.sources.len());
         let source = place.map(|place| settings.sources[place]);
         let dialer = Dialer { settings, target, source };
-        Client { dialer, jar: Jar::default(), tls, connector: None, kept: Vec::new() }
+        Client {
+            dialer,
+            jar: Jar::default(),
+            tls,
+            connector: None,
+            websocket_connector: None,
+            kept: Vec::new(),
+        }
     }
 
     /// How it connects.
@@ -102,9 +112,7 @@ impl Client {
         tally: &Tally,
     ) -> Exchange {
         let progress = Progress::default();
-        if self.dialer.settings.cookies {
-            self.jar.add_to(outgoing.request.headers_mut(), url);
-        }
+        self.add_cookies(outgoing.request.headers_mut(), url);
         if !self.dialer.settings.keep_alive {
             outgoing.request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -114,8 +122,8 @@ impl Client {
             Err(_) => Err(progress.timed_out(&terms.limits)),
         };
         let ended = Instant::now();
-        if let (Ok((reply, _)), true) = (&outcome, self.dialer.settings.cookies) {
-            self.jar.keep(&reply.headers, url);
+        if let Ok((reply, _)) = &outcome {
+            self.keep_cookies(&reply.headers, url);
         }
         let (bytes_in, bytes_out) = progress.bytes();
         let (outcome, phases) = match outcome {
@@ -195,7 +203,35 @@ impl Client {
             .dialer
             .forwarded(origin, talk)
             .map_or(Form::Path, |proxy| Form::Absolute { authorization: proxy::authorization(proxy) });
-        Connection::open(origin.clone(), stream, wire, talk, form).await
+        Connection::open(origin.clone(), stream, wire, version, form).await
+    }
+
+    /// A new stream to `origin` for a WebSocket, whose bytes are counted in `wire` from now on.
+    pub(super) async fn websocket_stream(
+        &mut self,
+        origin: &Origin,
+        wire: &Rc<Wire>,
+        progress: &Progress,
+        limits: &RequestLimits,
+    ) -> Result<Stream, Failure> {
+        progress.meter(wire);
+        let attempt = Attempt { origin, talk: Talk::WebSocket, wire, progress, limits };
+        let (tls, connector) = (&self.tls, &mut self.websocket_connector);
+        self.dialer.open(attempt, || for_user(tls, connector, HttpVersion::Http1)).await
+    }
+
+    /// Adds the user's cookies for `url` to what is sent there.
+    pub(super) fn add_cookies(&self, headers: &mut HeaderMap, url: &str) {
+        if self.dialer.settings.cookies {
+            self.jar.add_to(headers, url);
+        }
+    }
+
+    /// Keeps the cookies that came from `url`.
+    pub(super) fn keep_cookies(&mut self, headers: &HeaderMap, url: &str) {
+        if self.dialer.settings.cookies {
+            self.jar.keep(headers, url);
+        }
     }
 
     async fn receive(

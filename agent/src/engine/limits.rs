@@ -13,6 +13,24 @@ pub const MAX_CONNECTIONS_PER_USER: usize = 4;
 /// flooded by users that never get to their tasks.
 pub const ON_START_RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
 
+/// Largest WebSocket message: as large as a body that is kept for the plan's checks.
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+
+/// Most bytes of messages that wait for a `receive`, per conversation.
+pub const MAX_WAITING_BYTES: usize = 16 << 20;
+
+/// Largest answer to a WebSocket handshake: four times what servers commonly allow for headers.
+pub const MAX_HANDSHAKE_BYTES: usize = 32 << 10;
+
+/// How long a message may take to be sent: the value that most proxies and load balancers use.
+pub const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long a peer may take to answer a close: longer than any round trip, shorter than people wait.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a user lingers after a conversation for the peer to close the connection first.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How often an engine thread measures how late it wakes: ten samples in each window cost nothing.
 pub(super) const LAG_INTERVAL: Duration = Duration::from_millis(100);
 

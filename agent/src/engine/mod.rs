@@ -54,6 +54,7 @@ mod tls;
 mod trust;
 mod user;
 mod visit;
+mod websocket;
 
 #[cfg(test)]
 #[path = "../../tests/engine/certificate.rs"]
@@ -65,7 +66,10 @@ mod test_server;
 
 pub use chore::ChoreOutcome;
 pub use health::Health;
-pub use limits::{MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, ON_START_RETRY_PAUSE_MIN};
+pub use limits::{
+    CLOSE_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, MAX_HANDSHAKE_BYTES, MAX_MESSAGE_BYTES,
+    MAX_WAITING_BYTES, ON_START_RETRY_PAUSE_MIN, SEND_TIMEOUT,
+};
 
 use hub::HubInput;
 use metrics::Window;

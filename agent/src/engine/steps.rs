@@ -19,6 +19,8 @@ pub(super) enum Halt {
     Iteration,
     /// `stop: user`
     User,
+    /// `close`: the rest of `messages` is not for now.
+    Closed,
     /// The user was told to stop while it paused. A transaction around it is not counted: with its pause cut
     /// short it would look faster than it is.
     Stopped,
@@ -29,6 +31,9 @@ impl User {
     pub(super) async fn steps(&mut self, steps: &[Step]) -> Result<(), Halt> {
         for step in steps {
             match step {
+                Step::Request(_) | Step::Poll(_) if self.conversation.is_some() => {
+                    Box::pin(self.beside(step)).await?;
+                }
                 Step::Request(request) => self.request(request).await?,
                 Step::Poll(poll) => Box::pin(self.poll(poll)).await?,
                 Step::Think(think) => Box::pin(self.think(think)).await?,
@@ -54,6 +59,8 @@ impl User {
                 }
                 Step::Transaction(transaction) => Box::pin(self.transaction(transaction)).await?,
                 Step::Call(steps) => Box::pin(self.steps(steps)).await?,
+                Step::WebSocket(socket) => Box::pin(self.websocket(socket)).await?,
+                Step::Message(message) => Box::pin(self.message(message)).await?,
                 Step::Stop(Stop::Iteration) => return Err(Halt::Iteration),
                 Step::Stop(Stop::User) => return Err(Halt::User),
                 // The list of steps is open for later versions of the plan crate; this one knows them all.
@@ -66,7 +73,11 @@ impl User {
     async fn think(&mut self, think: &Think) -> Result<(), Halt> {
         let pause = self.scope.pause(&think.wait, Duration::ZERO);
         let until = self.shared.now().saturating_add(pause);
-        self.rest(until).await;
+        if self.conversation.is_some() {
+            self.pause_in_conversation(until).await?;
+        } else {
+            self.rest(until).await;
+        }
         if self.shared.now() >= self.place.stop.at() { Err(Halt::Stopped) } else { Ok(()) }
     }
 
@@ -81,7 +92,7 @@ impl User {
             Err(Halt::Failed(Failure { kind, message })) => {
                 Err(Failure::new(*kind, format!("a step failed: {message}")))
             }
-            Ok(()) | Err(Halt::Iteration | Halt::User) => Ok(()),
+            Ok(()) | Err(Halt::Iteration | Halt::User | Halt::Closed) => Ok(()),
         };
         let ended = Instant::now();
         shared.tally.open(ended).end(transaction.series, ended, ended - began, outcome);
@@ -89,7 +100,7 @@ impl User {
     }
 
     /// Sets what `now()` gives.
-    fn read_clock(&mut self) {
+    pub(super) fn read_clock(&mut self) {
         self.scope.set_now(self.shared.unix_ms(Instant::now()));
     }
 

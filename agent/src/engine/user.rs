@@ -11,6 +11,7 @@ use super::limits::{ON_START_RETRY_PAUSE_MIN, TIMER_ERROR};
 use super::roster::Place;
 use super::shared::Shared;
 use super::steps::Halt;
+use super::websocket::Conversation;
 use plan::model::UserClass;
 use plan::scope::Scope;
 use plan::template::EvalError;
@@ -30,6 +31,8 @@ pub(super) struct User {
     pub(super) late: Duration,
     /// Its newest line in the ledger.
     line: Option<Line>,
+    /// The WebSocket conversation that is going on.
+    pub(super) conversation: Option<Box<Conversation>>,
 }
 
 impl User {
@@ -62,7 +65,8 @@ impl User {
 
     /// A user at `place` with these parts.
     pub(super) fn with(shared: Rc<Shared>, place: Place, scope: Scope, client: Client) -> User {
-        User { shared, place, scope, client, submitted: None, late: Duration::ZERO, line: None }
+        let late = Duration::ZERO;
+        User { shared, place, scope, client, submitted: None, late, line: None, conversation: None }
     }
 
     /// Gives up its place; its parts may serve another user of the slot.
@@ -107,7 +111,7 @@ impl User {
                     self.end_iteration(ended);
                     return self.rest(Duration::MAX).await;
                 }
-                Ok(()) | Err(Halt::Failed(_) | Halt::Iteration) => self.end_iteration(ended),
+                Ok(()) | Err(Halt::Failed(_) | Halt::Iteration | Halt::Closed) => self.end_iteration(ended),
             }
             let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
             intended = class.wait.period().map(|period| (began.saturating_add(period), ended));
@@ -152,7 +156,7 @@ impl User {
                     self.rest(Duration::MAX).await;
                     return false;
                 }
-                Err(Halt::Failed(_) | Halt::Iteration | Halt::Stopped) => {}
+                Err(Halt::Failed(_) | Halt::Iteration | Halt::Closed | Halt::Stopped) => {}
             }
             let ended = self.shared.now();
             let pause =

@@ -8,10 +8,13 @@ mod flow;
 mod http2;
 mod iterations;
 mod open;
+mod raw;
 mod relay;
 mod requests;
 mod rig;
 mod server;
+mod websocket;
+mod websocket_wrongs;
 
 use agent::engine::{EngineEvent, StopMode};
 use metrics::ErrorKind;

@@ -5,6 +5,7 @@ use plan::Plan;
 use plan::flow::Count;
 use plan::model::{Step, UserClass};
 use plan::slot::Slot;
+use plan::websocket::{Message, Wanted};
 use std::time::Duration;
 
 /// How long each response is assumed to take.
@@ -100,6 +101,16 @@ fn visit(steps: &[Step], times: f64, seen: &mut impl FnMut(SeriesId, f64)) {
                 visit(&transaction.steps, times, seen);
             }
             Step::Call(steps) => visit(steps, times, seen),
+            Step::WebSocket(socket) => {
+                seen(socket.request.series, times);
+                seen(socket.session, times);
+                visit(&socket.steps, times, seen);
+            }
+            Step::Message(message) => match message {
+                Message::Receive(receive) => seen(receive.series, times),
+                Message::Ping(ping) => seen(ping.series, times),
+                Message::Send(_) | Message::Close(_) => {}
+            },
             _ => {}
         }
     }
@@ -114,6 +125,15 @@ fn mean_length(steps: &[Step]) -> f64 {
         Step::Repeat(repeat) => rounds(&repeat.count) * mean_length(&repeat.steps),
         Step::Transaction(transaction) => mean_length(&transaction.steps),
         Step::Call(steps) => mean_length(steps),
+        Step::WebSocket(socket) => ASSUMED_RESPONSE.as_secs_f64() + mean_length(&socket.steps),
+        Step::Message(message) => match message {
+            Message::Receive(receive) => match receive.wanted {
+                Wanted::For(time) => time.as_secs_f64(),
+                _ => ASSUMED_RESPONSE.as_secs_f64(),
+            },
+            Message::Ping(_) => ASSUMED_RESPONSE.as_secs_f64(),
+            Message::Send(_) | Message::Close(_) => 0.0,
+        },
         _ => 0.0,
     };
     steps.iter().map(of_step).sum()

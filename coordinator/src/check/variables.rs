@@ -5,6 +5,7 @@ use plan::Plan;
 use plan::flow::Count;
 use plan::model::{Body, Part, Request, Step};
 use plan::template::{Expression, Template};
+use plan::websocket::{Message, Payload, Wanted};
 use std::collections::BTreeMap;
 
 /// Who has what setup saves.
@@ -119,7 +120,40 @@ impl<'p> Trace<'p, '_> {
             }
             Step::Transaction(transaction) => self.steps(&inner, &transaction.steps, visible),
             Step::Call(steps) => self.steps(&inner, steps, visible),
+            Step::WebSocket(socket) => {
+                let place = self.place(number, self.name(socket.request.series));
+                let mut read = expressions(&socket.request);
+                read.extend(socket.isolation.iter().flat_map(|isolation| isolation.only.expressions()));
+                self.uses(&place, read, visible);
+                self.steps(&inner, &socket.steps, visible);
+            }
+            Step::Message(message) => self.message(number, message, visible),
             _ => {}
+        }
+    }
+
+    fn message(&mut self, number: &str, message: &'p Message, visible: &mut Savers<'p>) {
+        match message {
+            Message::Send(send) => {
+                let read = match &send.payload {
+                    Payload::Json(value) => value.expressions(),
+                    Payload::Text(text) | Payload::Binary(text) => text.expressions().collect(),
+                };
+                self.uses(&self.place(number, "send"), read, visible);
+            }
+            Message::Receive(receive) => {
+                let place = self.place(number, self.name(receive.series));
+                let until = if let Wanted::Until(until) = &receive.wanted { Some(until) } else { None };
+                let mut read: Vec<&Expression> = until.into_iter().chain(&receive.fail_if).collect();
+                read.extend(&receive.expect.that);
+                read.extend(receive.expect.json.iter().flat_map(|(_, value)| value.expressions()));
+                self.uses(&place, read, visible);
+                self.saves(&place, receive.save.iter().map(|save| save.name.as_str()), visible);
+            }
+            Message::Ping(_) => {}
+            Message::Close(close) => {
+                self.uses(&self.place(number, "close"), close.reason.expressions().collect(), visible);
+            }
         }
     }
 

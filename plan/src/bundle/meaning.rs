@@ -4,15 +4,16 @@ use crate::arrivals::{Arrivals, Times};
 use crate::chore::ChoreKind;
 use crate::data::{self, Binding};
 use crate::flow::{Count, Poll, Stop};
-use crate::judge::{Expect, Save, Source, StatusPattern};
+use crate::judge::{Expect, JsonPath, Save, Source, StatusPattern};
 use crate::model::{
     Auth, Body, ConnectionSettings, Part, PartContent, Plan, Proxy, Request, RequestSettings, Resolve,
     SentAuth, Step, ThresholdScope, TlsSettings,
 };
 use crate::schedule::{Schedule, Shape};
 use crate::slot::{Share, Slot};
-use crate::template::{JsonTemplate, Template};
+use crate::template::{Expression, JsonTemplate, Template};
 use crate::wait::Wait;
+use crate::websocket::{Message, MessageExpect, Payload, Receive, Wanted, WebSocket};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -182,6 +183,8 @@ fn steps(facts: &mut Facts, steps: &[Step]) {
             Step::Call(steps) => nested(facts, "call", steps),
             Step::Stop(Stop::Iteration) => facts.add("stop", "iteration"),
             Step::Stop(Stop::User) => facts.add("stop", "user"),
+            Step::WebSocket(socket) => self::websocket(facts, socket),
+            Step::Message(message) => self::message(facts, message),
         }
     }
 }
@@ -200,6 +203,58 @@ fn poll(facts: &mut Facts, poll: &Poll) {
         facts.text("fail_if", fail_if.source());
     }
     self::request(facts, request);
+    saves(facts, save);
+}
+
+fn websocket(facts: &mut Facts, socket: &WebSocket) {
+    let WebSocket { request, subprotocols, timeout, session, isolation, steps } = socket;
+    facts.add("websocket", format_args!("{} {}", session.0, timeout.as_nanos()));
+    self::request(facts, request);
+    for subprotocol in subprotocols {
+        facts.text("subprotocol", subprotocol);
+    }
+    if let Some(isolation) = isolation {
+        let (pattern, only) = (quoted(isolation.pattern.as_str()), template(&isolation.only));
+        facts.add("isolation", format_args!("{pattern} {only}"));
+    }
+    nested(facts, "messages", steps);
+}
+
+fn message(facts: &mut Facts, message: &Message) {
+    match message {
+        Message::Send(send) => {
+            let (kind, payload) = match &send.payload {
+                Payload::Json(value) => ("json", json(value)),
+                Payload::Text(text) => ("text", template(text)),
+                Payload::Binary(text) => ("binary", template(text)),
+            };
+            facts.add("send", format_args!("{} {kind} {payload}", send.failures.0));
+        }
+        Message::Receive(receive) => self::receive(facts, receive),
+        Message::Ping(ping) => {
+            facts.add("ping", format_args!("{} {}", ping.series.0, ping.timeout.as_nanos()));
+        }
+        Message::Close(close) => {
+            let reason = template(&close.reason);
+            facts.add("close", format_args!("{} {} {reason}", close.failures.0, close.code));
+        }
+    }
+}
+
+fn receive(facts: &mut Facts, receive: &Receive) {
+    let Receive { series, wanted, fail_if, timeout, expect, save } = receive;
+    let wanted = match wanted {
+        Wanted::Any => "any".to_owned(),
+        Wanted::Until(until) => format!("until {}", quoted(until.source())),
+        Wanted::For(time) => format!("for {}", time.as_nanos()),
+        Wanted::Close(code) => format!("close {code}"),
+    };
+    facts.add("receive", format_args!("{} {} {wanted}", series.0, timeout.as_nanos()));
+    if let Some(fail_if) = fail_if {
+        facts.text("fail_if", fail_if.source());
+    }
+    let MessageExpect { max_time, json, that } = expect;
+    checks(facts, *max_time, json, that);
     saves(facts, save);
 }
 
@@ -300,13 +355,22 @@ fn expectation(facts: &mut Facts, expect: &Expect) {
             StatusPattern::Class(digit) => facts.add("status", format_args!("{digit}xx")),
         }
     }
-    if let Some(time) = expect.max_time {
+    checks(facts, expect.max_time, &expect.json, &expect.that);
+}
+
+fn checks(
+    facts: &mut Facts,
+    max_time: Option<Duration>,
+    values: &[(JsonPath, JsonTemplate)],
+    that: &[Expression],
+) {
+    if let Some(time) = max_time {
         facts.add("time", time.as_nanos());
     }
-    for (path, value) in &expect.json {
+    for (path, value) in values {
         facts.add("expect json", format_args!("{} {}", quoted(path.source()), json(value)));
     }
-    for that in &expect.that {
+    for that in that {
         facts.text("that", that.source());
     }
 }

@@ -1,11 +1,11 @@
 //! The checks in their order: status, time, JSON, `that`, `save`.
 
-use super::expect::Expect;
+use super::expect::{Expect, JsonPath};
 use super::response::{Reading, Response};
 use super::save::Save;
 use crate::model::Request;
 use crate::scope::Scope;
-use crate::template::{Expression, escaped, excerpt};
+use crate::template::{Expression, JsonTemplate, escaped, excerpt};
 use metrics::{ErrorKind, Failure};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Request {
     ) -> Result<(), Failure> {
         check_status(&self.expect, response.status)?;
         check_time(self.expect.max_time, response.elapsed).map_err(assertion)?;
-        check_json(&self.expect, reading, scope).map_err(assertion)?;
+        check_json(&self.expect.json, reading, scope).map_err(assertion)?;
         check_that(&self.expect.that, reading, scope).map_err(assertion)
     }
 }
@@ -74,7 +74,7 @@ fn check_status(expect: &Expect, status: u16) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::Status, message))
 }
 
-fn check_time(limit: Option<Duration>, elapsed: Duration) -> Result<(), String> {
+pub(super) fn check_time(limit: Option<Duration>, elapsed: Duration) -> Result<(), String> {
     match limit {
         Some(limit) if elapsed > limit => {
             Err(format!("took {:?}, expected at most {limit:?}", rounded_up(elapsed)))
@@ -96,8 +96,12 @@ fn rounded_up(elapsed: Duration) -> Duration {
     u64::try_from(ns).map_or(elapsed, Duration::from_nanos)
 }
 
-fn check_json(expect: &Expect, reading: &Reading<'_>, scope: &Scope) -> Result<(), String> {
-    for (path, template) in &expect.json {
+pub(super) fn check_json(
+    expected: &[(JsonPath, JsonTemplate)],
+    reading: &Reading<'_>,
+    scope: &Scope,
+) -> Result<(), String> {
+    for (path, template) in expected {
         let nodes = path.find(reading.json()?);
         if nodes.is_empty() {
             return Err(reading.nothing_at(path));
@@ -138,7 +142,7 @@ fn check_that(that: &[Expression], reading: &Reading<'_>, scope: &mut Scope) -> 
     result
 }
 
-fn holds(expression: &Expression, scope: &Scope) -> Result<(), String> {
+pub(super) fn holds(expression: &Expression, scope: &Scope) -> Result<(), String> {
     if expression.eval(scope).map_err(|error| error.0)?.is_true() {
         return Ok(());
     }

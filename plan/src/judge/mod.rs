@@ -2,6 +2,7 @@
 
 mod checks;
 mod expect;
+mod message;
 mod multipart;
 mod poll;
 mod render;
@@ -13,6 +14,7 @@ mod source;
 mod tests;
 
 pub use expect::{Expect, JsonPath, StatusPattern};
+pub use message::{Heard, Received};
 pub use poll::Progress;
 pub use render::RenderedRequest;
 pub use response::Response;

@@ -4,6 +4,7 @@ use super::multipart;
 use crate::model::{Auth, AuthReach, Body, Part, PartContent, Request, SentAuth};
 use crate::scope::Scope;
 use crate::template::{EvalError, Template, escaped};
+use crate::websocket::WebSocket;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
@@ -25,7 +26,10 @@ pub struct RenderedRequest {
 impl Request {
     /// Fills the templates in. `target` is [`Plan::target`](crate::Plan::target).
     pub fn render(&self, target: &Url, scope: &Scope) -> Result<RenderedRequest, EvalError> {
-        let mut url = absolute(target, &text(&self.url, scope)?)?;
+        self.render_at(target, absolute(target, &text(&self.url, scope)?)?, scope)
+    }
+
+    fn render_at(&self, target: &Url, mut url: String, scope: &Scope) -> Result<RenderedRequest, EvalError> {
         if !self.query.is_empty() {
             let separator = if url.contains('?') { '&' } else { '?' };
             url.push_str(separator.encode_utf8(&mut [0; 4]));
@@ -72,6 +76,27 @@ impl Auth {
                 format!("Basic {}", STANDARD.encode(format!("{user}:{}", text(password, scope)?)))
             }
         })
+    }
+}
+
+impl WebSocket {
+    /// Fills the templates of the handshake in. Its URL begins with `http` or `https`, as a request's does.
+    pub fn render(&self, target: &Url, scope: &Scope) -> Result<RenderedRequest, EvalError> {
+        let address = text(&self.request.url, scope)?;
+        let scheme = |name: &str| {
+            address.get(..name.len()).filter(|head| head.eq_ignore_ascii_case(name)).map(|_| name.len())
+        };
+        let address = match (scheme("ws://"), scheme("wss://")) {
+            (Some(end), _) => format!("http://{}", &address[end..]),
+            (_, Some(end)) => format!("https://{}", &address[end..]),
+            _ if address.starts_with('/') => address,
+            _ => {
+                let address = escaped(&address, 120);
+                let problem = format!("the URL `{address}` does not begin with `/`, ws:// or wss://");
+                return Err(EvalError(problem));
+            }
+        };
+        self.request.render_at(target, absolute(target, &address)?, scope)
     }
 }
 

@@ -30,17 +30,42 @@ const EXCERPT: usize = 120;
 /// A response while it is judged.
 pub(super) struct Reading<'a> {
     response: Response<'a>,
+    kind: Kind,
     json: OnceCell<Result<Arc<Json>, String>>,
+}
+
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Response,
+    /// Of a WebSocket conversation; the body is all there is.
+    Message,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(response: Response<'a>) -> Reading<'a> {
-        Reading { response, json: OnceCell::new() }
+        Reading { response, kind: Kind::Response, json: OnceCell::new() }
+    }
+
+    /// Of a message, which is the body of `response`.
+    pub(super) fn of_message(response: Response<'a>) -> Reading<'a> {
+        Reading { response, kind: Kind::Message, json: OnceCell::new() }
+    }
+
+    /// The JSON value, or else the text; bytes that are no text are replaced.
+    pub(super) fn value(&self) -> Value {
+        match self.json() {
+            Ok(json) => whole(json),
+            Err(_) => Value::from(String::from_utf8_lossy(self.response.body)),
+        }
     }
 
     pub(super) fn json(&self) -> Result<&Arc<Json>, &str> {
         let parsed = self.json.get_or_init(|| {
             serde_json::from_slice(self.response.body).map(Arc::new).map_err(|error| {
+                if self.kind == Kind::Message {
+                    return format!("the message is not JSON: {error} ({})", self.excerpt());
+                }
                 let media_type = self.header("content-type").unwrap_or(Cow::Borrowed("none"));
                 let media_type = escaped(&media_type, 60);
                 format!(
@@ -59,7 +84,11 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn nothing_at(&self, path: &JsonPath) -> String {
-        format!("`{}` found nothing in the response ({})", escaped(path.source(), 80), self.outline())
+        let whole = match self.kind {
+            Kind::Response => "response",
+            Kind::Message => "message",
+        };
+        format!("`{}` found nothing in the {whole} ({})", escaped(path.source(), 80), self.outline())
     }
 
     /// What the body is, without its values: they may be secrets, and would make each message another one.
@@ -117,13 +146,17 @@ impl<'a> Reading<'a> {
             reply.body = Value::from(String::from_utf8_lossy(self.response.body));
         }
         if json {
-            let json = self.json()?;
-            reply.json = match &**json {
-                Json::Object(_) => Value::from_object(Members(Arc::clone(json))),
-                other => from_json(other),
-            };
+            reply.json = whole(self.json()?);
         }
         Ok(reply)
+    }
+}
+
+/// A parsed JSON text as a value; of an object, only the members that are asked for become values.
+fn whole(json: &Arc<Json>) -> Value {
+    match &**json {
+        Json::Object(_) => Value::from_object(Members(Arc::clone(json))),
+        other => from_json(other),
     }
 }
 

@@ -4,8 +4,11 @@ use super::{Key, Shape, Table, key};
 use crate::model::MAX_REDIRECTS;
 
 pub(super) const TIMEOUT: Key = key("timeout", Shape::Duration, "longest time for a whole request");
-pub(super) const TIMEOUT_OF_STEP: Key =
-    key("timeout", Shape::Duration, "longest time for the whole request, or for a whole `poll`");
+pub(super) const TIMEOUT_OF_STEP: Key = key(
+    "timeout",
+    Shape::Duration,
+    "longest time for the whole request, for a whole `poll`, or to connect a `websocket`",
+);
 pub(super) const FIRST_BYTE_TIMEOUT: Key =
     key("first_byte_timeout", Shape::Duration, "longest wait for the first byte of a response");
 pub(super) const REDIRECTS: Key =

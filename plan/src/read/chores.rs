@@ -67,6 +67,7 @@ impl Reader<'_> {
             chore: Some(kind),
             depth: 0,
             call: None,
+            conversation: None,
         };
         let steps = self.steps(entry, &place, &mut visible, &mut groups, &mut workload);
         if kind == ChoreKind::Setup {
@@ -111,6 +112,14 @@ impl Reader<'_> {
             let remedy = "remove it; `expect` says what a good response is";
             self.report(Problem::new(entry.key_span, problem, remedy));
         }
+    }
+
+    /// Reports `thresholds` of a part of a chore's step.
+    pub(super) fn refuse_thresholds(&mut self, fields: &Fields<'_>, place: &StepPlace<'_>) {
+        let (Some(kind), Some(entry)) = (place.chore, fields.get("thresholds")) else { return };
+        let problem = format!("`thresholds` in {}, which is not measured", kind.name());
+        let remedy = "remove it; `expect` says what a good message is";
+        self.report(Problem::new(entry.key_span, problem, remedy));
     }
 
     /// Whether `setup.NAME` has a value where it stands.

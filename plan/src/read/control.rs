@@ -192,7 +192,7 @@ impl Reader<'_> {
     }
 
     /// The task's series of evaluations that failed.
-    fn evaluations(
+    pub(super) fn evaluations(
         &mut self,
         entry: &Entry,
         place: &StepPlace<'_>,

@@ -13,6 +13,11 @@ use crate::yaml::{Entry, Kind, Node, Value};
 const JSON_PATH: Expected =
     Expected { what: "a JSONPath such as `$.id`", remedy: "begin it with `$`: `$.id`, `$.items[0].name`" };
 
+pub(super) const MESSAGE_CONDITION: Expected = Expected {
+    what: "an expression such as `message.type == 'done'`",
+    remedy: "write a condition on `message`",
+};
+
 /// Deepest nesting of brackets in a JSONPath: the time to parse one doubles with every filter in a filter.
 const MAX_JSON_PATH_DEPTH: u32 = 6;
 
@@ -31,7 +36,8 @@ impl Reader<'_> {
         let statuses = fields.get("status").map(|e| self.statuses(e)).unwrap_or_default();
         let max_time = fields.get("time").and_then(|e| self.positive_duration(&e.value));
         let json = fields.get("json").map(|e| self.json_checks(&e.value, visible)).unwrap_or_default();
-        let that = fields.get("that").map(|e| self.expressions(e, visible)).unwrap_or_default();
+        let that =
+            fields.get("that").map(|e| self.expressions(e, visible, Names::Response)).unwrap_or_default();
         Some(Expect { statuses, max_time, json, that })
     }
 
@@ -63,7 +69,11 @@ impl Reader<'_> {
         }
     }
 
-    fn json_checks(&mut self, node: &Node, visible: &Visible<'_>) -> Vec<(JsonPath, JsonTemplate)> {
+    pub(super) fn json_checks(
+        &mut self,
+        node: &Node,
+        visible: &Visible<'_>,
+    ) -> Vec<(JsonPath, JsonTemplate)> {
         let expected = Expected {
             what: "a mapping from JSONPaths to values",
             remedy: "write `json: { $.status: done }`",
@@ -89,14 +99,23 @@ impl Reader<'_> {
         checks
     }
 
-    fn expressions(&mut self, entry: &Entry, visible: &Visible<'_>) -> Vec<Expression> {
-        let expected = Expected {
-            what: "an expression such as `json.id > 0`",
-            remedy: "write a condition on `status`, `headers`, `body` or `json`",
+    pub(super) fn expressions(
+        &mut self,
+        entry: &Entry,
+        visible: &Visible<'_>,
+        names: Names,
+    ) -> Vec<Expression> {
+        let expected = if names == Names::Message {
+            MESSAGE_CONDITION
+        } else {
+            Expected {
+                what: "an expression such as `json.id > 0`",
+                remedy: "write a condition on `status`, `headers`, `body` or `json`",
+            }
         };
         one_or_many(&entry.value)
             .iter()
-            .filter_map(|node| self.expression(node, visible, Names::Response, "that", expected))
+            .filter_map(|node| self.expression(node, visible, names, "that", expected))
             .collect()
     }
 
@@ -123,6 +142,7 @@ impl Reader<'_> {
             Err(error) => {
                 let remedy = match names {
                     Names::Response => "write a condition such as `status == 200` or `json.id > 0`",
+                    Names::Message => "write a condition such as `message.type == 'done'`",
                     Names::Request => "write a condition such as `id > 0` or `user.iteration == 0`",
                 };
                 self.compile_error(node, error, remedy);

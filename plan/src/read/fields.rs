@@ -4,7 +4,7 @@ use super::Reader;
 use super::suggest::{closest, did_you_mean, list};
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language::peers::own_key;
-use crate::language::{Key, Shape, TABLES, Table};
+use crate::language::{Key, MESSAGE_VERBS, Shape, TABLES, Table};
 use crate::yaml::{Entry, Node, Value};
 
 /// A mapping whose keys have been checked: the unknown ones are reported already.
@@ -62,7 +62,13 @@ impl<'n> Fields<'n> {
         };
         let problem = format!("unknown key {} in {}", shown(&entry.key), self.table.name);
         let elsewhere = || TABLES.iter().find(|t| t.keys.iter().any(|k| k.name == entry.key));
-        let remedy = if let (true, Some(other)) = (close.is_empty(), elsewhere()) {
+        let remedy = if close.is_empty() && MESSAGE_VERBS.contains(&entry.key.as_str()) {
+            self.beyond = true;
+            format!(
+                "{} stands in the `messages` of a `websocket`; move it there, or remove it",
+                shown(&entry.key)
+            )
+        } else if let (true, Some(other)) = (close.is_empty(), elsewhere()) {
             format!("{} is a key of {}; move it there, or remove it", shown(&entry.key), other.name)
         } else if close.is_empty() {
             let known = self.table.all_keys().filter(|k| !matches!(k.shape, Shape::Later)).map(|k| k.name);
@@ -128,7 +134,9 @@ fn fits(shape: Shape, node: &Node) -> bool {
         | Shape::JsonChecks => {
             matches!(node.value, Value::Mapping(_))
         }
-        Shape::List(_) | Shape::Rows | Shape::Thresholds => matches!(node.value, Value::Sequence(_)),
+        Shape::List(_) | Shape::Rows | Shape::Thresholds | Shape::Texts => {
+            matches!(node.value, Value::Sequence(_))
+        }
         Shape::Statuses | Shape::Expressions | Shape::Sources => !matches!(node.value, Value::Mapping(_)),
         _ => matches!(node.value, Value::Scalar(_)),
     }

@@ -9,7 +9,7 @@ use super::users::{Workload, method};
 use super::value::Expected;
 use super::variables::{ON_START, Visible};
 use crate::diagnostic::{Problem, shown};
-use crate::language::{self, FLOW_KEYS, FLOW_VERBS, METHODS};
+use crate::language::{FLOW_KEYS, FLOW_VERBS, MESSAGE_VERBS, METHODS};
 use crate::model::Step;
 use crate::yaml::Entry;
 
@@ -34,6 +34,7 @@ impl Reader<'_> {
         if items.is_empty() {
             let remedy = match entry.key.as_str() {
                 ON_START | "else" | "setup" | "teardown" => format!("add a step, or remove `{}`", entry.key),
+                "messages" => "add a step: `[ { receive: {} } ]`".into(),
                 _ => "add a step: `[ { get: / } ]`".into(),
             };
             self.report(Problem::new(entry.key_span, "there is no step", remedy));
@@ -67,11 +68,7 @@ impl Reader<'_> {
                 visible.open_ended = true;
                 return None;
             }
-            if self.later_verb(item, visible, groups, place.group) {
-                steps.push(None);
-                continue;
-            }
-            let step = Fields::new(self, item, item.span, &language::STEP)
+            let step = Fields::new(self, item, item.span, place.table())
                 .and_then(|fields| self.any_step(&fields, place, visible, groups, workload));
             steps.push(step);
         }
@@ -94,6 +91,9 @@ impl Reader<'_> {
         if let (true, Some(group), Some(_)) = (verbs.is_empty(), fields.get("group"), fields.get("steps")) {
             verbs.push(("group", group));
         }
+        if place.conversation.is_some() {
+            verbs.extend(fields.among(MESSAGE_VERBS));
+        }
         verbs.sort_by_key(|(_, entry)| entry.key_span.start);
         if let [first, second, ..] = verbs[..] {
             let problem = format!("`{}` beside `{}`: a step does one thing", second.0, first.0);
@@ -106,6 +106,8 @@ impl Reader<'_> {
             [verb] => Some(verb),
             [] if !fields.beyond => {
                 let known = METHODS.iter().copied().chain(FLOW_VERBS.iter().map(|(verb, _)| *verb));
+                let messages = place.conversation.map_or(&[][..], |_| MESSAGE_VERBS);
+                let known = messages.iter().copied().chain(known);
                 let remedy = match fields.unknown("url").or_else(|| fields.unknown("path")) {
                     Some(url) => match url.value.scalar() {
                         Some(url) => format!(
@@ -122,6 +124,14 @@ impl Reader<'_> {
             _ => None,
         };
         self.refuse_measuring(fields, verb.map(|(verb, _)| verb), place);
+        if let Some((verb, entry, conversation)) = verb.and_then(|(verb, entry)| {
+            let verb = MESSAGE_VERBS.iter().find(|known| **known == verb)?;
+            Some((*verb, entry, place.conversation?))
+        }) {
+            let what = format!("a `{verb}` step");
+            self.refuse_keys(fields, |key| key == verb, &what, Some(&[verb]));
+            return self.message(verb, entry, conversation, place, visible, workload);
+        }
         let flow_keys = verb.and_then(|(verb, _)| FLOW_VERBS.iter().find(|(known, _)| *known == verb));
         let Some((verb, entry)) = verb.filter(|_| flow_keys.is_some()) else {
             let request = verb.and_then(|(verb, entry)| Some((method(verb)?, entry)));
@@ -141,6 +151,7 @@ impl Reader<'_> {
             "call" => self.call(entry, place, visible, groups, workload),
             "stop" => self.stop(entry, place, visible),
             "poll" => self.poll(fields, entry, place, visible, groups, workload),
+            "websocket" => self.websocket(fields, entry, place, visible, groups, workload),
             _ => self.transaction(fields, entry, place, visible, groups, workload),
         }
     }

@@ -32,6 +32,7 @@ mod users;
 mod value;
 mod variables;
 mod warmup;
+mod websocket;
 
 use crate::bundle::{Bundle, Settings};
 use crate::diagnostic::{Diagnostics, Problem, Problems, Span, located};

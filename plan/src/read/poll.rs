@@ -61,7 +61,7 @@ impl Reader<'_> {
         let settings = RequestSettings { timeout: timeout.map_or(of_class, |t| of_class.min(t)), ..settings };
         let save = self.save(fields.get("save"));
         visible.save(save.iter().map(|s| s.name.clone()));
-        let name = self.request_name(fields, Some((Method::Get, entry)), url.as_ref());
+        let name = self.request_name(fields, Some((Method::Get.as_str(), entry)), url.as_ref());
         let (name, at) = name?;
         let whole = if fields.get("name").is_some() { &name } else { place.task };
         let around = StepPlace { group, ..*place };

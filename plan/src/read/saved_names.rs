@@ -76,6 +76,12 @@ fn scan_step(step: &Node, class: &str, task: &str, index: usize, found: &mut Vec
     scan_saves(step, class, task, (index, false), found);
 }
 
+/// What `step` itself saves or sets.
+fn saved_by(step: &Node) -> impl Iterator<Item = &crate::yaml::Entry> {
+    let received = child(step, "receive").and_then(|receive| child(receive, "save"));
+    ["save", "set"].iter().filter_map(move |key| child(step, key)).chain(received).flat_map(entries)
+}
+
 /// The names that `steps` save, on any way and in any flow that they call, by the text only.
 pub(super) fn names_saved<'n>(
     steps: &'n Node,
@@ -85,10 +91,10 @@ pub(super) fn names_saved<'n>(
 ) {
     let Value::Sequence(items) = &steps.value else { return };
     for step in items {
-        for saved in ["save", "set"].iter().filter_map(|key| child(step, key)).flat_map(entries) {
+        for saved in saved_by(step) {
             names.insert(saved.key.clone());
         }
-        for steps in ["steps", "then", "else"].iter().filter_map(|key| child(step, key)) {
+        for steps in ["steps", "then", "else", "messages"].iter().filter_map(|key| child(step, key)) {
             names_saved(steps, flows, called, names);
         }
         let flow = child(step, "call").and_then(Node::scalar).map(|name| name.text.as_str());
@@ -101,7 +107,7 @@ pub(super) fn names_saved<'n>(
 }
 
 fn scan_saves(step: &Node, class: &str, task: &str, at: (usize, bool), found: &mut Vec<SavedName>) {
-    for save in ["save", "set"].iter().filter_map(|key| child(step, key)).flat_map(entries) {
+    for save in saved_by(step) {
         found.push(SavedName {
             name: save.key.clone(),
             class: class.to_owned(),
@@ -110,7 +116,7 @@ fn scan_saves(step: &Node, class: &str, task: &str, at: (usize, bool), found: &m
             nested: at.1,
         });
     }
-    for list in ["steps", "then", "else"].iter().filter_map(|key| child(step, key)) {
+    for list in ["steps", "then", "else", "messages"].iter().filter_map(|key| child(step, key)) {
         if let Value::Sequence(items) = &list.value {
             for step in items {
                 scan_saves(step, class, task, (at.0, true), found);

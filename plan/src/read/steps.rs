@@ -4,13 +4,12 @@ use super::Reader;
 use super::calls::Call;
 use super::fields::Fields;
 use super::groups::Groups;
-use super::suggest::list;
 use super::users::Workload;
 use super::value::{Expected, MAX_NAME};
 use super::variables::Visible;
+use super::websocket::Conversation;
 use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
-use crate::language::{FLOW_VERBS, LATER_VERBS, METHODS};
 use crate::model::{Body, ClassId, GroupId, Method, Request, Series, SeriesKind, Step};
 use crate::template::{JsonTemplate, Template};
 use crate::yaml::{Entry, Kind, Node, Value};
@@ -32,6 +31,8 @@ pub(super) struct StepPlace<'a> {
     pub(super) depth: u32,
     /// The call of the flow that it belongs to.
     pub(super) call: Option<&'a Call<'a>>,
+    /// The conversation that it is part of.
+    pub(super) conversation: Option<&'a Conversation>,
 }
 
 impl StepPlace<'_> {
@@ -42,30 +43,6 @@ impl StepPlace<'_> {
 }
 
 impl Reader<'_> {
-    /// Reports a step whose verb is not read yet. It may have saved anything and belong to any group it names.
-    pub(super) fn later_verb(
-        &mut self,
-        node: &Node,
-        visible: &mut Visible<'_>,
-        groups: &mut Groups,
-        class_group: Option<GroupId>,
-    ) -> bool {
-        let Value::Mapping(entries) = &node.value else { return false };
-        let is_verb = |e: &&Entry| LATER_VERBS.contains(&e.key.as_str());
-        let Some(verb) = entries.iter().find(is_verb) else { return false };
-        let known = METHODS.iter().copied().chain(FLOW_VERBS.iter().map(|(verb, _)| *verb));
-        let remedy = format!("remove this step; the steps of this version are {}", list(known));
-        let problem = format!("{} is not supported yet", shown(&verb.key));
-        self.report(Problem::new(verb.key_span, problem, remedy));
-        visible.open_ended = true;
-        let own = entries.iter().find(|e| e.key == "group" && e.value.scalar().is_some());
-        let group = own.map_or(class_group, |e| self.group(&e.value, groups));
-        if let Some(group) = group {
-            groups.mark_used(group);
-        }
-        true
-    }
-
     /// One request.
     pub(super) fn step(
         &mut self,
@@ -91,7 +68,8 @@ impl Reader<'_> {
         let save = self.save(fields.get("save"));
         let settings = self.request_settings(fields, place, visible);
         visible.save(save.iter().map(|s| s.name.clone()));
-        let name = self.request_name(fields, verb, url.as_ref());
+        let named = verb.map(|(method, entry)| (method.as_str(), entry));
+        let name = self.request_name(fields, named, url.as_ref());
         let thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();
         let ((name, name_place), (method, _)) = (name?, verb?);
         let (class, task) = (place.class, place.task.to_owned());
@@ -113,21 +91,38 @@ impl Reader<'_> {
     }
 
     pub(super) fn url(&mut self, node: &Node, visible: &Visible<'_>) -> Option<Template> {
+        self.url_of(node, ["http://", "https://"], visible)
+    }
+
+    /// A path, or an absolute URL of one of these schemes.
+    pub(super) fn url_of(
+        &mut self,
+        node: &Node,
+        schemes: [&str; 2],
+        visible: &Visible<'_>,
+    ) -> Option<Template> {
         let expected =
             Expected { what: "a URL", remedy: "write a path such as `/api/v1/me`, or an absolute URL" };
         let template = self.text_template(node, expected, visible)?;
         let text = &node.scalar()?.text;
         let lower = text.to_ascii_lowercase();
-        let begins = ["/", "http://", "https://", "${"].iter().any(|start| lower.starts_with(start));
+        let begins = ["/", "${"].iter().chain(&schemes).any(|start| lower.starts_with(start));
         let blank = |t: &str| t.contains(|c: char| c.is_whitespace() || c.is_control());
         let (problem, remedy) = if !begins {
-            let remedy = format!("write {}", shown(&format!("/{text}")));
-            ("does not begin with `/` or with http:// or https://", remedy)
+            let write = match text.split_once("://") {
+                Some((scheme, rest)) => {
+                    let secure = scheme.to_ascii_lowercase().ends_with('s');
+                    format!("{}{rest}", schemes[usize::from(secure)])
+                }
+                None => format!("/{text}"),
+            };
+            let problem = format!("does not begin with `/` or with {} or {}", schemes[0], schemes[1]);
+            (problem, format!("write {}", shown(&write)))
         } else if template.as_literal().is_some_and(blank) {
-            ("has white space in it", "percent-encode it, or use `query:`".to_owned())
+            ("has white space in it".to_owned(), "percent-encode it, or use `query:`".to_owned())
         } else if template.literals().any(|t| t.contains(['{', '}'])) {
             let remedy = "write `${name}` for a value, or `%7B` and `%7D` for the braces themselves";
-            ("has a brace in it that fills in nothing", remedy.to_owned())
+            ("has a brace in it that fills in nothing".to_owned(), remedy.to_owned())
         } else {
             return Some(template);
         };
@@ -233,7 +228,7 @@ impl Reader<'_> {
     pub(super) fn request_name(
         &mut self,
         fields: &Fields<'_>,
-        verb: Option<(Method, &Entry)>,
+        verb: Option<(&str, &Entry)>,
         url: Option<&Template>,
     ) -> Option<(String, Span)> {
         if let Some(entry) = fields.get("name") {
@@ -243,7 +238,7 @@ impl Reader<'_> {
         let ((method, entry), url) = (verb?, url?);
         let display = url.display_name();
         let words: Vec<&str> = without_query(&display).split_whitespace().collect();
-        let name = format!("{} {}", method.as_str(), words.join(" "));
+        let name = format!("{method} {}", words.join(" "));
         let length = name.chars().count();
         if length > MAX_NAME {
             let problem =

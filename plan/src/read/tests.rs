@@ -226,6 +226,7 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
         Shape::Template => &["[a]", "{a: b}", "~", "\"${zz_q}\"", "\"${1 +}\"", "\"${\""],
         Shape::Json => &["\"${zz_q}\"", "[ { a: \"${zz_q}\" } ]", "\"${fake.nothing()}\"", "1e999", "\"${\""],
         Shape::Templates => &["7", "abc", "[a]", "~", "{ a: [1] }", "{ a: ~ }", "{ a: \"${zz_q}\" }"],
+        Shape::Texts => &["7", "abc", "~", "{a: b}", "[7]", "[]", "[~]", "[\"a b\"]", "[a, a]"],
         Shape::Thresholds => {
             &["7", "abc", "~", "{a: b}", "[7]", "[\"p95 <= 5\"]", "[\"p95 <= 200ms oops\"]", "[~]"]
         }

@@ -77,7 +77,8 @@ struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     /// Of the steps of `task`.
     fn place(&self, task: &'a str) -> StepPlace<'a> {
-        StepPlace { class: self.id, group: self.group, task, chore: None, depth: 0, call: None }
+        let (class, group) = (self.id, self.group);
+        StepPlace { class, group, task, chore: None, depth: 0, call: None, conversation: None }
     }
 }
 
@@ -235,9 +236,6 @@ impl Reader<'_> {
                 problem,
                 "choose another name, or move it out of `tasks`",
             ));
-        }
-        if self.later_verb(&entry.value, visible, groups, around.group) {
-            return None;
         }
         let fields = Fields::new(self, &entry.value, entry.key_span, &language::TASK)?;
         let weight = self.weight(&fields);

@@ -6,14 +6,14 @@ use super::saved_names::SavedName;
 use super::suggest::{closest, did_you_mean, list, remedy};
 use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
-use crate::scope::{NAMESPACES, RESPONSE_NAMES};
+use crate::scope::{MESSAGE_NAMES, NAMESPACES, RESPONSE_NAMES};
 use crate::template::{EvalError, Expression, Variable, fake_functions, known_functions};
 use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Names of the language that this version has no values for.
-const LATER_NAMES: &[&str] = &["secret", "message"];
+const LATER_NAMES: &[&str] = &["secret"];
 
 /// Words of the expression language.
 const KEYWORDS: &[&str] = &[
@@ -31,6 +31,8 @@ pub(super) enum Names {
     Request,
     /// A check of the response.
     Response,
+    /// What a `receive` says of a message.
+    Message,
 }
 
 /// The variables that a step sees, and what is known about the others.
@@ -256,9 +258,22 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
         return match names {
             Names::Response if calls_name => not_a_function(name),
             Names::Response => Ok(()),
+            Names::Message => {
+                wrong(format!("{} is not known here: a message is no response", shown(name)), "use `message`")
+            }
             Names::Request => wrong(
                 format!("{} is not known here: there is no response yet", shown(name)),
                 format!("use {} in `expect`; to use a part of the response later, `save` it", shown(name)),
+            ),
+        };
+    }
+    if MESSAGE_NAMES.contains(&name) {
+        return match names {
+            Names::Message if calls_name => not_a_function(name),
+            Names::Message => Ok(()),
+            _ => wrong(
+                format!("{} is known in `receive` only", shown(name)),
+                "to use a part of a message later, `save` it in `receive`",
             ),
         };
     }
@@ -347,7 +362,11 @@ fn undefined(name: &str, called: bool, visible: &Visible<'_>, names: Names) -> R
     if let Some(remedy) = saved_elsewhere(name, visible) {
         return wrong(problem, remedy);
     }
-    let response = if names == Names::Response { RESPONSE_NAMES } else { &[] };
+    let response = match names {
+        Names::Response => RESPONSE_NAMES,
+        Names::Message => MESSAGE_NAMES,
+        Names::Request => &[],
+    };
     let known = visible.saved.iter().map(String::as_str).chain(response.iter().copied());
     let known = known
         .chain(["env", "params", "fake"])
@@ -425,6 +444,7 @@ pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
         || name == "setup"
         || NAMESPACES.iter().any(|(namespace, _)| *namespace == name)
         || RESPONSE_NAMES.contains(&name)
+        || MESSAGE_NAMES.contains(&name)
         || LATER_NAMES.contains(&name)
         || KEYWORDS.contains(&name)
         || known_functions().contains(&name);

@@ -157,7 +157,8 @@ fn values_of_the_wrong_form_are_refused() {
 #[test]
 fn required_keys_are_those_that_the_reader_misses() {
     let minimal = "version: 1\nname: T\ntarget: http://localhost\nload: { stages: [ { users: 1, for: 1s } ] }\n\
-                   users: { U: { tasks: { t: { get: / } } } }\n";
+                   users: { U: { tasks: { t: { websocket: /, messages: [ { send: a } ], \
+                   isolation: { pattern: a, only: a } } } } }\n";
     let refused = |source: &str| {
         let bundle =
             Bundle { file: "plan.yaml".into(), source: source.to_owned(), settings: Settings::default() };
@@ -167,15 +168,17 @@ fn required_keys_are_those_that_the_reader_misses() {
     for (from, to) in [
         ("version: 1\n", ""),
         ("name: T\n", ""),
-        ("users: { U: { tasks: { t: { get: / } } } }\n", ""),
+        (&minimal[minimal.find("users: { U").expect("it has users")..], ""),
         ("users: 1, ", ""),
         ("stages: [ { users: 1, for: 1s } ]", "max_users: 1, arrivals: [ { for: 1s } ]"),
-        ("tasks: { t: { get: / } }", ""),
+        ("pattern: a, ", ""),
+        (", only: a", ""),
+        (&minimal[minimal.find("tasks").expect("it has tasks")..], "} }\n"),
     ] {
         assert!(minimal.contains(from), "{from}");
         assert_eq!(refused(&minimal.replace(from, to)), (true, true), "without {from}");
     }
-    assert_eq!(language::REQUIRED.len(), 6, "each of them is taken out above");
+    assert_eq!(language::REQUIRED.len(), 8, "each of them is taken out above");
 }
 
 #[test]

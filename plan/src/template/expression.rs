@@ -148,6 +148,9 @@ impl Expression {
             [root, ..] if crate::scope::RESPONSE_NAMES.contains(&root.as_str()) => {
                 format!("the response has no `{name}`")
             }
+            [root, ..] if crate::scope::MESSAGE_NAMES.contains(&root.as_str()) => {
+                format!("there is no `{name}`")
+            }
             _ => format!("`{name}` has no value; a step before this one must save it"),
         })
     }

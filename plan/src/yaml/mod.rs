@@ -9,4 +9,4 @@ mod node;
 mod tests;
 
 pub(crate) use loader::load;
-pub(crate) use node::{Entry, Kind, Node, Value, describe, plain_kind};
+pub(crate) use node::{Entry, Kind, Node, Scalar, Value, describe, plain_kind};
