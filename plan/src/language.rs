@@ -1,10 +1,12 @@
 //! The keys of the plan language as data: what may stand where, and what for. The reader refuses every key
 //! that is not in its table, and a JSON Schema can be made from them.
 
+mod expect;
 mod http;
 pub(crate) mod peers;
 mod websocket;
 
+pub use expect::{EXPECT, SAVE};
 pub use http::{AUTH, BASIC_AUTH, HTTP, TLS, VERSIONS};
 pub use websocket::{CLOSE, ISOLATION, MESSAGE, MESSAGE_EXPECT, MESSAGE_VERBS, PING, RECEIVE};
 
@@ -474,18 +476,6 @@ pub static STEP: Table = Table {
     also: None,
 };
 
-/// `expect:`
-pub static EXPECT: Table = Table {
-    name: "`expect`",
-    keys: &[
-        key("status", Shape::Statuses, "the status is one of these"),
-        key("time", Shape::Duration, "the response is complete within"),
-        key("json", Shape::JsonChecks, "the JSON body holds these values"),
-        key("that", Shape::Expressions, "this is true"),
-    ],
-    also: None,
-};
-
 /// One of `multipart:`, written out.
 pub static PART: Table = Table {
     name: "a part",
@@ -494,20 +484,6 @@ pub static PART: Table = Table {
         key("text", Shape::Template, "the text that it holds"),
         key("filename", Shape::Template, "what the file is called; by default as the file is"),
         key("type", Shape::Template, "its media type"),
-    ],
-    also: None,
-};
-
-/// One of `save:`, written out.
-pub static SAVE: Table = Table {
-    name: "the source of a variable",
-    keys: &[
-        key("json", Shape::Text, "a JSONPath into the body"),
-        key("header", Shape::Text, "the name of a header"),
-        key("regex", Shape::Text, "a regular expression over the body; its group, or all that it matches"),
-        key("css", Shape::Text, "a CSS selector into an HTML body; the first element's text"),
-        key("attribute", Shape::Text, "with `css`: the element's attribute in place of its text"),
-        key("default", Shape::Json, "the value when there is nothing; without it, that fails the request"),
     ],
     also: None,
 };
