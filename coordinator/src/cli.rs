@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What `--help` says after the flags.
 const AFTER_HELP: &str = "\
-Every flag but --set has the environment variable that its description names. A flag
+Every flag but --set and --secret-file has the environment variable that its description names. A flag
 wins over its variable; an empty variable counts as unset. A file `.env` in the
 working directory is read.
 
@@ -83,6 +83,9 @@ pub struct RunArgs {
     /// Value of one of the plan's `params`; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// File with the value of `secret.NAME`; may be repeated [env: LOAD_TEST_SECRET_NAME holds the value itself]
+    #[arg(long, value_name = "NAME=PATH")]
+    pub secret_file: Vec<String>,
     /// Fixes every random choice [default: drawn, and told in the report] [env: LOAD_TEST_SEED]
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
@@ -126,6 +129,9 @@ pub struct CheckArgs {
     /// Value of one of the plan's `params`; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// File with the value of `secret.NAME`; may be repeated [env: LOAD_TEST_SECRET_NAME holds the value itself]
+    #[arg(long, value_name = "NAME=PATH")]
+    pub secret_file: Vec<String>,
     /// Fixes every random choice [env: LOAD_TEST_SEED]
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
@@ -144,6 +150,7 @@ impl From<CheckArgs> for RunArgs {
             profile,
             target,
             set,
+            secret_file,
             seed,
         } = args;
         RunArgs {
@@ -156,6 +163,7 @@ impl From<CheckArgs> for RunArgs {
             profile,
             target,
             set,
+            secret_file,
             seed,
             ..RunArgs::default()
         }

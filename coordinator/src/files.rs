@@ -1,6 +1,6 @@
 //! Reads the files that a plan names.
 
-use plan::{Bundle, Files};
+use plan::{Bundle, Files, Secrets};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -18,6 +18,18 @@ pub fn read(bundle: &Bundle, plan_path: &Path) -> Files {
     files
 }
 
+/// The secret in the file at `path`, without the line break at its end.
+pub fn read_secret(path: &Path) -> Result<String, String> {
+    let content = read_file(path, Secrets::MAX_BYTES)?;
+    let text = String::from_utf8(content).map_err(|_| format!("{} is not UTF-8", path.display()))?;
+    let value = text.strip_suffix('\n').unwrap_or(&text);
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    if value.is_empty() {
+        return Err(format!("{} is empty", path.display()));
+    }
+    Ok(value.to_owned())
+}
+
 fn read_file(path: &Path, room: usize) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
@@ -31,7 +43,7 @@ fn read_file(path: &Path, room: usize) -> Result<Vec<u8>, String> {
     if content.len() > room {
         let size = metadata.len().max(content.len() as u64);
         return Err(format!(
-            "it has {size} bytes; all files of a plan together may have {}, of which {room} are left",
+            "{shown} has {size} bytes, and there is room for {room} (all data files of a plan share {})",
             Files::MAX_BYTES
         ));
     }

@@ -134,6 +134,12 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         ExitCode::Plan
     })?;
     let mut bundle = Bundle { file, source, settings: config.settings };
+    for (name, path) in config.secret_files {
+        match files::read_secret(&path) {
+            Ok(value) => bundle.settings.secrets.insert(name, value),
+            Err(problem) => return Err(usage(&format!("--secret-file {name}: {problem}"))),
+        }
+    }
     bundle.settings.files = files::read(&bundle, &config.plan_path);
     if let Err(error) = bundle.check_params() {
         return Err(usage(&format!("--set: {error}")));

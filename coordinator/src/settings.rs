@@ -3,8 +3,8 @@
 use crate::cli::{DemoArgs, RunArgs};
 use crate::fleet::OnAgentLoss;
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
-use plan::Settings;
 use plan::schedule::Schedule;
+use plan::{Secrets, Settings};
 use proto::limits::MAX_SLOTS;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -48,6 +48,8 @@ pub struct RunConfig {
     pub no_ui: bool,
     /// Where reports go.
     pub report_dir: PathBuf,
+    /// Names of secrets, and the files that hold them.
+    pub secret_files: Vec<(String, PathBuf)>,
     /// What changes the plan.
     pub settings: Settings,
 }
@@ -101,6 +103,7 @@ impl RunConfig {
             listen: listen.map_or(Ok(DEFAULT_LISTEN), Text::address)?,
             no_ui: args.no_ui || switch("LOAD_TEST_NO_UI", env)?,
             report_dir: report_dir(args.report_dir.as_ref(), env),
+            secret_files: secret_files(&args.secret_file)?,
             settings: Settings {
                 profile: profile.map(|t| t.value.to_owned()),
                 target: Text::find("--target", "LOAD_TEST_HOST", args.target.as_deref(), env)
@@ -122,6 +125,7 @@ impl RunConfig {
                 params: params(&args.set)?,
                 seed: seed(args.seed.as_deref(), env, drawn_seed)?,
                 env: env.clone(),
+                secrets: secrets(env),
                 ..Settings::default()
             },
         })
@@ -164,6 +168,32 @@ fn params(typed: &[String]) -> Result<BTreeMap<String, String>, UsageError> {
         }
     }
     Ok(params)
+}
+
+/// The secrets of the environment.
+fn secrets(env: &Environment) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in env {
+        if let Some(name) = name.strip_prefix(Secrets::VARIABLE_PREFIX) {
+            secrets.insert(name, value);
+        }
+    }
+    secrets
+}
+
+/// `NAME=PATH` of each `--secret-file`.
+fn secret_files(typed: &[String]) -> Result<Vec<(String, PathBuf)>, UsageError> {
+    let read = |value: &String| {
+        let text = Text { source_name: "--secret-file", value };
+        match value.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+            _ => Err(text.error(
+                format!("{} is not NAME=PATH", text.quoted()),
+                "write for instance `--secret-file api_key=/run/secrets/key`",
+            )),
+        }
+    };
+    typed.iter().map(read).collect()
 }
 
 fn seed(typed: Option<&str>, env: &Environment, drawn: u64) -> Result<u64, UsageError> {

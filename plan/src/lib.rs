@@ -26,6 +26,7 @@ pub mod rng;
 pub mod schedule;
 pub mod schema;
 pub mod scope;
+mod secrets;
 pub mod slot;
 pub mod template;
 pub mod wait;
@@ -34,3 +35,4 @@ mod yaml;
 
 pub use bundle::{Bundle, BundleError, Files, ParamError, Settings, sha256_hex};
 pub use model::Plan;
+pub use secrets::Secrets;

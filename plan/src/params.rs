@@ -1,13 +1,15 @@
 //! Parameters of a plan: declared with a default, changed with `--set NAME=VALUE`, read as `params.NAME`.
 
+use crate::secrets::Secrets;
 use minijinja::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The value of every parameter, by name.
 #[derive(Clone, Default, PartialEq)]
 pub struct Params {
     values: BTreeMap<String, Param>,
+    secrets: Secrets,
 }
 
 /// The value of one parameter, typed as a YAML scalar is.
@@ -51,6 +53,21 @@ impl fmt::Display for Param {
 }
 
 impl Params {
+    /// No parameters yet, and these secrets.
+    pub(crate) fn with_secrets(secrets: Secrets) -> Params {
+        Params { values: BTreeMap::new(), secrets }
+    }
+
+    /// What the plan reads as `secret.NAME`.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Drops the secrets that none of `names` reads.
+    pub(crate) fn retain_secrets(&mut self, names: &BTreeSet<String>) {
+        self.secrets.retain(names);
+    }
+
     /// Sets a parameter.
     pub(crate) fn insert(&mut self, name: &str, param: Param) {
         self.values.insert(name.to_owned(), param);

@@ -359,6 +359,7 @@ impl Shared {
         match (space, name) {
             (Space::Env, name) => self.facts.env.get(name).map(Value::from),
             (Space::Params, name) => self.params.get(name),
+            (Space::Secret, name) => self.params.secrets().get(name).map(Value::from),
             (Space::User, "slot") => Some(Value::from(self.slot.0)),
             (Space::User, "class") => Some(self.class.clone()),
             (Space::User, "iteration") => Some(Value::from(self.live().iteration)),
@@ -418,6 +419,7 @@ impl Object for Shared {
 enum Space {
     Env,
     Params,
+    Secret,
     User,
     Run,
     Agent,
@@ -429,6 +431,7 @@ impl Space {
         match name {
             "env" => Some(Space::Env),
             "params" => Some(Space::Params),
+            "secret" => Some(Space::Secret),
             "user" => Some(Space::User),
             "run" => Some(Space::Run),
             "agent" => Some(Space::Agent),

@@ -107,6 +107,10 @@ async fn perform(job: &Arc<Job>, kind: ChoreKind, stopped: oneshot::Receiver<()>
             Err(why) => outcome.failed = outcome.failed.or(Some(why)),
         }
     }
+    // Its messages leave the agent beside the books.
+    if let Some(hidden) = outcome.failed.as_ref().and_then(|why| job.plan.params.secrets().hide(why)) {
+        outcome.failed = Some(hidden);
+    }
     outcome
 }
 

@@ -37,7 +37,7 @@ impl Shared {
 
     /// With books for so many series, which need not be the plan's own.
     pub(super) fn with_series(job: Arc<Job>, t0: Instant, series: u32) -> Shared {
-        let tally = Rc::new(Tally::new(t0, series));
+        let tally = Rc::new(Tally::new(t0, series, job.plan.params.secrets().clone()));
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Shared {
             job,

@@ -1,6 +1,7 @@
 //! A thread's own books: what its users did, without lock or channel.
 
 use metrics::{Failure, Histogram, Phases, Recorder, Sample, SeriesId, Traffic, Window};
+use plan::Secrets;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,13 @@ pub(super) struct Tally {
     pub(super) connections: Cell<u64>,
     /// How late the thread woke since [`take_lag`](Tally::take_lag).
     pub(super) lag: RefCell<Histogram>,
+    /// What no message may show.
+    secrets: Secrets,
 }
 
 impl Tally {
     /// Empty books of a run that begins at `t0`.
-    pub(super) fn new(t0: Instant, series_count: u32) -> Tally {
+    pub(super) fn new(t0: Instant, series_count: u32, secrets: Secrets) -> Tally {
         Tally {
             t0,
             recorder: RefCell::new(Recorder::new(series_count)),
@@ -27,6 +30,7 @@ impl Tally {
             reconnects: Cell::new(0),
             connections: Cell::new(0),
             lag: RefCell::new(Histogram::new()),
+            secrets,
         }
     }
 
@@ -117,7 +121,15 @@ impl OpenRequest<'_> {
     /// Records how it ended.
     pub(super) fn close(mut self, sample: &Sample) {
         self.closed = true;
-        self.tally.recorder.borrow_mut().record(sample);
+        let mut recorder = self.tally.recorder.borrow_mut();
+        let Err(failure) = &sample.outcome else { return recorder.record(sample) };
+        match self.tally.secrets.hide(&failure.message) {
+            Some(message) => {
+                recorder
+                    .record(&Sample { outcome: Err(Failure::new(failure.kind, message)), ..sample.clone() });
+            }
+            None => recorder.record(sample),
+        }
     }
 }
 

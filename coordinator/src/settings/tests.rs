@@ -18,6 +18,7 @@ fn defaults() {
         listen: "127.0.0.1:5557".parse().unwrap(),
         no_ui: false,
         report_dir: "reports".into(),
+        secret_files: Vec::new(),
         settings: Settings { seed: MAX_SEED, ..Settings::default() },
     };
     assert_eq!(config, expected);
@@ -50,6 +51,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         listen: "0.0.0.0:6000".parse().unwrap(),
         no_ui: true,
         report_dir: "out".into(),
+        secret_files: Vec::new(),
         settings: Settings {
             profile: Some("spike".to_owned()),
             target: Some("http://127.0.0.1:9000".to_owned()),

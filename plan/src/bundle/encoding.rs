@@ -2,6 +2,7 @@
 //! equal bytes; then the contents of the files, in the order of their names and without anything in between.
 
 use super::{Bundle, BundleError, Files, Settings};
+use crate::Secrets;
 use metrics::unit::Rate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ struct Encoded {
     params: BTreeMap<String, String>,
     seed: u64,
     env: BTreeMap<String, String>,
+    secrets: BTreeMap<String, String>,
     /// Name and length, by name.
     files: Vec<(String, usize)>,
 }
@@ -47,6 +49,7 @@ pub(super) fn to_bytes(bundle: &Bundle) -> Vec<u8> {
         params: settings.params.clone(),
         seed: settings.seed,
         env: settings.env.clone(),
+        secrets: settings.secrets.values().clone(),
         files: settings.files.contents().map(|(name, content)| (name.to_owned(), content.len())).collect(),
     };
     let mut bytes = serde_json::to_vec(&encoded).expect("strings and integers can always be written as JSON");
@@ -96,9 +99,18 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
             params: encoded.params,
             seed: encoded.seed,
             env: encoded.env,
+            secrets: secrets(encoded.secrets),
             files: files(&encoded.files, rest)?,
         },
     })
+}
+
+fn secrets(values: BTreeMap<String, String>) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in values {
+        secrets.insert(name, value);
+    }
+    secrets
 }
 
 /// The files named in `list`, out of `rest`: a line break and their contents.

@@ -10,6 +10,7 @@ mod tests;
 pub use files::Files;
 
 use crate::Plan;
+use crate::Secrets;
 use crate::diagnostic::Diagnostics;
 use metrics::unit::Rate;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub seed: u64,
     /// Environment variables that the plan may read as `env.NAME`.
     pub env: BTreeMap<String, String>,
+    /// What the plan may read as `secret.NAME`.
+    pub secrets: Secrets,
     /// The files that the plan names.
     pub files: Files,
 }
@@ -89,9 +92,10 @@ impl Bundle {
         crate::read::file_names(self)
     }
 
-    /// Keeps only the environment variables that the plan reads, so that nothing else leaves this machine.
+    /// Keeps only the environment variables and the secrets that the plan reads, so that nothing else leaves this machine.
     pub fn retain_env(&mut self, plan: &Plan) {
         self.settings.env.retain(|name, _| plan.env_used.contains(name));
+        self.settings.secrets = plan.params.secrets().clone();
     }
 
     /// The canonical encoding: equal bundles give equal bytes.

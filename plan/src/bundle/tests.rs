@@ -25,7 +25,7 @@ fn the_encoding_stays_as_it_is() {
     let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
     assert_eq!(
         String::from_utf8(bundle.to_bytes()).unwrap(),
-        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"warmup":null,"params":{},"seed":0,"env":{},"files":[]}
+        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"warmup":null,"params":{},"seed":0,"env":{},"secrets":{},"files":[]}
 "#
     );
     let mut with_files = Bundle::from_bytes(&bundle.to_bytes()).unwrap();
@@ -34,7 +34,10 @@ fn the_encoding_stays_as_it_is() {
     }
     with_files.settings.files.insert("c.csv", Err("no such file".into()));
     let encoded = String::from_utf8(with_files.to_bytes()).unwrap();
-    assert!(encoded.ends_with("\"files\":[[\"a.csv\",1],[\"b.csv\",5]]}\n\nid\n1\n"), "{encoded}");
+    assert!(
+        encoded.ends_with("\"secrets\":{},\"files\":[[\"a.csv\",1],[\"b.csv\",5]]}\n\nid\n1\n"),
+        "{encoded}"
+    );
 }
 
 #[test]
@@ -166,6 +169,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 seed,
                 env,
                 files,
+                ..Settings::default()
             },
         )
 }

@@ -74,6 +74,7 @@ struct Reader<'a> {
     constants: Scope,
     problems: Problems,
     env_used: BTreeSet<String>,
+    secrets_used: BTreeSet<String>,
     flows: Vec<calls::Flow>,
     /// What users and teardown know of setup, once it is read.
     setup: Option<chores::SetupNames>,
@@ -103,6 +104,7 @@ impl<'a> Reader<'a> {
             constants,
             problems,
             env_used,
+            secrets_used: BTreeSet::new(),
             flows: Vec::new(),
             setup: None,
             params,

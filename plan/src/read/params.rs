@@ -40,7 +40,7 @@ impl Reader<'_> {
             }
         }
         self.params = entries.iter().map(|e| e.key.clone()).collect();
-        let mut params = Params::default();
+        let mut params = Params::with_secrets(self.settings.secrets.clone());
         for (name, default) in &defaults {
             params.insert(name, default.clone());
         }

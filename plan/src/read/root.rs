@@ -13,9 +13,11 @@ use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::language;
 use crate::model::{Plan, ThresholdScope, UserClass};
+use crate::params::Params;
 use crate::slot::{Classes, Share};
 use crate::wait::Wait;
 use crate::yaml::{Entry, Kind, Node};
+use std::sync::Arc;
 
 /// Most thresholds of a plan.
 const MAX_THRESHOLDS: usize = 2000;
@@ -73,7 +75,7 @@ impl<'s> Reader<'s> {
             profile: self.settings.profile.clone(),
             target: target?,
             seed: self.settings.seed,
-            params,
+            params: self.with_used_secrets(params),
             schedule,
             arrivals,
             stop_timeout,
@@ -92,6 +94,11 @@ impl<'s> Reader<'s> {
             env_used: std::mem::take(&mut self.env_used),
             warnings: Vec::new(),
         })
+    }
+
+    fn with_used_secrets(&self, mut params: Arc<Params>) -> Arc<Params> {
+        Arc::make_mut(&mut params).retain_secrets(&self.secrets_used);
+        params
     }
 
     fn version(&mut self, fields: &Fields<'_>) {

@@ -4,6 +4,7 @@ use super::Reader;
 use super::rows::{RowName, check_row, no_row};
 use super::saved_names::SavedName;
 use super::suggest::{closest, did_you_mean, list, remedy};
+use crate::Secrets;
 use crate::chore::ChoreKind;
 use crate::diagnostic::{Problem, Span, shown};
 use crate::scope::{MESSAGE_NAMES, NAMESPACES, RESPONSE_NAMES};
@@ -11,9 +12,6 @@ use crate::template::{EvalError, Expression, Variable, fake_functions, known_fun
 use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-
-/// Names of the language that this version has no values for.
-const LATER_NAMES: &[&str] = &["secret"];
 
 /// Words of the expression language.
 const KEYWORDS: &[&str] = &[
@@ -165,6 +163,7 @@ impl Reader<'_> {
             let checked = match variable.path[0].as_str() {
                 "env" => self.check_env(&variable, expression),
                 "params" => self.check_param(&variable),
+                "secret" if !visible.is_constant() => self.check_secret(&variable),
                 "setup" if !visible.is_constant() => self.check_setup(&variable, visible),
                 _ => check(&variable, visible, names),
             };
@@ -197,6 +196,25 @@ impl Reader<'_> {
         false
     }
 
+    /// `secret.NAME` in an expression.
+    fn check_secret(&mut self, variable: &Variable) -> Result<(), Wrong> {
+        let Some(name) = variable.path.get(1) else {
+            return wrong("`secret` stands for all secrets", "name one: `secret.NAME`");
+        };
+        if variable.called && variable.path.len() == 2 {
+            return not_a_function(&format!("secret.{name}"));
+        }
+        self.secrets_used.insert(name.clone());
+        if self.settings.secrets.get(name).is_some() {
+            return Ok(());
+        }
+        let variable = format!("{}{}", Secrets::VARIABLE_PREFIX, name.to_ascii_uppercase());
+        wrong(
+            format!("the secret {} is not given", shown(name)),
+            format!("set {variable}, in the environment or in `.env`, or give --secret-file {name}=PATH"),
+        )
+    }
+
     fn check_env(&mut self, variable: &Variable, expression: &Expression) -> Result<(), Wrong> {
         let Some(name) = variable.path.get(1) else {
             return wrong("`env` stands for all environment variables", "name one: `env.NAME`");
@@ -205,6 +223,12 @@ impl Reader<'_> {
             return wrong(
                 format!("{} is not a function", shown(&format!("env.{name}"))),
                 format!("write `env.{name}`"),
+            );
+        }
+        if let Some(secret) = name.strip_prefix(Secrets::VARIABLE_PREFIX) {
+            return wrong(
+                format!("{} is a secret, which reports would show", shown(&format!("env.{name}"))),
+                format!("write `secret.{secret}`"),
             );
         }
         self.env_used.insert(name.clone());
@@ -286,9 +310,6 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
     }
     if name == "row" {
         return no_row(variable, &visible.rows);
-    }
-    if LATER_NAMES.contains(&name) {
-        return wrong(format!("{} is not supported yet", shown(name)), "use `env` or a saved variable");
     }
     if visible.open_ended { Ok(()) } else { undefined(name, calls_name, visible, names) }
 }
@@ -439,13 +460,13 @@ pub(super) fn refuse_variable_name(name: &str) -> Option<Wrong> {
     }
     let taken = name == "env"
         || name == "row"
+        || name == "secret"
         || name == "params"
         || name == "fake"
         || name == "setup"
         || NAMESPACES.iter().any(|(namespace, _)| *namespace == name)
         || RESPONSE_NAMES.contains(&name)
         || MESSAGE_NAMES.contains(&name)
-        || LATER_NAMES.contains(&name)
         || KEYWORDS.contains(&name)
         || known_functions().contains(&name);
     taken.then(|| {

@@ -93,7 +93,7 @@ impl Expression {
         value.filter(|value| !value.is_undefined()).ok_or_else(|| self.undefined(scope))
     }
 
-    /// Whether it reads a variable of the environment.
+    /// Whether it reads a secret, or a variable of the environment, which may be one.
     pub(crate) fn reads_environment(&self) -> bool {
         self.variables.iter().any(Variable::is_environment)
     }

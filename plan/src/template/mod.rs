@@ -56,9 +56,9 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// Whether it is a variable of the environment.
+    /// Whether it is a secret, or a variable of the environment, which may be one.
     pub(crate) fn is_environment(&self) -> bool {
-        self.path.first().is_some_and(|name| name == "env")
+        self.path.first().is_some_and(|name| name == "env" || name == "secret")
     }
 }
 

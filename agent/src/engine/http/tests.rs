@@ -45,7 +45,7 @@ impl User {
         let tls = Arc::new(Tls::new(Arc::new(Authorities::new(roots)), settings.tls.clone()));
         let class = ClassConnections { settings: Arc::new(settings), tls };
         let client = Client::new(&class, target.clone(), Slot(0));
-        User { client, tally: Tally::new(Instant::now(), 1), target, limits }
+        User { client, tally: Tally::new(Instant::now(), 1, plan::Secrets::default()), target, limits }
     }
 
     async fn get(&mut self, url: &str, body: BodyUse) -> Exchange {
