@@ -37,18 +37,45 @@ fn whole(piece: &str) -> String {
     plan
 }
 
+/// What the files of examples hold.
+struct Certificate {
+    certificate: String,
+    key: String,
+}
+
+impl Certificate {
+    fn new() -> Certificate {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        Certificate { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    }
+
+    fn file(&self, name: &str) -> String {
+        match name.rsplit('.').next() {
+            Some("pem") => self.certificate.clone(),
+            Some("key") => self.key.clone(),
+            Some("jsonl") => "{\"id\": 1, \"name\": \"a\"}\n".to_owned(),
+            _ => "id,email,password\n1,a@example.com,x\n".to_owned(),
+        }
+    }
+}
+
 /// Checks every piece of `document`; how many there are.
 fn check(document: &str) -> usize {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(document);
     let text = std::fs::read_to_string(&path).expect("UTF-8");
     let pieces: Vec<&str> =
         text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    let certificate = Certificate::new();
     for piece in &pieces {
         let source = whole(piece);
-        // An example may read a variable that is not set here.
+        // An example may read a variable, a secret and files that are not here.
         let env = [("PASSWORD".to_owned(), "pass".to_owned())].into();
-        let settings = Settings { env, ..Settings::default() };
-        let bundle = Bundle { file: document.to_owned(), source, settings };
+        let mut bundle =
+            Bundle { file: document.to_owned(), source, settings: Settings { env, ..Settings::default() } };
+        for name in bundle.file_names() {
+            let content = certificate.file(&name);
+            bundle.settings.files.insert(name, Ok(content.into_bytes()));
+        }
         if let Err(diagnostics) = bundle.compile() {
             panic!("{document}:\n{}\n{diagnostics}", bundle.source);
         }
