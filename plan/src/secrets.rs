@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What stands where a secret would have stood.
@@ -40,11 +40,8 @@ impl Secrets {
     }
 
     /// Keeps only those that one of `names` reads.
-    pub(crate) fn retain<'a>(&mut self, names: impl IntoIterator<Item = &'a String> + Clone) {
-        let read = |known: &str| {
-            let mut names = names.clone().into_iter();
-            names.any(|name| name == known || name.to_ascii_uppercase() == known)
-        };
+    pub(crate) fn retain(&mut self, names: &BTreeSet<String>) {
+        let read = |known: &str| names.iter().any(|name| name == known || name.to_ascii_uppercase() == known);
         self.values.retain(|name, _| read(name));
     }
 
@@ -156,7 +153,7 @@ mod tests {
         assert_eq!(secrets.get("api_key"), Some("1"));
         assert_eq!(secrets.get("OTHER"), None);
         assert_eq!(secrets.get("empty"), None);
-        secrets.retain(&["api_key".to_owned()]);
+        secrets.retain(&["api_key".to_owned()].into());
         assert_eq!(secrets.values().keys().collect::<Vec<_>>(), ["API_KEY"]);
     }
 

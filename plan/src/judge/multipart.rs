@@ -24,15 +24,15 @@ pub(super) fn encode(pieces: &[Piece<'_>]) -> (Vec<u8>, String) {
     let size: usize = pieces.iter().map(|piece| piece.content.len() + 200).sum();
     let mut body = Vec::with_capacity(size);
     for piece in pieces {
-        let mut head =
-            format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{}\"", quoted(piece.name));
+        let name = quoted(piece.name);
+        body.extend(format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"").into_bytes());
         if let Some(file_name) = &piece.file_name {
-            head += &format!("; filename=\"{}\"", quoted(file_name));
+            body.extend(format!("; filename=\"{}\"", quoted(file_name)).into_bytes());
         }
         if let Some(media_type) = &piece.media_type {
-            head += &format!("\r\ncontent-type: {}", media_type.replace(['\r', '\n'], " "));
+            let media_type = media_type.replace(['\r', '\n'], " ");
+            body.extend(format!("\r\ncontent-type: {media_type}").into_bytes());
         }
-        body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(b"\r\n\r\n");
         body.extend_from_slice(&piece.content);
         body.extend_from_slice(b"\r\n");

@@ -61,7 +61,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let file_name = file_name?.or_else(|| called.map(|name| Template::literal(name)));
+        let file_name = file_name?.or_else(|| called.map(Template::literal));
         Some(Part { name, file_name, media_type: media_type?, content })
     }
 

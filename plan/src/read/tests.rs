@@ -162,6 +162,7 @@ fn every_misspelt_key_is_found_and_put_right() {
 }
 
 /// Values that a shape does not take.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn wrong_values(shape: Shape) -> &'static [&'static str] {
     match shape {
         Shape::Text => &["7", "true", "[a]", "{a: 1}", "~"],
