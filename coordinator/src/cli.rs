@@ -71,6 +71,9 @@ pub struct RunArgs {
     /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
+    /// Iterations that end the run, shared by all users; `--duration` is then its latest end [env: LOAD_TEST_ITERATIONS]
+    #[arg(long, value_name = "N")]
+    pub iterations: Option<String>,
     /// What of it, at the start, thresholds and totals leave out: `30s`, `0s` for none [env: LOAD_TEST_WARMUP]
     #[arg(long, value_name = "DURATION")]
     pub warmup: Option<String>,
@@ -117,6 +120,9 @@ pub struct CheckArgs {
     /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
+    /// Iterations that end the run, shared by all users; `--duration` is then its latest end [env: LOAD_TEST_ITERATIONS]
+    #[arg(long, value_name = "N")]
+    pub iterations: Option<String>,
     /// What of it, at the start, thresholds and totals leave out: `30s`, `0s` for none [env: LOAD_TEST_WARMUP]
     #[arg(long, value_name = "DURATION")]
     pub warmup: Option<String>,
@@ -146,6 +152,7 @@ impl From<CheckArgs> for RunArgs {
             users,
             spawn_rate,
             duration,
+            iterations,
             warmup,
             profile,
             target,
@@ -159,6 +166,7 @@ impl From<CheckArgs> for RunArgs {
             users,
             spawn_rate,
             duration,
+            iterations,
             warmup,
             profile,
             target,

@@ -182,10 +182,11 @@ pub fn plan_warnings(plan: &Plan, file: &str) -> Vec<String> {
 async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     let profile = plan.profile.as_ref().map_or(String::new(), |profile| format!(", profile {profile}"));
     note(&format!(
-        "{}{profile}: {}{} users for {} s{}, seed {}",
+        "{}{profile}: {}{} users{} for {} s{}, seed {}",
         plan.name,
         plan.arrivals.as_ref().map_or(String::new(), |arrivals| format!("arrivals {arrivals}, on at most ")),
         plan.schedule.max_users(),
+        plan.iterations.map_or(String::new(), |n| format!(", {} iterations, at most", n.total())),
         plan.schedule.end().as_secs_f64(),
         if plan.warmup.is_zero() {
             String::new()
@@ -222,6 +223,7 @@ fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: P
         users: plan.schedule.max_users(),
         classes: plan.slots.clone(),
         schedule: plan.schedule.clone(),
+        iterations: plan.iterations,
         on_agent_loss: job.on_agent_loss,
         stop_timeout: plan.stop_timeout,
         expect_agents: job.expect_agents.max(1),
@@ -306,10 +308,11 @@ impl Watch {
         let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
         let gave_up = match &outcome.stopped {
             Some((at, Cause::AgentLost(agent))) => Some(GaveUp { at: *at, agent: agent.clone() }),
-            Some((_, Cause::Operator)) | None => None,
+            Some((_, Cause::Operator | Cause::Done)) | None => None,
         };
+        let done = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Done))));
         let (not_started, interrupted) = match outcome.started {
-            Ok(_) => (None, stopped.filter(|_| gave_up.is_none())),
+            Ok(_) => (None, stopped.filter(|_| gave_up.is_none() && done.is_none())),
             Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason), None),
             Err(NotStarted::Interrupted) => {
                 (Some("interrupted before the run began".to_owned()), Some(Duration::ZERO))
@@ -324,6 +327,7 @@ impl Watch {
             start_skew: None,
             agents: outcome.agents.iter().map(AgentFacts::from).collect(),
             interrupted,
+            done,
             gave_up,
             not_started,
             setup: outcome.setup,

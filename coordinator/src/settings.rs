@@ -119,6 +119,14 @@ impl RunConfig {
                 .map(Text::rate)
                 .transpose()?,
                 duration: duration(args.duration.as_deref(), env)?,
+                iterations: Text::find(
+                    "--iterations",
+                    "LOAD_TEST_ITERATIONS",
+                    args.iterations.as_deref(),
+                    env,
+                )
+                .map(|t| t.integer(1, 1_000_000_000).map(|n| n as u32))
+                .transpose()?,
                 warmup: Text::find("--warmup", "LOAD_TEST_WARMUP", args.warmup.as_deref(), env)
                     .map(Text::warmup)
                     .transpose()?,

@@ -189,6 +189,8 @@ const fn later(name: &'static str) -> Key {
 
 /// Most users of a plan.
 pub const MAX_USERS: u32 = 1_000_000;
+/// Most iterations that end a run.
+pub(crate) const MAX_ITERATIONS: u32 = 1_000_000_000;
 /// Largest weight of a user class or a task.
 pub const MAX_WEIGHT: u32 = 10_000;
 /// The verbs of requests.
@@ -317,6 +319,7 @@ pub static LOAD: Table = Table {
         key("spawn_rate", Shape::Rate, "how fast they start; all at once without it"),
         key("duration", Shape::Duration, "from the first start to the end, ramp included"),
         key("hold", Shape::Duration, "from the end of the ramp to the end"),
+        key("iterations", Shape::Integer(1, MAX_ITERATIONS), "how many end the run, shared by all users"),
         key("stages", Shape::List(&STAGE), "a course of user numbers, in place of users and duration"),
         key("stop_timeout", Shape::Duration, "how long iterations may take to finish at the end"),
         key("warmup", Shape::Duration, "whole seconds at the start that thresholds and totals leave out"),
@@ -326,7 +329,6 @@ pub static LOAD: Table = Table {
             Shape::Integer(1, MAX_USERS),
             "with `arrivals`: how many iterations may run at once",
         ),
-        later("iterations"),
     ],
     also: None,
 };

@@ -16,6 +16,7 @@ mod bundle;
 pub mod chore;
 pub mod data;
 pub mod diagnostic;
+pub mod finite;
 pub mod flow;
 pub mod judge;
 pub mod language;

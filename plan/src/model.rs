@@ -18,6 +18,7 @@ use crate::arrivals::Arrivals;
 use crate::chore::Chore;
 use crate::data::{Binding, Source};
 use crate::diagnostic::Diagnostic;
+use crate::finite::Finite;
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
 use crate::params::Params;
@@ -60,6 +61,8 @@ pub struct Plan {
     pub stop_timeout: Duration,
     /// What ends in these first whole seconds is left out of thresholds and totals.
     pub warmup: Duration,
+    /// How many iterations end the run; `None` if only time does.
+    pub iterations: Option<Finite>,
     /// API groups in plan order.
     pub groups: Vec<Group>,
     /// Every threshold of the plan in plan order: first the plan's own, then the groups', then the requests'.

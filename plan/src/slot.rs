@@ -19,6 +19,17 @@ pub struct Seat {
     pub not_before: Duration,
 }
 
+/// How far a user has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Progress {
+    /// The user.
+    pub slot: Slot,
+    /// The iteration with which it goes on.
+    pub iteration: u64,
+    /// Whether it stopped by itself and does none of those that are left to it. Told in runs of so many iterations.
+    pub gave_up: bool,
+}
+
 impl Seat {
     /// The seat of a user that has not been anywhere yet.
     pub fn fresh(slot: Slot) -> Seat {

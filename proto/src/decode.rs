@@ -311,12 +311,14 @@ fn progress(deltas: &[u32], iterations: &[u64]) -> Decoded<Vec<Progress>> {
     if slots.len() != iterations.len() {
         return Err(uneven("window.progress_iterations", iterations.len(), slots.len()));
     }
-    let ended = |(i, (slot, &iteration)): (usize, (Slot, &u64))| {
-        if iteration == 0 {
+    let ended = |(i, (slot, &number)): (usize, (Slot, &u64))| {
+        let (iteration, gave_up) = (number / 2, number % 2 == 1);
+        if number == 0 {
             let problem = "0; whoever ended an iteration goes on with 1 or later";
             return Err(Malformed::new(format!("window.progress_iterations[{i}]"), problem));
         }
-        Ok(Progress { slot, iteration: iteration_at_most(iteration, "window.progress_iterations", i)? })
+        let iteration = iteration_at_most(iteration, "window.progress_iterations", i)?;
+        Ok(Progress { slot, iteration, gave_up })
     };
     slots.into_iter().zip(iterations).enumerate().map(ended).collect()
 }

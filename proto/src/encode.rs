@@ -134,7 +134,7 @@ fn report(window: WindowReport) -> wire::Window {
         }),
         r#final: window.last,
         progress_slot_deltas: deltas(window.progress.iter().map(|p| p.slot)),
-        progress_iterations: window.progress.iter().map(|p| p.iteration).collect(),
+        progress_iterations: window.progress.iter().map(|p| 2 * p.iteration + u64::from(p.gave_up)).collect(),
     }
 }
 

@@ -4,7 +4,8 @@ use crate::version::Versions;
 use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorKind, PhaseSums, SeriesId};
 use plan::chore::ChoreKind;
-use plan::slot::{Seat, Slot};
+pub use plan::slot::Progress;
+use plan::slot::Seat;
 use std::time::Duration;
 
 /// A run's identity, `[A-Za-z0-9._-]`, at most [`MAX_RUN_ID_CHARS`](crate::limits::MAX_RUN_ID_CHARS) long.
@@ -218,15 +219,6 @@ pub struct WindowReport {
     pub last: bool,
     /// Users that ended iterations in it; strictly rising by slot.
     pub progress: Vec<Progress>,
-}
-
-/// How far a user has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Progress {
-    /// The user.
-    pub slot: Slot,
-    /// The iteration with which it goes on, at least 1.
-    pub iteration: u64,
 }
 
 /// How a chore ended.

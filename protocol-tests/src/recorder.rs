@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// The header in which the plans of tests say which user makes a request.
 pub const SLOT: &str = "x-slot";
 
+/// Longest wait for something to arrive. Never reached when all is well; a test that hangs must not hang CI.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -83,6 +86,15 @@ impl Recorder {
     /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Waits until what it saw meets `condition`.
+    pub fn until(&self, condition: impl Fn(&Seens) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !change(&self.seen, |seen| condition(seen)) {
+            assert!(Instant::now() < until, "what is waited for does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// What it saw so far.

@@ -5,7 +5,7 @@
 
 use super::ledger::Ended;
 use metrics::{Histogram, SeriesStats, Window};
-use plan::slot::Slot;
+use plan::slot::{Progress, Slot};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What one engine thread reports at a second's boundary.
@@ -53,8 +53,8 @@ pub(super) struct Second {
     /// Of the busiest thread.
     pub(super) busy: f64,
     pub(super) reconnects: u64,
-    /// Users that ended iterations, and the iteration with which each goes on.
-    pub(super) progress: BTreeMap<Slot, u64>,
+    /// How far users came that ended iterations.
+    pub(super) progress: BTreeMap<Slot, Progress>,
     pub(super) connections: u64,
 }
 
@@ -112,7 +112,7 @@ impl Collector {
             self.second(window.index).window.merge(window);
         }
         for Ended { second, users } in &report.ended {
-            self.second(*second).progress.extend(users.iter().copied());
+            self.second(*second).progress.extend(users.iter().map(|user| (user.slot, *user)));
         }
         let newest = self.second(report.closed - 1);
         newest.lag.merge(&report.lag);
@@ -258,14 +258,17 @@ mod tests {
         let mut collector = Collector::new(2);
         let ended = |second, users: &[(u32, u64)]| Ended {
             second,
-            users: users.iter().map(|&(slot, iteration)| (Slot(slot), iteration)).collect(),
+            users: users
+                .iter()
+                .map(|&(slot, iteration)| Progress { slot: Slot(slot), iteration, gave_up: false })
+                .collect(),
         };
         let mut report_with = |thread, closed, ended: Vec<Ended>| {
             collector.accept(&ThreadReport { ended, ..report(thread, closed, &[], Running) });
             let next = std::iter::from_fn(|| collector.next());
             let seconds = next.map(|collected| match collected {
                 Collected::Second(second) | Collected::Last(second) => {
-                    second.progress.into_iter().map(|(slot, n)| (slot.0, n)).collect()
+                    second.progress.into_values().map(|user| (user.slot.0, user.iteration)).collect()
                 }
             });
             seconds.collect::<Vec<Vec<_>>>()

@@ -197,5 +197,5 @@ fn agent_window(second: Second, cpu: &mut CpuMeter) -> AgentWindow {
     let Second { window, users, in_flight, lag, busy, reconnects, connections, progress } = second;
     let (cpu, memory_bytes) = (cpu.share().max(busy), memory_bytes());
     let health = Health { cpu, lag, reconnects, memory_bytes, connections };
-    AgentWindow { window, users, in_flight, health, progress: progress.into_iter().collect() }
+    AgentWindow { window, users, in_flight, health, progress: progress.into_values().collect() }
 }

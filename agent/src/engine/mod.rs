@@ -76,7 +76,7 @@ use metrics::Window;
 use plan::Plan;
 use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
-use plan::slot::{Seat, Slot};
+use plan::slot::{Progress, Seat};
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -131,8 +131,8 @@ pub struct AgentWindow {
     pub in_flight: u64,
     /// How the generator itself fared.
     pub health: Health,
-    /// Users that ended iterations in this second, each with the iteration with which it goes on; rising by slot.
-    pub progress: Vec<(Slot, u64)>,
+    /// Users that ended iterations in this second, or gave up those left to them; rising by slot.
+    pub progress: Vec<Progress>,
 }
 
 /// Handle of a running engine. Dropping it drops all users and connections and joins the threads; a run that

@@ -34,8 +34,8 @@ impl StopTime {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     members: RefCell<BTreeMap<Slot, Member>>,
-    /// The iterations with which users that left would go on.
-    left: RefCell<BTreeMap<Slot, u64>>,
+    /// The iterations with which users that left would go on, and whether they gave up.
+    left: RefCell<BTreeMap<Slot, (u64, bool)>>,
     /// Told when the last user is gone.
     pub(super) emptied: Notify,
 }
@@ -63,8 +63,9 @@ impl Roster {
         }
         let stop = Rc::new(StopTime { at: Cell::new(stop), moved: Notify::new() });
         members.insert(slot, Member { stop: stop.clone(), task: None });
-        let left = self.left.borrow().get(&slot).copied().unwrap_or(0);
-        Some(Place { roster: self.clone(), slot, stop, iteration: Cell::new(iteration.max(left)) })
+        let (left, gave_up) = self.left.borrow().get(&slot).copied().unwrap_or_default();
+        let iteration = Cell::new(iteration.max(left));
+        Some(Place { roster: self.clone(), slot, stop, iteration, gave_up: Cell::new(gave_up) })
     }
 
     /// Remembers the task of a user that has just been admitted, for [`abort`](Roster::abort).
@@ -102,6 +103,8 @@ pub(super) struct Place {
     pub(super) stop: Rc<StopTime>,
     /// The iteration that its user begins next.
     pub(super) iteration: Cell<u64>,
+    /// Whether it does none of those that are left to it.
+    pub(super) gave_up: Cell<bool>,
 }
 
 impl Place {
@@ -113,7 +116,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.roster.left.borrow_mut().insert(self.slot, self.iteration.get());
+        self.roster.left.borrow_mut().insert(self.slot, (self.iteration.get(), self.gave_up.get()));
         let mut members = self.roster.members.borrow_mut();
         members.remove(&self.slot);
         if members.is_empty() {

@@ -14,6 +14,7 @@ use super::steps::Halt;
 use super::websocket::Conversation;
 use plan::model::UserClass;
 use plan::scope::Scope;
+use plan::slot::Progress;
 use plan::template::EvalError;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -79,8 +80,12 @@ impl User {
         let shared = self.shared.clone();
         let plan = &shared.job.plan;
         let class = &plan.classes[plan.slots.of(self.place.slot).0 as usize];
+        let share = plan.iterations.map_or(u64::MAX, |finite| finite.share(self.place.slot));
+        if self.place.iteration.get() >= share || self.place.gave_up.get() {
+            return;
+        }
         if self.is_out_of_rows() {
-            return self.rest(Duration::MAX).await;
+            return self.give_up(shared.now()).await;
         }
         if !self.enter(class).await {
             return;
@@ -94,7 +99,7 @@ impl User {
             }
             self.scope.begin_iteration(self.place.iteration.get());
             if self.is_out_of_rows() {
-                return self.rest(Duration::MAX).await;
+                return self.give_up(began).await;
             }
             self.submitted = None;
             self.late = lateness(intended.take(), began);
@@ -109,9 +114,12 @@ impl User {
                 }
                 Err(Halt::User) => {
                     self.end_iteration(ended);
-                    return self.rest(Duration::MAX).await;
+                    return self.give_up(ended).await;
                 }
                 Ok(()) | Err(Halt::Failed(_) | Halt::Iteration | Halt::Closed) => self.end_iteration(ended),
+            }
+            if self.place.iteration.get() >= share {
+                return;
             }
             let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
             intended = class.wait.period().map(|period| (began.saturating_add(period), ended));
@@ -122,8 +130,26 @@ impl User {
     /// Puts down that the iteration at hand is done.
     fn end_iteration(&mut self, ended: Duration) {
         self.place.pass_iteration();
-        let second = u32::try_from(ended.as_secs()).expect("a run is shorter than a century");
-        self.shared.ledger.ended(self.place.slot, second, self.place.iteration.get(), &mut self.line);
+        self.tell(ended);
+    }
+
+    fn tell(&mut self, at: Duration) {
+        let second = u32::try_from(at.as_secs()).expect("a run is shorter than a century");
+        let (slot, iteration) = (self.place.slot, self.place.iteration.get());
+        let progress = Progress { slot, iteration, gave_up: self.place.gave_up.get() };
+        self.shared.ledger.ended(progress, second, &mut self.line);
+    }
+
+    /// Does nothing more. In a run of so many iterations nobody waits for those that are left to it; in any other
+    /// it stays, as one of the users that are wanted.
+    async fn give_up(&mut self, now: Duration) {
+        let finite = self.shared.job.plan.iterations.is_some();
+        self.place.gave_up.set(finite);
+        if finite {
+            self.tell(now);
+        } else {
+            self.rest(Duration::MAX).await;
+        }
     }
 
     /// Whether no row of its data is left for this user, so that it does nothing more; counted as a failure if
@@ -153,7 +179,7 @@ impl User {
                     return true;
                 }
                 Err(Halt::User) => {
-                    self.rest(Duration::MAX).await;
+                    self.give_up(self.shared.now()).await;
                     return false;
                 }
                 Err(Halt::Failed(_) | Halt::Iteration | Halt::Closed | Halt::Stopped) => {}

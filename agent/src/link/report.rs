@@ -3,7 +3,7 @@
 use crate::engine::{AgentWindow, ChoreOutcome};
 use bytes::Bytes;
 use metrics::Histogram;
-use proto::message::{ChoreReport, Cumulative, HealthReport, Progress, RunId, SeriesReport, WindowReport};
+use proto::message::{ChoreReport, Cumulative, HealthReport, RunId, SeriesReport, WindowReport};
 
 /// `window` for the wire. Run, number and totals are the session's to fill in.
 pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
@@ -43,7 +43,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             connections: window.health.connections,
         },
         last,
-        progress: window.progress.iter().map(|&(slot, iteration)| Progress { slot, iteration }).collect(),
+        progress: window.progress.clone(),
     })
 }
 

@@ -29,10 +29,10 @@ async fn a_second_life_goes_on_where_the_first_ended() {
     let mut told: BTreeMap<u32, u64> = BTreeMap::new();
     let mut ended = 0;
     for window in &outcome.windows {
-        assert!(window.progress.is_sorted_by_key(|(slot, _)| *slot), "{:?}", window.progress);
-        for &(slot, iteration) in &window.progress {
-            let before = told.insert(slot.0, iteration);
-            assert!(before < Some(iteration), "numbers rise");
+        assert!(window.progress.is_sorted_by_key(|user| user.slot), "{:?}", window.progress);
+        for user in &window.progress {
+            let before = told.insert(user.slot.0, user.iteration);
+            assert!(before < Some(user.iteration), "numbers rise");
         }
         ended += window.window.series.values().map(metrics::SeriesStats::requests).sum::<u64>();
         assert!(told.values().sum::<u64>() <= ended, "what is known as done is in the statistics");

@@ -17,6 +17,7 @@ pub use variables::{SavedVariable, saved_variables};
 
 use crate::fleet::deal;
 use plan::chore::{Chore, ChoreKind};
+use plan::finite::Finite;
 use plan::model::{Series, SeriesKind, ThresholdScope};
 use plan::slot::{Share, Slot};
 use plan::{Plan, Settings};
@@ -40,6 +41,8 @@ pub struct Explanation {
     pub arrivals: Option<(String, f64)>,
     /// When the run ends, from the first start.
     pub end: Duration,
+    /// How many iterations end it before.
+    pub iterations: Option<u64>,
     /// What of it, from the first start, thresholds and totals leave out.
     pub warmup: Duration,
     /// How long running iterations may take to finish after that.
@@ -142,6 +145,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         full_at: plan.schedule.full_at(),
         arrivals: plan.arrivals.as_ref().map(|arrivals| (arrivals.to_string(), rates.busy)),
         end: plan.schedule.end(),
+        iterations: plan.iterations.map(Finite::total),
         warmup: plan.warmup,
         stop_timeout: plan.stop_timeout,
         agents,

@@ -40,7 +40,11 @@ fn load(explanation: &Explanation, style: Style) -> String {
         let warmup = format_duration(explanation.warmup);
         row("warm-up", format!("the first {warmup}, which thresholds and totals leave out"));
     }
-    row("end", format!("{} after the first start", format_duration(explanation.end)));
+    let end = format!("{} after the first start", format_duration(explanation.end));
+    match explanation.iterations {
+        None => row("end", end),
+        Some(n) => row("end", format!("when {} iterations are done, or {end}", quantity::count(n))),
+    }
     row("then", format!("{} for running iterations to finish", format_duration(explanation.stop_timeout)));
     let title = escape::fit(&format!("{}: {}", explanation.title, explanation.target), WIDTH);
     format!("{title}\n\n{}", grid.render(style))

@@ -112,8 +112,12 @@ impl Fleet {
         match self.config.on_agent_loss {
             OnAgentLoss::Rebalance => agent.orphans = Orphans::FreeAt(free_at),
             OnAgentLoss::Hold => {
-                let stranded = self.unfinished(index, now.saturating_sub(t0)).len() as u32;
                 let at = now.saturating_sub(t0);
+                let left = self.unfinished(index, at);
+                for &slot in &left {
+                    self.iterations.strand(slot);
+                }
+                let stranded = left.len() as u32;
                 self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved: 0, stranded });
             }
             OnAgentLoss::Abort => {
@@ -157,6 +161,9 @@ impl Fleet {
         let hands = spread(&orphans, &self.config.classes, &held, &capacities);
         let moved: BTreeSet<Slot> = hands.iter().flatten().copied().collect();
         self.pace(at, &moved);
+        for &slot in orphans.iter().filter(|slot| !moved.contains(slot)) {
+            self.iterations.strand(slot);
+        }
         let (moved, stranded) = (moved.len() as u32, (orphans.len() - moved.len()) as u32);
         self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved, stranded });
         self.revision += u64::from(moved > 0);
@@ -193,7 +200,11 @@ impl Fleet {
     /// The users of agent `index` that have something left to do `at` after T0.
     fn unfinished(&self, index: usize, at: Duration) -> Vec<Slot> {
         let slots = self.agents[index].slots.iter().copied();
-        slots.filter(|&slot| self.config.schedule.lives(slot).iter().any(|life| life.stop > at)).collect()
+        let busy = |&slot: &Slot| {
+            self.iterations.left(slot) != Some(0)
+                && self.config.schedule.lives(slot).iter().any(|life| life.stop > at)
+        };
+        slots.filter(busy).collect()
     }
 
     /// Sets when those of `moved` start that should exist `at` after T0: one after the other at the plan's own pace,

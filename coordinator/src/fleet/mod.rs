@@ -22,6 +22,7 @@
 //! | Running   | window                                    | -       | Apply, then WindowAck               |
 //! | Running   | an agent is silent, gone or wrong         | -       | it is lost, the others go on        |
 //! | Running   | the lease of a lost agent is surely over  | -       | its users move, Assign to others    |
+//! | Running   | all iterations of a finite run are done   | -       | Stop to all                         |
 //! | Running   | Stop                                      | -       | Stop to all                         |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
 //!
@@ -44,11 +45,12 @@ use chore::Chores;
 pub use chore::{ChoreConfig, ChoreConfigs, ChoreEnd, ChoreStatus};
 pub use deal::deal;
 use ending::Ending;
-use iterations::Iterations;
+pub(crate) use iterations::Iterations;
 use loss::Parting;
 pub use loss::{HandedOver, OnAgentLoss};
 pub use outcome::{AgentOutcome, Cause, NotStarted, Outcome};
 use plan::chore::ChoreKind;
+use plan::finite::Finite;
 use plan::schedule::Schedule;
 use plan::slot::{Classes, Slot};
 use proto::message::{FromAgent, PlanDigests, RejectCode, RunId, ToAgent, WindowReport};
@@ -104,6 +106,8 @@ pub struct FleetConfig {
     pub classes: Classes,
     /// When they exist.
     pub schedule: Schedule,
+    /// How many iterations end the run.
+    pub iterations: Option<Finite>,
     /// What to do when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
     /// How long running iterations may take to finish.
@@ -245,7 +249,7 @@ impl Fleet {
     pub fn new(config: FleetConfig, now: Duration) -> Fleet {
         Fleet {
             phase: Phase::Mustering { until: now + config.agents_timeout },
-            iterations: Iterations::new(config.users),
+            iterations: Iterations::new(config.users, config.iterations),
             cause: None,
             not_before: BTreeMap::new(),
             config,
@@ -446,6 +450,9 @@ impl Fleet {
     /// Moves on as far as the agents' stages allow.
     fn advance(&mut self, now: Duration) {
         self.hand_over_due(now);
+        if self.iterations.are_over() {
+            self.stop(now, Cause::Done);
+        }
         match self.phase {
             Phase::Mustering { .. } => match self.failed_setup() {
                 Some(why) => self.conclude(now, Err(why)),

@@ -24,6 +24,8 @@ pub struct Outcome {
 pub enum Cause {
     /// The operator wished it.
     Operator,
+    /// All its iterations were done, or will never be.
+    Done,
     /// This agent was lost, and the run was not to go on without it.
     AgentLost(String),
 }

@@ -42,6 +42,7 @@ impl Harness {
             users,
             classes: Classes::new(&[1]).unwrap(),
             schedule: Schedule::constant(users, None, 10 * S),
+            iterations: None,
             on_agent_loss: OnAgentLoss::Rebalance,
             stop_timeout: 30 * S,
             expect_agents,
@@ -247,7 +248,7 @@ fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
     let check = |break_it: &dyn Fn(&mut WindowReport), expected: &str| {
         let mut h = Harness::running(2, 2);
         let mut first = window(1, 7, false);
-        first.progress = vec![Progress { slot: Slot(0), iteration: 2 }];
+        first.progress = vec![Progress { slot: Slot(0), iteration: 2, gave_up: false }];
         h.says(1, FromAgent::Window(first));
         let mut wrong = window(2, 7, false);
         break_it(&mut wrong);
@@ -268,7 +269,7 @@ fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
     check(&|w| w.series[0].series = SeriesId(2), "counts series 2, the plan has 2");
     check(&|w| w.cumulative.ok += 1, "add up to");
     check(&|w| w.in_flight = 1, "14 requests started, 14 ended and 1 are open");
-    let progress = |slot, iteration| Progress { slot: Slot(slot), iteration };
+    let progress = |slot, iteration| Progress { slot: Slot(slot), iteration, gave_up: false };
     check(&|w| w.progress = vec![progress(1, 1)], "window 2 says what user 1 did, which is not this agent's");
     check(&|w| w.progress = vec![progress(9, 1)], "what user 9 did");
     check(

@@ -2,8 +2,8 @@
 
 use super::model::{
     AccountRow, AccountingPart, ArrivalsPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow,
-    LatencyPart, LossRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, StartErrorPart, ThresholdRow,
-    TimelineRow, Totals, UsersPart,
+    IterationsPart, LatencyPart, LossRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
+    StartErrorPart, ThresholdRow, TimelineRow, Totals, UsersPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
@@ -45,6 +45,11 @@ impl Report {
                 missing_user_seconds: record.users.missing.as_secs_f64(),
                 start_skew_ms: record.facts.start_skew.map(milliseconds),
                 losses: losses(record),
+                iterations: record.iterations.map(|(finite, done, given_up)| IterationsPart {
+                    target: finite.total(),
+                    done,
+                    given_up,
+                }),
             },
             arrivals: record.arrivals.as_ref().map(ArrivalsPart::new),
             timeline: record.timeline.iter().map(|point| timeline(point, record.timeline_step)).collect(),

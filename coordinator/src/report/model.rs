@@ -296,6 +296,19 @@ pub struct UsersPart {
     pub start_skew_ms: Option<f64>,
     /// Agents that were lost or left before the end.
     pub losses: Vec<LossRow>,
+    /// In a run of so many iterations, what became of them.
+    pub iterations: Option<IterationsPart>,
+}
+
+/// Iterations of a run that ends when so many are done.
+#[derive(Clone, Debug, Serialize)]
+pub struct IterationsPart {
+    /// To do.
+    pub target: u64,
+    /// Done, whatever their outcome.
+    pub done: u64,
+    /// Given up by users that stopped by themselves.
+    pub given_up: u64,
 }
 
 /// What became of the users of an agent that was lost or left.

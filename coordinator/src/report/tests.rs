@@ -74,7 +74,10 @@ fn the_keys_of_report_json_are_a_contract() {
             "generator.agents[].",
             "name build cores cpu cpu_max lag_ms_p99 reconnects memory_bytes connections memory_per_connection status",
         ),
-        ("users.", "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms losses"),
+        (
+            "users.",
+            "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms losses iterations",
+        ),
         ("timeline[].", "t_s users target_users rps failures dropped p50_ms p95_ms p99_ms"),
     ];
     let expected: BTreeSet<String> = contract

@@ -26,6 +26,8 @@ pub struct RunFacts {
     pub agents: Vec<AgentFacts>,
     /// When, since T0, someone interrupted the run.
     pub interrupted: Option<Duration>,
+    /// When, since T0, all its iterations were done, in a run of so many.
+    pub done: Option<Duration>,
     /// Whether it was given up because an agent was lost.
     pub gave_up: Option<GaveUp>,
     /// Why the run never began, for a person.
@@ -50,7 +52,7 @@ impl RunFacts {
 
     /// When, since T0, the run was stopped before its schedule ended.
     pub(super) fn stopped(&self) -> Option<Duration> {
-        self.interrupted.or(self.gave_up.as_ref().map(|gave_up| gave_up.at))
+        self.interrupted.or(self.done).or(self.gave_up.as_ref().map(|gave_up| gave_up.at))
     }
 }
 

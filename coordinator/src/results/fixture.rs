@@ -45,6 +45,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         stop_timeout: Duration::ZERO,
         warmup: Duration::ZERO,
         arrivals: None,
+        iterations: None,
         groups: ["auth", "generation"].map(|name| Group { name: name.to_owned() }).into(),
         thresholds: thresholds
             .iter()
@@ -192,6 +193,7 @@ pub(crate) fn facts(agents: &[&Scripted]) -> RunFacts {
         start_skew: Some(Duration::from_micros(1_500)),
         agents: agents.iter().map(|agent| agent.facts.clone()).collect(),
         interrupted: None,
+        done: None,
         gave_up: None,
         not_started: None,
         setup: None,

@@ -15,6 +15,8 @@ pub struct Live {
     pub rps: u64,
     /// Whether the newest reported second belongs to the warm-up.
     pub warmup: bool,
+    /// Iterations that are done, and those to do, in a run of so many.
+    pub iterations: Option<(u64, u64)>,
     /// Requests since the end of the warm-up; while it lasts, since T0.
     pub requests: u64,
     /// Those that failed.

@@ -41,6 +41,7 @@ pub use user_time::UserTime;
 pub use verdict::Verdict;
 
 pub use crate::fleet::AgentId;
+use crate::fleet::Iterations;
 
 use agent_totals::AgentTotals;
 use arrivals::ArrivalBooks;
@@ -114,6 +115,7 @@ pub struct Results {
     warmup: WarmUp,
     /// In an open load.
     arrivals: Option<ArrivalBooks>,
+    iterations: Iterations,
 }
 
 impl Results {
@@ -126,6 +128,7 @@ impl Results {
             timeline: Timeline::new(&plan),
             warmup: WarmUp::new(plan.warmup),
             arrivals: ArrivalBooks::new(&plan),
+            iterations: Iterations::new(plan.schedule.max_users(), plan.iterations),
             plan,
         }
     }
@@ -149,6 +152,7 @@ impl Results {
         let pace = self.arrivals.as_ref().map_or(window.users, |arrivals| arrivals.pace(window.index).0);
         self.agents.entry(agent).or_default().add(window, &lag, part, pace);
         self.timeline.add(agent, window, &second);
+        self.iterations.apply(&window.progress);
         match part {
             Part::WarmUp => self.warmup.leave_out(&second),
             Part::Measured => self.add_up(window),
@@ -201,7 +205,8 @@ impl Results {
         let warmup = self.warmup.part(self.timeline.newest().unwrap_or(0)) == Part::WarmUp;
         let (requests, failures) = if warmup { self.warmup.left_out() } else { (requests, failures) };
         let dropped = self.arrivals.as_ref().map_or(0, ArrivalBooks::dropped);
-        Live { warmup, dropped, ..self.timeline.live(requests, failures, users) }
+        let iterations = self.iterations.counts().map(|(finite, done, _)| (done, finite.total()));
+        Live { warmup, iterations, dropped, ..self.timeline.live(requests, failures, users) }
     }
 
     /// Everything a report says. Windows that come after this are lost; so are those that were never sent,

@@ -12,6 +12,7 @@ use super::user_time::UserTime;
 use super::verdict::{Evidence, Verdict};
 use metrics::{ErrorTable, Histogram, SeriesStats};
 use plan::Plan;
+use plan::finite::Finite;
 use plan::model::{Series, ThresholdScope};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub struct Record {
     pub verdict: Verdict,
     /// Why, in plain words, the decisive reasons first.
     pub reasons: Vec<String>,
+    /// In a run of so many iterations: what was to do, what is done, and what users gave up.
+    pub iterations: Option<(Finite, u64, u64)>,
 }
 
 impl Record {
@@ -58,7 +61,7 @@ impl Record {
         if let Some(at) = facts.stopped() {
             results.interrupted(at);
         }
-        let Results { plan, series, errors, agents, timeline, warmup, arrivals } = results;
+        let Results { plan, series, errors, agents, timeline, warmup, arrivals, iterations } = results;
         let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
         let accounting = Accounting::new(facts, &agents, last_start, plan.warmup, arrivals.as_ref());
@@ -90,6 +93,7 @@ impl Record {
             arrivals: arrivals.as_ref(),
             measured: series.iter().map(SeriesStats::requests).sum(),
             errors: &errors,
+            iterations: iterations.counts(),
         };
         let (verdict, reasons) = evidence.weigh();
         Record {
@@ -108,6 +112,7 @@ impl Record {
             generator,
             verdict,
             reasons,
+            iterations: iterations.counts(),
             plan,
         }
     }

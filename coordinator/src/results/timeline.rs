@@ -125,6 +125,7 @@ impl Timeline {
             dropped: 0,
             second: self.last.map(|point| point.second),
             users,
+            iterations: None,
             target_users: self.newest.map_or(0, |second| self.shortfall.target(second)),
             rps: self.last.map_or(0, |point| point.requests),
             requests,

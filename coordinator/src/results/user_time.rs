@@ -37,8 +37,8 @@ pub(super) struct Shortfall {
     user_seconds: u64,
     /// Those of them after the warm-up.
     measured_user_seconds: u64,
-    /// In an open load nobody is missed, and what was asked for is what was needed: the user-seconds that users were
-    /// busy.
+    /// In an open load nobody is missed, and neither is anybody whose share of a run's iterations is done. What was
+    /// asked for is what was needed: the user-seconds that users were busy.
     busy: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ impl Shortfall {
             end: plan.schedule.end(),
             schedule: plan.schedule.clone(),
             warmup: plan.warmup,
-            busy: plan.arrivals.as_ref().map(|_| 0),
+            busy: (plan.arrivals.is_some() || plan.iterations.is_some()).then_some(0),
             next: 0,
             user_seconds: 0,
             measured_user_seconds: 0,

@@ -14,6 +14,7 @@ use super::user_time::UserTime;
 use metrics::threshold::Status;
 use metrics::{ErrorKind, ErrorTable};
 use plan::Plan;
+use plan::finite::Finite;
 
 /// What the run says about the system under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub(super) struct Evidence<'a> {
     /// Requests, transactions and completions that were not left out.
     pub(super) measured: u64,
     pub(super) errors: &'a ErrorTable,
+    pub(super) iterations: Option<(Finite, u64, u64)>,
 }
 
 /// How much of the asked load is lost: enough to spoil the run, or to be worth a word.
@@ -85,7 +87,9 @@ impl Evidence<'_> {
             (Verdict::Pass, vec![self.why_passed()])
         };
         let few = self.arrivals_lost(Loss::Slight);
-        (verdict, [decisive, few, self.losses(), self.unfitness(GeneratorStatus::Degraded)].concat())
+        let given_up = Vec::from_iter(self.given_up());
+        let unfit = self.unfitness(GeneratorStatus::Degraded);
+        (verdict, [decisive, few, given_up, self.losses(), unfit].concat())
     }
 
     /// The thresholds that came out as `status`, whatever is missing.
@@ -115,6 +119,7 @@ impl Evidence<'_> {
             let after = if self.accounting.merged == 0 { "" } else { " after the warm-up" };
             doubts.push(format!("no request was measured{after}"));
         }
+        doubts.extend(self.too_few_iterations());
         doubts.extend(self.too_few_users());
         doubts.extend(self.arrivals_lost(Loss::Grave));
         doubts.extend(self.never_sent());
@@ -139,6 +144,20 @@ impl Evidence<'_> {
         example.map(|why| {
             format!("{} requests were never sent, the plan could not make them: {why}", quantity::count(n))
         })
+    }
+
+    fn too_few_iterations(self) -> Option<String> {
+        let (finite, done, given_up) = self.iterations?;
+        (done.saturating_add(given_up) < finite.total()).then(|| {
+            let (done, total) = (quantity::count(done), quantity::count(finite.total()));
+            format!("{done} of {total} iterations were done in time")
+        })
+    }
+
+    fn given_up(self) -> Option<String> {
+        let (finite, _, given_up) = self.iterations?;
+        let (n, total) = (quantity::count(given_up), quantity::count(finite.total()));
+        (given_up > 0).then(|| format!("users that stopped by themselves gave up {n} of {total} iterations"))
     }
 
     fn too_few_users(self) -> Option<String> {

@@ -12,12 +12,15 @@ pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String 
         n => format!(" ({})", quantity::percent_to(live.failures as f64 * 100.0 / n as f64, 1)),
     };
     format!(
-        "{} / {}{}  users {}/{}  rps {}  failures {}{share}{}  p95 {}  ETA {}",
+        "{} / {}{}  users {}/{}{}  rps {}  failures {}{share}{}  p95 {}  ETA {}",
         clock(elapsed),
         clock(total),
         if live.warmup { "  warm-up" } else { "" },
         quantity::count(live.users.into()),
         quantity::count(live.target_users.into()),
+        live.iterations.map_or(String::new(), |(done, all)| {
+            format!("  iterations {}/{}", quantity::count(done), quantity::count(all))
+        }),
         quantity::count(live.rps),
         quantity::count(live.failures),
         if live.dropped > 0 { format!("  dropped {}", quantity::count(live.dropped)) } else { String::new() },
@@ -53,6 +56,7 @@ mod tests {
             target_users: 100,
             warmup: false,
             dropped: 0,
+            iterations: None,
             rps: 182,
             requests: 2_184,
             failures: 3,

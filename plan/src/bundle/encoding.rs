@@ -24,6 +24,7 @@ struct Encoded {
     spawn_rate: Option<(u64, u64)>,
     /// Seconds and nanoseconds.
     duration: Option<(u64, u32)>,
+    iterations: Option<u32>,
     /// Seconds and nanoseconds.
     warmup: Option<(u64, u32)>,
     params: BTreeMap<String, String>,
@@ -45,6 +46,7 @@ pub(super) fn to_bytes(bundle: &Bundle) -> Vec<u8> {
         users: settings.users,
         spawn_rate: settings.spawn_rate.map(|r| (r.count, r.per_ns)),
         duration: settings.duration.map(|d| (d.as_secs(), d.subsec_nanos())),
+        iterations: settings.iterations,
         warmup: settings.warmup.map(|d| (d.as_secs(), d.subsec_nanos())),
         params: settings.params.clone(),
         seed: settings.seed,
@@ -95,6 +97,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
             users: encoded.users,
             spawn_rate: encoded.spawn_rate.map(rate).transpose()?,
             duration: encoded.duration.map(duration).transpose()?,
+            iterations: encoded.iterations,
             warmup: encoded.warmup.map(duration).transpose()?,
             params: encoded.params,
             seed: encoded.seed,

@@ -46,6 +46,9 @@ pub(super) fn describe(plan: &Plan) -> String {
     }
     facts.add("stop_timeout", plan.stop_timeout.as_nanos());
     facts.add("warmup", plan.warmup.as_nanos());
+    if let Some(finite) = plan.iterations {
+        facts.add("iterations", finite.total());
+    }
     schedule(&mut facts, &plan.schedule);
     if let Some(given) = &plan.arrivals {
         arrivals(&mut facts, given, plan.seed);

@@ -40,6 +40,8 @@ pub struct Settings {
     pub spawn_rate: Option<Rate>,
     /// `--duration`
     pub duration: Option<Duration>,
+    /// `--iterations`
+    pub iterations: Option<u32>,
     /// `--warmup`
     pub warmup: Option<Duration>,
     /// `--set NAME=VALUE`: values for the plan's `params`, as they were typed.

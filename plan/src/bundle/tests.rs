@@ -25,7 +25,7 @@ fn the_encoding_stays_as_it_is() {
     let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
     assert_eq!(
         String::from_utf8(bundle.to_bytes()).unwrap(),
-        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"warmup":null,"params":{},"seed":0,"env":{},"secrets":{},"files":[]}
+        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"iterations":null,"warmup":null,"params":{},"seed":0,"env":{},"secrets":{},"files":[]}
 "#
     );
     let mut with_files = Bundle::from_bytes(&bundle.to_bytes()).unwrap();
@@ -132,6 +132,7 @@ fn comments_mean_nothing_and_everything_else_does() {
     assert_ne!(poisson, open("visitors", &SAMPLE.replace("pattern: poisson", "pattern: even")));
     assert_ne!(same, meaning(|b| b.settings.users = Some(999)));
     assert_ne!(same, meaning(|b| b.settings.warmup = Some(Duration::from_secs(1))));
+    assert_ne!(same, meaning(|b| b.settings.iterations = Some(1_000)));
     let set = |b: &mut Bundle| b.settings.params = [("greeting".into(), "hi".into())].into();
     assert_ne!(same, meaning(set));
 }
@@ -165,6 +166,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 spawn_rate,
                 duration,
                 warmup,
+                iterations: users,
                 params,
                 seed,
                 env,

@@ -1,19 +1,22 @@
 //! `load`, `profiles` and the settings that override them: when users exist.
 
+mod finite;
+mod settings;
+
 use super::Reader;
 use super::arrivals::Open;
 use super::fields::Fields;
 use super::groups::Groups;
 use super::value::Expected;
-use super::warmup::warmup_problem;
 use crate::arrivals::Arrivals;
-use crate::bundle::Settings;
-use crate::diagnostic::{Problem, Span, shown};
-use crate::language::{self, MAX_USERS};
+use crate::diagnostic::{Problem, Span};
+use crate::finite::Finite;
+use crate::language::{self, MAX_ITERATIONS, MAX_USERS};
 use crate::schedule::{Schedule, Stage};
 use crate::yaml::{Entry, Node};
 use metrics::Threshold;
 use metrics::unit::{Rate, format_duration};
+use settings::settings_problem;
 use std::time::Duration;
 
 /// Most stages of a load.
@@ -73,6 +76,8 @@ pub(super) struct Load {
     stop_timeout: Given<Duration>,
     warmup: Given<Duration>,
     warmup_place: Span,
+    iterations: Given<u32>,
+    iterations_place: Span,
 }
 
 /// What a load comes to.
@@ -82,6 +87,7 @@ pub(super) struct Course {
     pub(super) arrivals: Option<Arrivals>,
     pub(super) stop_timeout: Duration,
     pub(super) warmup: Duration,
+    pub(super) iterations: Option<Finite>,
 }
 
 /// One of `profiles:`.
@@ -109,6 +115,7 @@ impl Reader<'_> {
         let open = self.open(fields);
         // Reported there, once.
         let length = if open.is_staged() && length != Given::Absent { Given::Broken } else { length };
+        let iterations = fields.get("iterations");
         Load {
             place: fields.place,
             users: Given::read(users, |n| self.integer(n, 1, MAX_USERS)),
@@ -119,6 +126,8 @@ impl Reader<'_> {
             stop_timeout: Given::read(fields.get("stop_timeout"), |n| self.stop_timeout(n)),
             warmup: Given::read(warmup, |n| self.warmup(n)),
             warmup_place: warmup.map_or(fields.place, |e| e.key_span),
+            iterations: Given::read(iterations, |n| self.integer(n, 1, MAX_ITERATIONS)),
+            iterations_place: iterations.map_or(fields.place, |e| e.key_span),
         }
     }
 
@@ -263,6 +272,8 @@ impl Reader<'_> {
             stop_timeout: Given::Absent,
             warmup: Given::Absent,
             warmup_place: fields.place,
+            iterations: Given::Absent,
+            iterations_place: fields.place,
         };
         let base = base.unwrap_or(absent);
         if base_broken {
@@ -330,10 +341,19 @@ impl Reader<'_> {
             return Some(Load { stop_timeout, warmup, warmup_place, ..overlay });
         }
         let open = overlay.open.over(base.open, closed);
+        let held = |length: &Given<Length>| matches!(length, Given::Value(Length::Hold(_)));
+        // `hold` and `iterations` exclude each other, and so do `arrivals` and `iterations`: the overlay decides.
+        let (iterations, iterations_place) = match overlay.iterations {
+            Given::Absent if opens || held(&overlay.length) => (Given::Absent, base.iterations_place),
+            Given::Absent => (base.iterations, base.iterations_place),
+            own => (own, overlay.iterations_place),
+        };
         let (users, spawn_rate, length) = if opens {
             // Only a duration means the same to both.
             let timed = matches!(base.length, Given::Value(Length::Duration(_))) && !open.is_staged();
             (Given::Absent, Given::Absent, if timed { base.length } else { Given::Absent })
+        } else if iterations != Given::Absent && held(&base.length) {
+            (base.users, base.spawn_rate, Given::Absent)
         } else {
             (base.users, base.spawn_rate, base.length)
         };
@@ -347,10 +367,12 @@ impl Reader<'_> {
             stop_timeout,
             warmup,
             warmup_place,
+            iterations,
+            iterations_place,
         })
     }
 
-    /// Applies `--users`, `--spawn-rate`, `--duration` and `--warmup`.
+    /// Applies `--users`, `--spawn-rate`, `--duration`, `--iterations` and `--warmup`.
     fn with_settings(&mut self, mut load: Load) -> Option<Load> {
         let settings = self.settings;
         if let Some(problem) = settings_problem(settings) {
@@ -378,6 +400,12 @@ impl Reader<'_> {
         if let Some(duration) = settings.duration {
             load.length = Given::Value(Length::Duration(duration));
         }
+        if let Some(iterations) = settings.iterations {
+            load.iterations = Given::Value(iterations);
+            if matches!(load.length, Given::Value(Length::Hold(_))) {
+                load.length = Given::Absent;
+            }
+        }
         if let Some(warmup) = settings.warmup {
             load.warmup = Given::Value(warmup);
         }
@@ -385,7 +413,8 @@ impl Reader<'_> {
     }
 
     fn course(&mut self, load: &Load, or_profile: &str) -> Option<Course> {
-        let (schedule, arrivals) = self.schedule_and_arrivals(load, or_profile)?;
+        let (load, finite) = self.finite(load)?;
+        let (schedule, arrivals) = self.schedule_and_arrivals(&load, or_profile)?;
         let stop_timeout = match load.stop_timeout {
             Given::Value(timeout) => timeout,
             Given::Absent => STOP_TIMEOUT,
@@ -404,7 +433,8 @@ impl Reader<'_> {
             self.report(Problem::new(load.warmup_place, problem, remedy));
             return None;
         }
-        Some(Course { schedule, arrivals, stop_timeout, warmup })
+        let iterations = finite.map(|n| Finite::new(u64::from(n), schedule.max_users()));
+        Some(Course { schedule, arrivals, stop_timeout, warmup, iterations })
     }
 
     fn schedule_and_arrivals(
@@ -464,20 +494,4 @@ impl Reader<'_> {
             Length::Stages(stages) => Schedule::stages(stages),
         })
     }
-}
-
-/// What is wrong with the command line's numbers, and the remedy.
-fn settings_problem(settings: &Settings) -> Option<(String, String)> {
-    if let Some(users) = settings.users.filter(|u| !(1..=MAX_USERS).contains(u)) {
-        return Some((format!("--users is {users}"), format!("give 1 to {MAX_USERS}")));
-    }
-    if let Some(rate) = settings.spawn_rate.filter(|r| r.count == 0 || r.per_ns == 0) {
-        return Some((format!("--spawn-rate is {rate:?}"), "give a rate such as 10/s".into()));
-    }
-    if let Some((problem, remedy)) = settings.warmup.and_then(warmup_problem) {
-        return Some((format!("--warmup: {problem}"), remedy));
-    }
-    let length = settings.duration.filter(|d| d.is_zero() || *d > Schedule::MAX_LENGTH)?;
-    let shown = shown(&format!("{length:?}"));
-    Some((format!("--duration is {shown}"), "give more than zero and at most 400 days".into()))
 }

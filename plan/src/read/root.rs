@@ -63,7 +63,7 @@ impl<'s> Reader<'s> {
         let mut workload = workload?;
         thresholds.extend(workload.thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
-        let Course { schedule, arrivals, stop_timeout, warmup } = load?;
+        let Course { schedule, arrivals, stop_timeout, warmup, iterations } = load?;
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         let users = schedule.max_users();
         self.share_rows(&mut workload.classes, &workload.data_places, &workload.slots, users)?;
@@ -80,6 +80,7 @@ impl<'s> Reader<'s> {
             arrivals,
             stop_timeout,
             warmup,
+            iterations,
             groups: groups.into_model(),
             thresholds: thresholds
                 .into_iter()

@@ -23,7 +23,8 @@ fn seat(slot: u32, iteration: u64, not_before: Duration) -> Seat {
 
 /// Window 1, in which these users ended iterations.
 fn progress(progress: &[(u32, u64)]) -> FromAgent {
-    let progress = progress.iter().map(|&(slot, iteration)| Progress { slot: Slot(slot), iteration });
+    let progress =
+        progress.iter().map(|&(slot, iteration)| Progress { slot: Slot(slot), iteration, gave_up: false });
     FromAgent::Window(Box::new(WindowReport { progress: progress.collect(), ..*window(1, 1, false) }))
 }
 
@@ -180,6 +181,61 @@ fn a_run_that_is_not_to_go_on_without_an_agent_is_stopped() {
     assert_eq!(h.detach(1), [Output::Gone { agent: AgentId(0) }, Output::Stopping { at }, stop]);
     let end = h.says(2, FromAgent::Window(window(1, 1, true)));
     assert_eq!(outcome(&end).stopped, Some((at, Cause::AgentLost("a1".to_owned()))));
+}
+
+#[test]
+fn a_run_of_so_many_iterations_is_over_when_all_are_done_or_never_will_be() {
+    let finite = |agents: u32, users: u32, total: u32, policy| {
+        let text = format!(
+            "version: 1\nname: t\ntarget: http://127.0.0.1:1\nload: {{ users: {users}, iterations: {total}, duration: 60s }}\n\
+             users: {{ U: {{ tasks: {{ t: {{ get: / }} }} }} }}\n"
+        );
+        let settings = plan::Settings::default();
+        let plan = plan::Bundle { file: "t".to_owned(), source: text, settings }.compile().unwrap();
+        Harness::with(agents, users, |config| {
+            config.schedule = plan.schedule.clone();
+            config.iterations = plan.iterations;
+            config.on_agent_loss = policy;
+        })
+        .run(u64::from(agents), 1000)
+    };
+    let stops = |said: &[Output]| {
+        said.iter().filter(|o| matches!(o, Output::Send { message: ToAgent::Stop { .. }, .. })).count()
+    };
+    // User 0 has 3 of 5 iterations, user 1 has 2.
+    let mut h = finite(2, 2, 5, OnAgentLoss::Rebalance);
+    h.pass(S, &[1, 2]);
+    assert_eq!(stops(&h.says(1, progress(&[(0, 3)]))), 0);
+    assert_eq!(stops(&h.says(2, progress(&[(1, 2)]))), 2);
+    let mut h = finite(2, 2, 5, OnAgentLoss::Rebalance);
+    let too_many = h.says(2, progress(&[(1, 3)]));
+    assert!(rejection(&too_many, 2).1.contains("user 1 did 3 iterations, which was to do 2"));
+
+    // The lost agent's user moves, but only if there is something left to do.
+    let mut h = finite(2, 2, 5, OnAgentLoss::Rebalance);
+    h.says(1, progress(&[(0, 1)]));
+    h.detach(1);
+    let moved = assigned(&h.pass(6 * S, &[2]));
+    assert_eq!(
+        moved[0].2.iter().map(|seat| (seat.slot.0, seat.iteration)).collect::<Vec<_>>(),
+        [(0, 1), (1, 0)]
+    );
+    assert_eq!(stops(&h.says(2, progress(&[(0, 3), (1, 2)]))), 1);
+    let mut h = finite(2, 2, 5, OnAgentLoss::Rebalance);
+    h.says(1, progress(&[(0, 3)]));
+    h.detach(1);
+    assert_eq!(h.pass(6 * S, &[2]), []);
+    assert_eq!(stops(&h.says(2, progress(&[(1, 2)]))), 1);
+
+    // What nobody will do is not waited for.
+    let mut h = finite(2, 2, 5, OnAgentLoss::Hold);
+    h.says(2, progress(&[(1, 2)]));
+    assert_eq!(stops(&h.detach(1)), 1);
+    let mut h = finite(1, 2, 5, OnAgentLoss::Rebalance);
+    let gave_up = |slot, iteration| Progress { slot: Slot(slot), iteration, gave_up: true };
+    let window = WindowReport { progress: vec![gave_up(0, 0), gave_up(1, 1)], ..*window(1, 1, false) };
+    assert_eq!(stops(&h.says(1, FromAgent::Window(Box::new(window)))), 1);
+    assert_eq!(h.fleet.cause, Some(Cause::Done));
 }
 
 /// What an agent may be doing, as nobody but a test can know it.
