@@ -87,6 +87,7 @@ fn check(document: &str) -> usize {
 fn the_plans_in_the_documents_are_valid() {
     assert!(check("README.md") >= 2);
     assert!(check("docs/PLAN.md") >= 7);
+    assert!(check("docs/COMING_FROM.md") >= 6);
 }
 
 #[test]
