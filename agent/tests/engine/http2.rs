@@ -3,6 +3,7 @@
 use crate::certificate::localhost_speaking;
 use crate::rig::{Outcome, Rig, plan};
 use bytes::Bytes;
+use futures_util::future::poll_fn;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use metrics::ErrorKind;
@@ -76,8 +77,12 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, truth: Arc<Mutex<Tru
         let (head, mut body) = request.into_parts();
         let mut text = String::new();
         if head.method == "POST" {
-            // The connection has to be driven meanwhile; one small frame comes with its head.
-            if let Some(Ok(data)) = futures_util::future::poll_fn(|cx| body.poll_data(cx)).await {
+            // The connection has to be driven meanwhile: the frame may come after its head.
+            let data = tokio::select! {
+                data = poll_fn(|cx| body.poll_data(cx)) => data,
+                _ = poll_fn(|cx| connection.poll_closed(cx)) => return,
+            };
+            if let Some(Ok(data)) = data {
                 text = format!(" [{}]", String::from_utf8_lossy(&data));
             }
         }

@@ -109,7 +109,7 @@ async fn a_conversation_is_measured_and_correlated() {
 async fn loops_branches_and_requests_run_beside_it() {
     let script = |peer: &mut Peer| {
         if peer.head.starts_with("GET /other") {
-            peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+            peer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
             return;
         }
         peer.accept();

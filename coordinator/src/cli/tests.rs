@@ -52,7 +52,7 @@ fn help_names_every_variable_and_exit_code() {
     for flag in Cli::command().get_arguments().filter(|argument| argument.get_id() != "help") {
         let id = flag.get_id().as_str();
         let variable = match id {
-            "version" | "set" => continue,
+            "version" | "set" | "secret_file" => continue,
             "target" => "HOST".to_owned(),
             _ => id.to_uppercase(),
         };
