@@ -35,7 +35,8 @@ fn arrivals_are_started_or_dropped_and_each_is_counted() {
     assert_eq!(report["accounting"]["status"], "exact");
     assert_eq!(code, Some(98), "{text}");
     let reason = format!("{dropped} of 180 arrivals were dropped, because no user was idle");
-    assert!(text.contains(&reason) && text.contains("raise `max_users`"), "{text}");
+    let reasons = report["reasons"].to_string();
+    assert!(reasons.contains(&reason) && reasons.contains("raise `max_users`"), "{reasons}");
 }
 
 #[test]
