@@ -45,6 +45,7 @@ pub async fn run(
         incarnation: config.incarnation,
         cores: config.threads.get(),
         max_users: config.max_users,
+        resume: None,
     };
     let session = Session::new(hello, config.coordinator);
     Ok(drive(session, Link { name: config.name, connect, engine, events, note }, leave).await)

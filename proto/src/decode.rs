@@ -5,8 +5,8 @@ use crate::limits::{
     MAX_SERIES, MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
 };
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId,
-    SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
+    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, Resume,
+    Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
 use crate::{Malformed, wire};
@@ -46,6 +46,7 @@ pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
                 MAX_LEASE_MS,
                 "welcome.renew_ms",
             )?)),
+            resumed: m.resumed.map(|m| Resumed { applied: m.applied, lost: m.lost }),
         }),
         Kind::Reject(m) => ToAgent::Reject { code: reject_code(m.code)?, message: text(m.message) },
         Kind::Prepare(m) => {
@@ -96,7 +97,12 @@ fn hello(m: wire::Hello) -> Decoded<Hello> {
         incarnation: m.incarnation,
         cores: within(m.cores, 1, 65_536, "hello.cores")?,
         max_users: m.max_users.min(MAX_SLOTS),
+        resume: m.resume.map(resume).transpose()?,
     })
+}
+
+fn resume(m: wire::Resume) -> Decoded<Resume> {
+    Ok(Resume { run: run_id(m.run_id, "hello.resume.run_id")?, session: m.session, stopped: m.stopped })
 }
 
 fn plan_state(m: wire::PlanState) -> Decoded<FromAgent> {

@@ -18,6 +18,11 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
             incarnation: hello.incarnation,
             cores: hello.cores,
             max_users: hello.max_users,
+            resume: hello.resume.map(|resume| wire::Resume {
+                run_id: resume.run.0,
+                session: resume.session,
+                stopped: resume.stopped,
+            }),
         }),
         FromAgent::PlanState { run, state } => {
             use wire::plan_state::{Ready, State};
@@ -49,6 +54,9 @@ pub(crate) fn to_agent(message: ToAgent) -> wire::CoordinatorMessage {
             build: welcome.build,
             session: welcome.session,
             renew_ms: welcome.renew.as_millis() as u32,
+            resumed: welcome
+                .resumed
+                .map(|resumed| wire::Resumed { applied: resumed.applied, lost: resumed.lost }),
         }),
         ToAgent::Reject { code, message } => {
             Kind::Reject(wire::Reject { code: reject_code(code) as i32, message })

@@ -144,6 +144,19 @@ pub struct Hello {
     pub cores: u32,
     /// The most users it accepts.
     pub max_users: u32,
+    /// What it still has of a run that it took part in.
+    pub resume: Option<Resume>,
+}
+
+/// An agent's part in a run that outlived its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The run.
+    pub run: RunId,
+    /// [`Welcome::session`] of the stream over which the agent was given its part.
+    pub session: u64,
+    /// Its users are gone and come back no more; only windows are left to deliver.
+    pub stopped: bool,
 }
 
 /// The coordinator's answer to a good [`Hello`].
@@ -157,6 +170,17 @@ pub struct Welcome {
     pub session: u64,
     /// How often to renew the lease.
     pub renew: Duration,
+    /// The answer to [`Hello::resume`]; `None` if the coordinator knows nothing of it, or wants no more of it.
+    pub resumed: Option<Resumed>,
+}
+
+/// Where an agent's part in a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Every window up to this one is applied.
+    pub applied: u64,
+    /// The agent's users are nobody's or somebody else's by now: it stops them, and delivers its windows.
+    pub lost: bool,
 }
 
 /// Why an agent is not wanted.

@@ -1,8 +1,8 @@
 //! What is said arrives as it was said, and what must not be said does not arrive.
 
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, RunId,
-    SeriesReport, ToAgent, Welcome, WindowReport,
+    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, Resume,
+    Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{decode, encode, limits, wire};
@@ -36,7 +36,12 @@ fn hello() -> Hello {
         incarnation: u64::MAX,
         cores: 8,
         max_users: 5000,
+        resume: None,
     }
+}
+
+fn resume(stopped: bool) -> Resume {
+    Resume { run: run(), session: 1 << 40, stopped }
 }
 
 fn window() -> WindowReport {
@@ -131,6 +136,8 @@ fn what_an_agent_says_arrives_as_it_was_said() {
     let digests = PlanDigests { bundle_sha256: "ab".repeat(32), meaning_sha256: "01".repeat(32) };
     let messages = [
         FromAgent::Hello(hello()),
+        FromAgent::Hello(Hello { resume: Some(resume(false)), ..hello() }),
+        FromAgent::Hello(Hello { resume: Some(resume(true)), ..hello() }),
         FromAgent::PlanState { run: run(), state: Ok(digests) },
         FromAgent::PlanState { run: run(), state: Err("no such function".to_owned()) },
         FromAgent::AssignAck { run: run(), revision: 9 },
@@ -148,12 +155,15 @@ fn what_an_agent_says_arrives_as_it_was_said() {
 #[test]
 fn what_the_coordinator_says_arrives_as_it_was_said() {
     use RejectCode::{Full, Late, Name, Over, Plan, Protocol, Version};
-    let welcome =
-        Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 7, renew: Duration::from_secs(1) };
+    let renew = Duration::from_secs(1);
+    let welcome = Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 7, renew, resumed: None };
+    let resumed = |lost| Some(Resumed { applied: 417, lost });
     let seats = [0, 1, 5, limits::MAX_SLOTS - 1].map(|slot| Seat::fresh(Slot(slot))).to_vec();
     let latest = u64::from(limits::MAX_WINDOW_INDEX) * 1_000_000;
     let moved = vec![seat(3, 0, 7_000_001), seat(9, limits::MAX_ITERATION, 0), seat(10, 4, latest)];
     let mut messages = vec![
+        ToAgent::Welcome(Welcome { resumed: resumed(false), ..welcome.clone() }),
+        ToAgent::Welcome(Welcome { resumed: resumed(true), ..welcome.clone() }),
         ToAgent::Welcome(welcome),
         ToAgent::Prepare { run: run(), bundle: Bytes::from_static(b"plan"), bundle_sha256: "ab".repeat(32) },
         ToAgent::Assign { run: run(), revision: 2, seats },

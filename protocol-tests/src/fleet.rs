@@ -28,7 +28,12 @@ impl Coordinator {
 
     /// Starts agent `name` for it.
     pub fn agent(&self, dir: &Path, name: &str) -> Process {
-        Process::start("agent", dir, ["--coordinator", &self.address, "--name", name, "--threads", "1"])
+        Coordinator::agent_at(&self.address, dir, name)
+    }
+
+    /// Starts agent `name` for the coordinator that is reached at `address`.
+    pub fn agent_at(address: &str, dir: &Path, name: &str) -> Process {
+        Process::start("agent", dir, ["--coordinator", address, "--name", name, "--threads", "1"])
     }
 
     /// The first line that holds `text`.

@@ -1,7 +1,7 @@
 //! What tests need that see both ends, or one end and a fake of the other.
 //!
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
-//! ends), [`plan_file`] (plans for tests), [`hostile`] (input that a fuzzer invents), [`things`] (a target that
+//! ends), [`proxy`] (a wire that breaks), [`plan_file`] (plans for tests), [`hostile`] (input that a fuzzer invents), [`things`] (a target that
 //! keeps things).
 
 pub mod fleet;
@@ -9,5 +9,6 @@ pub mod hostile;
 pub mod peer;
 pub mod plan_file;
 pub mod process;
+pub mod proxy;
 pub mod recorder;
 pub mod things;

@@ -25,6 +25,7 @@ async fn welcomed(coordinator: &mut ScriptedCoordinator) -> Attached {
         build: "0.1.0".to_owned(),
         session: 1,
         renew: Duration::from_millis(200),
+        resumed: None,
     }));
     stream
 }

@@ -138,7 +138,8 @@ async fn prepared(coordinator: &mut ScriptedCoordinator, target: &str, setup: &s
     let mut stream = coordinator.agent().await;
     assert!(matches!(stream.hear().await, Some(FromAgent::Hello(_))));
     let renew = Duration::from_millis(200);
-    stream.say(ToAgent::Welcome(Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 1, renew }));
+    let build = "0.1.0".to_owned();
+    stream.say(ToAgent::Welcome(Welcome { protocol: 1, build, session: 1, renew, resumed: None }));
     let bundle = plan::Bundle {
         file: "plan.yaml".to_owned(),
         source: plan(target, setup),

@@ -56,9 +56,7 @@ impl Session {
                 report.run = run.clone();
                 self.note(format!("{} of run {run} is over", kind.name()));
                 self.send(FromAgent::ChoreDone(report));
-                if let Some(reason) = self.leaving.clone() {
-                    self.leave(reason);
-                }
+                self.leave_when_done();
             }
             // That of a run that was given up.
             _ => {
@@ -79,7 +77,7 @@ impl Session {
 
     /// Lets the chore end now; its report follows.
     pub(super) fn stop_chore(&mut self) {
-        if matches!(self.state, State::Attached(_)) && self.chores.is_going_on() {
+        if matches!(self.state, State::Attached { .. }) && self.chores.is_going_on() {
             self.outputs.push_back(Output::StopChore);
         }
     }

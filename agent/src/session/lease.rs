@@ -37,6 +37,12 @@ impl Lease {
         (lease, n)
     }
 
+    /// Goes on over another stream; the renewal numbered as returned goes out at `now`. The lease is none the longer for it.
+    pub(super) fn go_on(&mut self, now: Duration, renew_every: Duration) -> u64 {
+        self.renew_every = renew_every;
+        self.renew(now)
+    }
+
     /// The number of the renewal to send now, if one is due.
     pub(super) fn renew_if_due(&mut self, now: Duration) -> Option<u64> {
         (self.renew_at <= now).then(|| self.renew(now))

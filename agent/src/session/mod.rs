@@ -5,29 +5,33 @@
 //! since an origin of the driver's choice on a clock that never goes back; the driver passes the current
 //! time, never the timeout's.
 //!
-//! **Invariants:** no users without a lease that is still good; windows are numbered from 1 without holes;
-//! an order for another run, an older revision or a state in which it makes no sense changes nothing.
+//! **Invariants:** no users without a lease that is still good; windows are numbered from 1 without holes, and kept
+//! until they are acknowledged; an order for another run, an older revision or a state in which it makes no sense
+//! changes nothing.
 //!
 //! | state     | input                  | next      | outputs                          |
 //! |-----------|------------------------|-----------|----------------------------------|
 //! | Offline   | timeout                | Dialling  | Dial                             |
 //! | Dialling  | Connected              | Greeting  | Send Hello                       |
 //! | Greeting  | Welcome                | Attached  | Send Renew                       |
+//! | Greeting  | Welcome that resumes   | Attached  | Send Renew, windows not yet acked|
 //! | any       | Reject                 | Offline   | Hangup (Exit where it is final)  |
-//! | any       | Disconnected           | Offline   | StopUsers if users run           |
+//! | any       | Disconnected           | Offline   | - (users run on in their lease)  |
+//! | not Left  | lease ends             | Offline   | StopUsers, Hangup                |
 //! | Attached  | Prepare                | Attached  | Prepare (once the engine is free)|
 //! | Attached  | Assign                 | Attached  | Send AssignAck (Run if running)  |
 //! | Attached  | Start                  | Attached  | Run                              |
 //! | Attached  | Stop                   | Attached  | StopUsers, or StopChore          |
 //! | Attached  | RunChore               | Attached  | Chore, unless users run          |
 //! | Attached  | ChoreDone              | Attached  | Send ChoreDone                   |
-//! | Attached  | lease ends             | Offline   | StopUsers, Hangup if users run   |
 //! | Attached  | last window acked      | Attached  | - (ready for the next run)       |
 //! | any       | Leave                  | Left      | StopUsers, last window, Goodbye  |
 
+mod attach;
 mod backoff;
 mod chore;
 mod lease;
+mod outbox;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -38,10 +42,7 @@ use chore::Chores;
 use lease::Lease;
 use plan::chore::ChoreKind;
 use plan::slot::Seat;
-use proto::message::{
-    ChoreReport, FromAgent, Hello, PlanDigests, RejectCode, RunId, ToAgent, Welcome, WindowReport,
-};
-use proto::version;
+use proto::message::{ChoreReport, FromAgent, Hello, PlanDigests, RunId, ToAgent, WindowReport};
 use run::{Run, Stage};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -51,6 +52,9 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long running iterations may take to finish when the agent is told to leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long after that their results may take to arrive.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Debug)]
@@ -137,13 +141,24 @@ pub struct Session {
     coordinator: String,
     state: State,
     backoff: Backoff,
+    /// The right to make load; outlives the stream over which it was granted.
+    lease: Option<Lease>,
     /// The run, from Prepare to the acknowledgement of its last window.
     run: Option<Run>,
     /// The engine has users of a run that this session gave up; nothing is prepared before its last window.
     engine_clearing: bool,
-    leaving: Option<String>,
+    leaving: Option<Leaving>,
     chores: Chores,
     outputs: VecDeque<Output>,
+}
+
+/// The process was asked to end.
+#[derive(Debug)]
+struct Leaving {
+    /// Why, for a person.
+    reason: String,
+    /// When it ends, come what may.
+    until: Duration,
 }
 
 #[derive(Debug)]
@@ -151,7 +166,7 @@ enum State {
     Offline { dial_at: Duration },
     Dialling,
     Greeting { until: Duration },
-    Attached(Lease),
+    Attached { session: u64 },
     Left,
 }
 
@@ -160,6 +175,7 @@ impl Session {
     pub fn new(hello: Hello, coordinator: impl Into<String>) -> Session {
         Session {
             backoff: Backoff::new(hello.incarnation),
+            lease: None,
             hello,
             coordinator: coordinator.into(),
             state: State::Offline { dial_at: Duration::ZERO },
@@ -173,6 +189,8 @@ impl Session {
 
     /// Takes in what happened. Total: every input is defined in every state.
     pub fn handle_input(&mut self, now: Duration, input: Input) {
+        // First of all: whatever this is, it may come after a pause in which the lease ended.
+        self.check_lease(now);
         match input {
             Input::Connected => self.connected(now),
             Input::Received(message) => self.received(now, message),
@@ -180,12 +198,16 @@ impl Session {
             Input::Prepared(result) => self.prepared(result),
             Input::Window(window) => self.window(window),
             Input::ChoreDone(report) => self.chore_done(report),
-            Input::Leave { reason } => self.leave(reason),
+            Input::Leave { reason } => self.leave(now, reason),
         }
     }
 
     /// Does what is due at `now`; without anything due it does nothing.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.check_lease(now);
+        if self.leaving.as_ref().is_some_and(|leaving| leaving.until <= now) {
+            return self.leave_overdue();
+        }
         match &mut self.state {
             State::Offline { dial_at } if *dial_at <= now => {
                 self.state = State::Dialling;
@@ -195,16 +217,19 @@ impl Session {
                 self.outputs.push_back(Output::Hangup);
                 self.disconnected(now, "no answer to Hello");
             }
-            State::Attached(lease) => {
-                if lease.over_at() <= now {
-                    self.outputs.push_back(Output::Hangup);
-                    self.disconnected(now, "the coordinator stopped renewing the lease");
-                } else if let Some(n) = lease.renew_if_due(now) {
+            State::Attached { .. } => {
+                if let Some(n) = self.lease.as_mut().and_then(|lease| lease.renew_if_due(now)) {
                     let users = self.run.as_ref().map_or(0, Run::users);
-                    self.outputs.push_back(Output::Send(FromAgent::Renew { n, users }));
+                    self.send(FromAgent::Renew { n, users });
                 }
             }
             _ => {}
+        }
+    }
+
+    fn check_lease(&mut self, now: Duration) {
+        if self.lease.as_ref().is_some_and(|lease| lease.over_at() <= now) {
+            self.lease_over(now);
         }
     }
 
@@ -215,12 +240,16 @@ impl Session {
 
     /// When [`handle_timeout`](Session::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        match &self.state {
+        let state = match &self.state {
             State::Offline { dial_at } => Some(*dial_at),
             State::Greeting { until } => Some(*until),
-            State::Attached(lease) => Some(lease.due_at()),
-            State::Dialling | State::Left => None,
-        }
+            State::Attached { .. } => self.lease.as_ref().map(Lease::due_at),
+            State::Dialling => None,
+            State::Left => return None,
+        };
+        let lease = self.lease.as_ref().map(Lease::over_at);
+        let leaving = self.leaving.as_ref().map(|leaving| leaving.until);
+        state.into_iter().chain(lease).chain(leaving).min()
     }
 
     fn send(&mut self, message: FromAgent) {
@@ -231,127 +260,40 @@ impl Session {
         self.outputs.push_back(Output::Note(text));
     }
 
-    fn connected(&mut self, now: Duration) {
-        if matches!(self.state, State::Dialling) {
-            self.state = State::Greeting { until: now + GREETING_TIMEOUT };
-            self.send(FromAgent::Hello(self.hello.clone()));
-        }
-    }
-
-    fn disconnected(&mut self, now: Duration, reason: &str) {
-        let was_attached = matches!(self.state, State::Attached(_));
-        let was_turned_away = matches!(self.state, State::Greeting { .. });
-        if matches!(self.state, State::Left) {
-            return;
-        }
-        if let Some(run) = self.run.take() {
-            if run.has_users() {
-                self.note(format!(
-                    "lost the coordinator at {} during run {} ({reason}); all users are stopped",
-                    self.coordinator, run.id
-                ));
-            }
-            self.abandon(&run);
-        }
-        self.abandon_chore();
-        if self.leaving.is_some() {
-            self.exit(Exit::Left);
-            return;
-        }
-        let pause = self.backoff.next_pause();
-        if was_turned_away {
-            if self.backoff.attempts() == 1 {
-                self.note(format!(
-                    "{} has no use for this agent now: {reason}; asking again",
-                    self.coordinator
-                ));
-            }
-        } else if was_attached {
-            self.note(format!("detached from {} ({reason}); waiting for the next run", self.coordinator));
-        } else if self.backoff.attempts() == 1 {
-            self.note(format!(
-                "no coordinator at {} yet ({reason}); trying until there is one",
-                self.coordinator
-            ));
-        }
-        self.state = State::Offline { dial_at: now + pause };
-    }
-
-    /// Stops what the engine does for a run that is given up. Nothing else is prepared before it has.
-    fn abandon(&mut self, run: &Run) {
-        if run.has_users() {
-            self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
-        }
-        self.engine_clearing |= run.has_users() || run.preparing();
-    }
-
     fn received(&mut self, now: Duration, message: ToAgent) {
-        match (&mut self.state, message) {
+        match (&self.state, message) {
             (State::Greeting { .. }, ToAgent::Welcome(welcome)) => self.welcome(now, &welcome),
-            (State::Greeting { .. } | State::Attached(_), ToAgent::Reject { code, message }) => {
+            (State::Greeting { .. } | State::Attached { .. }, ToAgent::Reject { code, message }) => {
                 self.rejected(now, code, &message);
             }
-            (State::Attached(lease), ToAgent::Lease { n, ttl }) => lease.granted(n, ttl),
-            (State::Attached(_), ToAgent::Prepare { run, bundle, bundle_sha256 }) => {
-                self.prepare(run, bundle, bundle_sha256);
+            (State::Attached { .. }, ToAgent::Lease { n, ttl }) => {
+                if let Some(lease) = &mut self.lease {
+                    lease.granted(n, ttl);
+                }
             }
-            (State::Attached(_), ToAgent::RunChore { run, chore }) => self.run_chore(&run, chore),
-            (State::Attached(_), ToAgent::SetupValues { run, values }) => self.setup_values(&run, values),
-            (State::Attached(_), ToAgent::Stop { run, .. }) if self.chores.is_of(&run) => self.stop_chore(),
-            (State::Attached(_), order) => self.order(now, order),
+            (State::Attached { session }, ToAgent::Prepare { run, bundle, bundle_sha256 }) => {
+                let session = *session;
+                self.prepare(Run::new(run, session, bundle, bundle_sha256));
+            }
+            (State::Attached { .. }, ToAgent::RunChore { run, chore }) => self.run_chore(&run, chore),
+            (State::Attached { .. }, ToAgent::SetupValues { run, values }) => self.setup_values(&run, values),
+            (State::Attached { .. }, ToAgent::Stop { run, .. }) if self.chores.is_of(&run) => {
+                self.stop_chore();
+            }
+            (State::Attached { .. }, order) => self.order(now, order),
             // Nothing else makes sense before Welcome, and nothing at all after the end.
             _ => {}
         }
     }
 
-    fn welcome(&mut self, now: Duration, welcome: &Welcome) {
-        if !version::SUPPORTED.range().contains(&welcome.protocol) {
-            self.outputs.push_back(Output::Hangup);
-            self.exit(Exit::Rejected(format!(
-                "the coordinator at {} (build {}) chose protocol version {}, this agent (build {}) speaks {}; \
-                 install the same version of Muster on both",
-                self.coordinator,
-                welcome.build,
-                welcome.protocol,
-                self.hello.build,
-                version::SUPPORTED
-            )));
-            return;
-        }
-        self.backoff.reset();
-        self.note(format!("attached to {} as {}", self.coordinator, self.hello.name));
-        let (lease, n) = Lease::new(now, welcome.renew);
-        self.state = State::Attached(lease);
-        self.send(FromAgent::Renew { n, users: 0 });
-        if let Some(reason) = self.leaving.clone() {
-            self.leave(reason);
-        }
-    }
-
-    fn rejected(&mut self, now: Duration, code: RejectCode, message: &str) {
-        self.outputs.push_back(Output::Hangup);
-        match code {
-            RejectCode::Full | RejectCode::Late | RejectCode::Over => self.disconnected(now, message),
-            RejectCode::Version | RejectCode::Name | RejectCode::Protocol | RejectCode::Plan => {
-                if let Some(run) = self.run.take() {
-                    self.abandon(&run);
-                }
-                self.abandon_chore();
-                self.exit(Exit::Rejected(message.to_owned()));
-            }
-        }
-    }
-
-    fn prepare(&mut self, id: RunId, bundle: Bytes, bundle_sha256: String) {
-        let known =
-            self.run.as_ref().is_some_and(|run| run.id == id || run.is_running()) || self.chores.is_of(&id);
+    fn prepare(&mut self, run: Run) {
+        let known = self.run.as_ref().is_some_and(|old| old.id == run.id || old.is_running())
+            || self.chores.is_of(&run.id);
         if !known && self.leaving.is_none() {
             // The engine's answer about a plan that is replaced must not be taken for the new one's.
-            if let Some(replaced) = self.run.take() {
-                self.abandon(&replaced);
-            }
+            self.give_up_run();
             self.abandon_chore();
-            self.run = Some(Run::new(id, bundle, bundle_sha256));
+            self.run = Some(run);
             self.prepare_when_free();
         }
     }
@@ -417,13 +359,18 @@ impl Session {
                 }
             }
             ToAgent::Stop { run: id, timeout } if id == run.id => {
-                if run.has_users() {
+                if run.makes_load() {
                     self.outputs.push_back(Output::StopUsers { timeout });
                 } else if !run.is_running() {
                     self.run = None;
                 }
             }
-            ToAgent::WindowAck { run: id, seq } if id == run.id && run.acknowledged(seq) => self.run_over(),
+            ToAgent::WindowAck { run: id, seq } if id == run.id => {
+                run.outbox.acknowledged(seq);
+                if run.outbox.is_delivered() {
+                    self.run_over();
+                }
+            }
             _ => {}
         }
     }
@@ -438,43 +385,66 @@ impl Session {
             return;
         }
         if let Some(run) = self.run.as_mut().filter(|run| run.has_users()) {
-            let window = run.number(window);
-            self.send(FromAgent::Window(window));
+            run.push(window);
+            self.send_windows();
+        }
+    }
+
+    /// Sends what the present stream has not carried yet.
+    fn send_windows(&mut self) {
+        if matches!(self.state, State::Attached { .. })
+            && let Some(run) = &mut self.run
+        {
+            let windows: Vec<_> = std::iter::from_fn(|| run.outbox.next()).collect();
+            self.outputs.extend(windows.into_iter().map(|window| Output::Send(FromAgent::Window(window))));
         }
     }
 
     /// The last window is acknowledged: everything that was measured has arrived.
     fn run_over(&mut self) {
         if let Some(run) = self.run.take() {
-            self.note(format!("run {} is over, {} requests are delivered", run.id, run.requests()));
+            self.note(format!("run {} is over, {} requests are delivered", run.id, run.outbox.requests()));
         }
-        if let Some(reason) = self.leaving.clone() {
-            self.leave(reason);
-        }
+        self.leave_when_done();
     }
 
-    fn leave(&mut self, reason: String) {
-        match &self.state {
-            State::Left => {}
-            State::Attached(_) if self.run.as_ref().is_some_and(Run::is_running) => {
-                if self.leaving.is_none() {
-                    self.outputs.push_back(Output::StopUsers { timeout: LEAVE_TIMEOUT });
-                }
-                self.leaving = Some(reason);
+    fn leave(&mut self, now: Duration, reason: String) {
+        if self.leaving.is_none() {
+            self.leaving = Some(Leaving { reason, until: now + LEAVE_TIMEOUT + DELIVERY_TIMEOUT });
+            if self.run.as_ref().is_some_and(Run::makes_load) {
+                self.outputs.push_back(Output::StopUsers { timeout: LEAVE_TIMEOUT });
             }
-            State::Attached(_) if self.chores.is_going_on() => {
-                if self.leaving.is_none() {
-                    self.stop_chore();
-                }
-                self.leaving = Some(reason);
-            }
-            State::Attached(_) => {
-                self.send(FromAgent::Goodbye { reason });
-                self.outputs.push_back(Output::Hangup);
-                self.exit(Exit::Left);
-            }
-            State::Offline { .. } | State::Dialling | State::Greeting { .. } => self.exit(Exit::Left),
+            self.stop_chore();
         }
+        self.leave_when_done();
+    }
+
+    /// Leaves if that is asked for, and nothing is left to end or to deliver.
+    fn leave_when_done(&mut self) {
+        let Some(Leaving { reason, .. }) = &self.leaving else { return };
+        let busy = self.run.as_ref().is_some_and(Run::is_running) || self.chores.is_going_on();
+        if busy || matches!(self.state, State::Left) {
+            return;
+        }
+        if matches!(self.state, State::Attached { .. }) {
+            let goodbye = FromAgent::Goodbye { reason: reason.clone() };
+            self.send(goodbye);
+            self.outputs.push_back(Output::Hangup);
+        }
+        self.exit(Exit::Left);
+    }
+
+    /// Nobody took what was left to deliver.
+    fn leave_overdue(&mut self) {
+        if let Some(run) = &self.run {
+            let (id, kept, coordinator) = (&run.id, run.outbox.undelivered(), &self.coordinator);
+            let text = format!(
+                "run {id}: {coordinator} did not take the results of {kept} requests; they are dropped"
+            );
+            self.note(text);
+        }
+        self.outputs.push_back(Output::Hangup);
+        self.exit(Exit::Left);
     }
 
     fn exit(&mut self, exit: Exit) {

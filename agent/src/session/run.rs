@@ -1,22 +1,25 @@
 //! One run as an agent sees it.
 
+use super::outbox::Outbox;
 use bytes::Bytes;
 use plan::slot::Seat;
-use proto::message::{Cumulative, RunId, WindowReport};
+use proto::message::{Resume, RunId, WindowReport};
 use std::time::Duration;
 
 /// A run from Prepare to the acknowledgement of its last window.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) id: RunId,
+    /// Number of the stream over which it came: names this agent's part in it.
+    pub(super) session: u64,
     pub(super) stage: Stage,
     /// The assignment in force; 0 before the first.
     pub(super) revision: u64,
+    pub(super) outbox: Outbox,
     seats: Vec<Seat>,
-    cumulative: Cumulative,
-    last_seq: u64,
-    last_window: Option<u64>,
     users: u32,
+    /// Its users were stopped for good, and run no more whatever is ordered.
+    fenced: bool,
 }
 
 /// How far a run has come.
@@ -41,16 +44,16 @@ pub(super) enum Stage {
 }
 
 impl Run {
-    pub(super) fn new(id: RunId, bundle: Bytes, sha256: String) -> Run {
+    pub(super) fn new(id: RunId, session: u64, bundle: Bytes, sha256: String) -> Run {
         Run {
             id,
+            session,
             stage: Stage::Fetched { bundle, sha256 },
             revision: 0,
+            outbox: Outbox::default(),
             seats: Vec::new(),
-            cumulative: Cumulative::default(),
-            last_seq: 0,
-            last_window: None,
             users: 0,
+            fenced: false,
         }
     }
 
@@ -76,12 +79,17 @@ impl Run {
 
     /// Whether users run: the engine's last window is not out yet.
     pub(super) fn has_users(&self) -> bool {
-        self.is_running() && self.last_window.is_none()
+        self.is_running() && !self.outbox.is_complete()
     }
 
-    /// Requests that ended so far.
-    pub(super) fn requests(&self) -> u64 {
-        self.cumulative.ok + self.cumulative.failed
+    /// Whether its users run, and are not being stopped for good.
+    pub(super) fn makes_load(&self) -> bool {
+        self.has_users() && !self.fenced
+    }
+
+    /// Lets no user run any more.
+    pub(super) fn fence(&mut self) {
+        self.fenced = true;
     }
 
     /// Users at the end of the last window.
@@ -102,30 +110,20 @@ impl Run {
     /// The users that should run and T0, once the run has started and until its last window is out.
     pub(super) fn users_to_run(&self) -> Option<(Vec<Seat>, Duration)> {
         match self.stage {
-            Stage::Running { t0 } if self.has_users() => Some((self.seats.clone(), t0)),
+            Stage::Running { t0 } if self.makes_load() => Some((self.seats.clone(), t0)),
             _ => None,
         }
     }
 
-    /// Gives a window of the engine its run, its number and the totals so far.
-    pub(super) fn number(&mut self, mut window: Box<WindowReport>) -> Box<WindowReport> {
-        self.last_seq += 1;
+    /// Takes in a window of the engine.
+    pub(super) fn push(&mut self, window: Box<WindowReport>) {
         self.users = window.users;
-        self.cumulative.started += window.started;
-        self.cumulative.aborted += window.aborted;
-        self.cumulative.ok += window.ok();
-        self.cumulative.failed += window.failed();
-        window.run = self.id.clone();
-        window.seq = self.last_seq;
-        window.cumulative = self.cumulative;
-        if window.last {
-            self.last_window = Some(self.last_seq);
-        }
-        window
+        self.outbox.push(&self.id, window);
     }
 
-    /// Takes an acknowledgement; whether it is that of the last window.
-    pub(super) fn acknowledged(&self, seq: u64) -> bool {
-        self.last_window.is_some_and(|last| seq >= last)
+    /// What the coordinator is to know of it when there is another stream: nothing before the start.
+    pub(super) fn resume(&self) -> Option<Resume> {
+        let resume = || Resume { run: self.id.clone(), session: self.session, stopped: !self.makes_load() };
+        self.is_running().then(resume)
     }
 }

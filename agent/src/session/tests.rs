@@ -1,6 +1,6 @@
 use super::*;
 use plan::slot::Slot;
-use proto::message::{Cumulative, HealthReport};
+use proto::message::{Cumulative, HealthReport, RejectCode, Resumed, Welcome};
 use proto::version::Versions;
 
 const MS: Duration = Duration::from_millis(1);
@@ -21,6 +21,7 @@ impl Harness {
             incarnation: 7,
             cores: 2,
             max_users: 100,
+            resume: None,
         };
         Harness { session: Session::new(hello, "host:5557"), now: Duration::ZERO }
     }
@@ -30,7 +31,7 @@ impl Harness {
         let mut h = Harness::new();
         h.session.handle_timeout(h.now);
         h.input(Input::Connected);
-        h.hear(ToAgent::Welcome(Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 1, renew: S }));
+        h.hear(welcome(1, None));
         h
     }
 
@@ -72,6 +73,10 @@ impl Harness {
     }
 }
 
+pub(super) fn welcome(session: u64, resumed: Option<Resumed>) -> ToAgent {
+    ToAgent::Welcome(Welcome { protocol: 1, build: "0.1.0".to_owned(), session, renew: S, resumed })
+}
+
 pub(super) fn id(run: &str) -> RunId {
     RunId(run.to_owned())
 }
@@ -93,7 +98,12 @@ fn seats(slots: &[u32]) -> Vec<Seat> {
 }
 
 pub(super) fn window(index: u32, started: u64, aborted: u64, last: bool) -> Input {
-    Input::Window(Box::new(WindowReport {
+    Input::Window(report(index, started, aborted, last))
+}
+
+/// A window as the engine gives it.
+pub(super) fn report(index: u32, started: u64, aborted: u64, last: bool) -> Box<WindowReport> {
+    Box::new(WindowReport {
         run: id(""),
         seq: 0,
         index,
@@ -108,7 +118,7 @@ pub(super) fn window(index: u32, started: u64, aborted: u64, last: bool) -> Inpu
         health: HealthReport::default(),
         last,
         progress: Vec::new(),
-    }))
+    })
 }
 
 fn sent_window(outputs: &[Output]) -> (&RunId, u64, Cumulative) {
@@ -123,7 +133,7 @@ fn a_run_from_hello_to_the_last_acknowledgement() {
     let mut h = Harness::new();
     assert_eq!(h.wait(Duration::ZERO), [Output::Dial]);
     assert!(matches!(h.input(Input::Connected)[..], [Output::Send(FromAgent::Hello(_))]));
-    let welcome = Welcome { protocol: 1, build: String::new(), session: 1, renew: S };
+    let welcome = Welcome { protocol: 1, build: String::new(), session: 1, renew: S, resumed: None };
     assert_eq!(h.hear(ToAgent::Welcome(welcome)), [Output::Send(FromAgent::Renew { n: 1, users: 0 })]);
     let output =
         Output::Prepare { run: id("r"), bundle: Bytes::from_static(b"plan"), bundle_sha256: "b".repeat(64) };
@@ -158,18 +168,7 @@ fn users_stop_when_the_lease_is_over_and_not_before() {
     for _ in 0..3 {
         assert!(matches!(h.wait(S)[..], [Output::Send(FromAgent::Renew { .. })]));
     }
-    assert_eq!(h.wait(S), [Output::Hangup, Output::StopUsers { timeout: Duration::ZERO }]);
-}
-
-#[test]
-fn a_stream_that_ends_before_the_last_acknowledgement_leaves_the_agent_ready_for_the_next_run() {
-    let mut h = Harness::running();
-    assert_eq!(sent_window(&h.input(window(0, 1, 0, true))).1, 1);
-    assert_eq!(h.input(Input::Disconnected { reason: "reset".to_owned() }), [], "no users are left to stop");
-    h.wait(S);
-    h.input(Input::Connected);
-    h.hear(ToAgent::Welcome(Welcome { protocol: 1, build: String::new(), session: 2, renew: S }));
-    assert!(matches!(h.hear(prepare("next"))[..], [Output::Prepare { .. }]));
+    assert_eq!(h.wait(S), [Output::StopUsers { timeout: Duration::ZERO }, Output::Hangup]);
 }
 
 #[test]
@@ -180,19 +179,6 @@ fn no_more_users_than_the_agent_accepts() {
     let slots: Vec<u32> = (0..101).collect();
     assert_eq!(h.hear(assign("r", 1, &slots)), [Output::Hangup]);
     assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO }), []);
-}
-
-#[test]
-fn a_lost_link_stops_the_users_and_the_next_run_waits_until_they_are_gone() {
-    let mut h = Harness::running();
-    let outputs = h.input(Input::Disconnected { reason: "reset".to_owned() });
-    assert_eq!(outputs, [Output::StopUsers { timeout: Duration::ZERO }]);
-    assert_eq!(h.wait(S), [Output::Dial]);
-    h.input(Input::Connected);
-    h.hear(ToAgent::Welcome(Welcome { protocol: 1, build: String::new(), session: 2, renew: S }));
-    assert_eq!(h.hear(prepare("next")), [], "the engine still clears the lost run away");
-    assert_eq!(h.input(window(3, 1, 0, false)), [], "windows of the lost run go nowhere");
-    assert!(matches!(h.input(window(4, 0, 1, true))[..], [Output::Prepare { .. }]));
 }
 
 #[test]
@@ -256,8 +242,13 @@ fn a_welcome_to_another_protocol_ends_the_process_with_the_remedy() {
     let mut h = Harness::new();
     h.wait(Duration::ZERO);
     h.input(Input::Connected);
-    let outputs =
-        h.hear(ToAgent::Welcome(Welcome { protocol: 9, build: "9.0".to_owned(), session: 1, renew: S }));
+    let outputs = h.hear(ToAgent::Welcome(Welcome {
+        protocol: 9,
+        build: "9.0".to_owned(),
+        session: 1,
+        renew: S,
+        resumed: None,
+    }));
     let [Output::Hangup, Output::Exit(Exit::Rejected(text))] = &outputs[..] else { panic!("{outputs:?}") };
     assert!(text.contains("version 9") && text.contains("install the same version"), "{text}");
 }

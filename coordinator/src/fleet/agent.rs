@@ -2,7 +2,7 @@
 
 use super::iterations::Iterations;
 use super::loss::HandedOver;
-use super::{AgentId, AgentOutcome, SessionId};
+use super::{AgentId, AgentOutcome, Lost, SessionId};
 use plan::slot::Slot;
 use proto::message::{Cumulative, Hello, WindowReport};
 use std::time::Duration;
@@ -11,6 +11,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) id: AgentId,
+    /// The stream over which it came; names its part in the run.
+    pub(super) part: SessionId,
+    /// Its newest stream.
     pub(super) session: SessionId,
     pub(super) hello: Hello,
     pub(super) peer: String,
@@ -19,8 +22,14 @@ pub(super) struct Agent {
     /// When its lease was last renewed.
     pub(super) leased: Duration,
     pub(super) stage: Stage,
-    /// Whether its stream has ended.
+    /// Whether its newest stream has ended.
     pub(super) gone: bool,
+    /// Why, for a person, and when its newest stream ended, if it did.
+    pub(super) broken: Option<(String, Duration)>,
+    /// Once it is lost: until when it may come back to deliver what it measured.
+    pub(super) may_deliver: Option<Duration>,
+    /// Whether its last window is applied.
+    pub(super) delivered: bool,
     /// Its users; empty before the first assignment.
     pub(super) slots: Vec<Slot>,
     /// Highest window applied; windows count up from 1.
@@ -61,18 +70,14 @@ pub(super) enum Stage {
     /// Its last window is applied.
     Finished,
     /// Nothing more is expected from it.
-    Lost {
-        /// Why, for a person.
-        reason: String,
-        /// Since T0.
-        at: Duration,
-    },
+    Lost(Lost),
 }
 
 impl Agent {
     pub(super) fn new(id: AgentId, session: SessionId, hello: Hello, peer: String, now: Duration) -> Agent {
         Agent {
             id,
+            part: session,
             session,
             hello,
             peer,
@@ -80,6 +85,9 @@ impl Agent {
             leased: now,
             stage: Stage::Waiting,
             gone: false,
+            broken: None,
+            may_deliver: None,
+            delivered: false,
             slots: Vec::new(),
             applied: 0,
             cumulative: Cumulative::default(),
@@ -88,14 +96,19 @@ impl Agent {
         }
     }
 
-    /// Whether something is still to come from it.
+    /// Whether something is still to come from it. Its stream may be broken.
     pub(super) fn is_live(&self) -> bool {
-        !self.gone && !matches!(self.stage, Stage::Finished | Stage::Lost { .. })
+        !matches!(self.stage, Stage::Finished | Stage::Lost(_))
     }
 
-    /// Whether what it says still matters; after its last window it may renew and ask for acknowledgements.
-    pub(super) fn stage_allows_messages(&self) -> bool {
-        !self.gone && !matches!(self.stage, Stage::Lost { .. })
+    /// When it last showed that it is there: while its users may run, by renewing its lease.
+    pub(super) fn silent_since(&self) -> Duration {
+        if self.stage == Stage::Running { self.leased } else { self.heard }
+    }
+
+    /// Whether it is lost, and may still deliver what it measured.
+    pub(super) fn may_deliver(&self) -> bool {
+        !self.delivered && self.may_deliver.is_some()
     }
 
     /// What it did, for the report.
@@ -109,9 +122,9 @@ impl Agent {
             windows: self.applied,
             cumulative: self.cumulative,
             in_flight: self.in_flight,
-            finished: self.stage == Stage::Finished,
+            finished: self.delivered,
             lost: match &self.stage {
-                Stage::Lost { reason, at } => Some((reason.clone(), *at)),
+                Stage::Lost(lost) => Some(lost.clone()),
                 _ => None,
             },
             handed_over: match self.orphans {
@@ -134,7 +147,7 @@ impl Agent {
         if window.seq != self.applied + 1 {
             return Err(format!("window {} arrived where {} was next", window.seq, self.applied + 1));
         }
-        if self.stage == Stage::Finished {
+        if self.delivered {
             return Err(format!("window {} arrived after the last one", window.seq));
         }
         let named = window.series.iter().map(|s| s.series.0).chain(window.errors.iter().map(|e| e.series.0));
@@ -164,6 +177,10 @@ impl Agent {
         if window.last && window.in_flight > 0 {
             return Err(format!("the last window says that {} requests are open", window.in_flight));
         }
+        if self.has_lost_its_users() {
+            // What they did is in the statistics, but where they go on is not for this agent to say.
+            return Ok(Sequence::Next);
+        }
         for progress in &window.progress {
             if self.slots.binary_search(&progress.slot).is_err() {
                 let (seq, slot) = (window.seq, progress.slot.0);
@@ -179,9 +196,15 @@ impl Agent {
         self.applied = window.seq;
         self.cumulative = window.cumulative;
         self.in_flight = window.in_flight;
-        if window.last {
+        self.delivered = window.last;
+        if window.last && self.is_live() {
             self.stage = Stage::Finished;
         }
+    }
+
+    /// Whether its users were given to others, or given up.
+    pub(super) fn has_lost_its_users(&self) -> bool {
+        matches!(self.orphans, Orphans::Gone(_))
     }
 }
 

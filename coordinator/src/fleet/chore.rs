@@ -317,7 +317,7 @@ impl Fleet {
             Course::Idle | Course::GoingOn { .. } => None,
         };
         let fit = |agent: &&super::agent::Agent| {
-            let has_plan = !matches!(agent.stage, Stage::Waiting | Stage::Preparing | Stage::Lost { .. });
+            let has_plan = !matches!(agent.stage, Stage::Waiting | Stage::Preparing | Stage::Lost(_));
             has_plan && !agent.gone && now.saturating_sub(agent.heard) < SILENCE
         };
         let fit = || self.agents.iter().filter(fit);

@@ -6,7 +6,8 @@
 
 use super::agent::{Agent, Orphans, Stage};
 use super::deal::spread;
-use super::{Cause, EARLY, Fleet, Output, Phase, SILENCE, SessionId};
+use super::reattach::DELIVERY;
+use super::{Cause, EARLY, Fleet, Lost, Output, Phase, SILENCE, SessionId};
 use plan::slot::{Seat, Slot};
 use proto::message::ToAgent;
 use std::collections::BTreeSet;
@@ -29,8 +30,10 @@ pub enum OnAgentLoss {
 pub(super) enum Parting {
     /// It has said that its users are gone.
     Stopped,
-    /// Nobody knows: it may run them until its lease is over.
+    /// Nobody knows: it may run them until its lease is over. It may come back.
     Silent,
+    /// It may run them until its lease is over, but nothing that it says counts any more.
+    Barred,
 }
 
 /// What became of the users of an agent that was lost.
@@ -47,10 +50,14 @@ pub struct HandedOver {
 impl Fleet {
     /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
     pub(super) fn lose(&mut self, now: Duration, session: SessionId, reason: &str, parting: Parting) {
-        let Some(index) = self.agents.iter().position(|a| a.session == session && !a.gone) else { return };
+        let here = |agent: &Agent| agent.session == session && (!agent.gone || agent.is_live());
+        let Some(index) = self.agents.iter().position(here) else { return };
         let (was_live, leased) = (self.agents[index].is_live(), self.agents[index].leased);
         self.agents[index].gone = true;
         self.lose_chore(session, leased, reason);
+        if parting == Parting::Barred {
+            self.agents[index].may_deliver = None;
+        }
         if !was_live {
             return;
         }
@@ -65,12 +72,18 @@ impl Fleet {
                 }
             }
             Phase::Running { t0, .. } => {
-                if parting == Parting::Silent {
+                if parting != Parting::Stopped {
                     self.chores.wait_for_lease(leased);
                 }
                 let agent = &mut self.agents[index];
-                let at = now.saturating_sub(t0);
-                agent.stage = Stage::Lost { reason: reason.to_owned(), at };
+                agent.may_deliver = (parting == Parting::Silent).then_some(now + DELIVERY);
+                let at = agent.broken.take().map_or(now, |(_, at)| at).saturating_sub(t0);
+                let quiet_at = match parting {
+                    Parting::Stopped => now,
+                    Parting::Silent | Parting::Barred => now.max(leased + SILENCE),
+                };
+                let quiet_at = quiet_at.saturating_sub(t0);
+                agent.stage = Stage::Lost(Lost { reason: reason.to_owned(), at, quiet_at });
                 let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.slots.len());
                 self.outputs.push_back(Output::Gone { agent: id });
                 self.note(format!(
@@ -107,7 +120,7 @@ impl Fleet {
         let agent = &mut self.agents[index];
         let free_at = match parting {
             Parting::Stopped => now,
-            Parting::Silent => now.max(agent.leased + SILENCE),
+            Parting::Silent | Parting::Barred => now.max(agent.leased + SILENCE),
         };
         match self.config.on_agent_loss {
             OnAgentLoss::Rebalance => agent.orphans = Orphans::FreeAt(free_at),

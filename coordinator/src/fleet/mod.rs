@@ -20,7 +20,10 @@
 //! | Mustering | an agent goes                             | -       | the others wait for another         |
 //! | Mustering | time is up, too few can come, or Stop     | Over    | Finished                            |
 //! | Running   | window                                    | -       | Apply, then WindowAck               |
-//! | Running   | an agent is silent, gone or wrong         | -       | it is lost, the others go on        |
+//! | Running   | the stream of an agent breaks             | -       | its users go on in their lease      |
+//! | Running   | it attaches again                         | -       | Welcome, Assign, Stop if stopped    |
+//! | Running   | its lease is over, it leaves, or is wrong | -       | it is lost, the others go on        |
+//! | Running   | a lost agent attaches again               | -       | it delivers what it measured        |
 //! | Running   | the lease of a lost agent is surely over  | -       | its users move, Assign to others    |
 //! | Running   | all iterations of a finite run are done   | -       | Stop to all                         |
 //! | Running   | Stop                                      | -       | Stop to all                         |
@@ -36,6 +39,7 @@ mod iterations;
 mod loss;
 mod muster;
 mod outcome;
+mod reattach;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +52,7 @@ use ending::Ending;
 pub(crate) use iterations::Iterations;
 use loss::Parting;
 pub use loss::{HandedOver, OnAgentLoss};
-pub use outcome::{AgentOutcome, Cause, NotStarted, Outcome};
+pub use outcome::{AgentOutcome, Cause, Lost, NotStarted, Outcome};
 use plan::chore::ChoreKind;
 use plan::finite::Finite;
 use plan::schedule::Schedule;
@@ -275,9 +279,14 @@ impl Fleet {
                 if let Some(greeting) = self.greeting.remove(&session) {
                     self.remember(format!("{} ended before its Hello: {reason}", greeting.peer));
                 }
-                self.lose(now, session, &reason, Parting::Silent);
+                self.detached(now, session, reason);
             }
-            Input::Stop => self.stop(now, Cause::Operator),
+            Input::Stop => {
+                if !self.agents.iter().any(Agent::is_live) {
+                    self.deliveries_over(|_| true);
+                }
+                self.stop(now, Cause::Operator);
+            }
         }
         self.advance(now);
     }
@@ -294,11 +303,15 @@ impl Fleet {
         let gone: Vec<(SessionId, String)> = self
             .live()
             .filter_map(|agent| {
-                let silence = now.saturating_sub(agent.heard);
+                let silence = now.saturating_sub(agent.silent_since());
+                let seconds = silence.as_secs_f64();
                 if silence >= SILENCE {
                     Some((
                         agent.session,
-                        format!("nothing was heard from it for {:.1} s", silence.as_secs_f64()),
+                        match &agent.broken {
+                            Some((why, _)) => format!("{why}, and it did not attach again within its lease"),
+                            None => format!("nothing was heard from it for {seconds:.1} s"),
+                        },
                     ))
                 } else {
                     overdue.then(|| (agent.session, "its last window did not arrive in time".to_owned()))
@@ -307,8 +320,9 @@ impl Fleet {
             .collect();
         for (session, reason) in gone {
             self.outputs.push_back(Output::Close { session });
-            self.lose(now, session, &reason, Parting::Silent);
+            self.lose(now, session, &reason, if overdue { Parting::Barred } else { Parting::Silent });
         }
+        self.deliveries_over(|until| until <= now || overdue);
         if let Some((session, kind)) = self.chores.overdue(now) {
             self.outputs.push_back(Output::Close { session });
             let reason = format!("its {} did not end in time", kind.name());
@@ -334,15 +348,18 @@ impl Fleet {
         };
         let chore = self.chores.due_at(self.phase);
         let greeting = self.greeting.values().map(|greeting| greeting.until);
-        let silence = self.live().map(|agent| agent.heard + SILENCE);
-        let orphans = self.next_hand_over();
+        let silence = self.live().map(|agent| agent.silent_since() + SILENCE);
+        let orphans = self.next_hand_over().into_iter().chain(self.deliveries_end());
         phase.into_iter().chain(chore).chain(greeting).chain(silence).chain(orphans).min()
     }
 
     fn live(&self) -> impl Iterator<Item = &Agent> {
         let over = self.phase == Phase::Over;
         let at_work = |agent: &Agent| !agent.gone && self.chores.is_on(agent.session);
-        self.agents.iter().filter(move |agent| !over && (agent.is_live() || at_work(agent)))
+        let delivers = |agent: &Agent| !agent.gone && agent.may_deliver();
+        self.agents
+            .iter()
+            .filter(move |agent| !over && (agent.is_live() || at_work(agent) || delivers(agent)))
     }
 
     fn send(&mut self, session: SessionId, message: ToAgent) {
@@ -363,8 +380,7 @@ impl Fleet {
             }
             return;
         }
-        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session && a.stage_allows_messages())
-        else {
+        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session && !a.gone) else {
             return;
         };
         agent.heard = now;
@@ -395,21 +411,26 @@ impl Fleet {
         }
     }
 
-    fn window(&mut self, now: Duration, session: SessionId, window: Box<WindowReport>) {
+    fn window(&mut self, now: Duration, session: SessionId, mut window: Box<WindowReport>) {
         let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
-        if !matches!(agent.stage, Stage::Running | Stage::Finished) {
+        if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
             return self.drop_agent(now, session, "it sent a window before the start");
         }
         match agent.judge(&window, self.config.n_series, &self.iterations) {
             Err(problem) => return self.drop_agent(now, session, &problem),
             Ok(Sequence::Repeated) => {}
             Ok(Sequence::Next) => {
+                if agent.has_lost_its_users() {
+                    window.progress.clear();
+                }
                 agent.apply(&window);
                 self.iterations.apply(&window.progress);
                 self.outputs.push_back(Output::Apply { agent: agent.id, window });
                 if agent.stage == Stage::Finished {
                     self.outputs.push_back(Output::Gone { agent: agent.id });
                     self.ended_early(now, session);
+                } else if agent.delivered {
+                    self.delivered(session);
                 }
             }
         }
@@ -421,7 +442,7 @@ impl Fleet {
     fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
         self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
         self.outputs.push_back(Output::Close { session });
-        self.lose(now, session, problem, Parting::Silent);
+        self.lose(now, session, problem, Parting::Barred);
     }
 
     fn stop(&mut self, now: Duration, cause: Cause) {
@@ -438,7 +459,8 @@ impl Fleet {
                 *overdue = (*overdue).min(now + self.config.stop_timeout + LAST_WINDOW_GRACE);
                 let timeout = self.config.stop_timeout;
                 self.outputs.push_back(Output::Stopping { at });
-                let sessions: Vec<SessionId> = self.live().map(|agent| agent.session).collect();
+                let attached = self.live().filter(|agent| !agent.gone);
+                let sessions: Vec<SessionId> = attached.map(|agent| agent.session).collect();
                 for session in sessions {
                     self.send(session, ToAgent::Stop { run: self.config.run.clone(), timeout });
                 }
@@ -458,7 +480,9 @@ impl Fleet {
                 Some(why) => self.conclude(now, Err(why)),
                 None => self.muster(now),
             },
-            Phase::Running { t0, .. } if self.live().next().is_none() => self.conclude(now, Ok(t0)),
+            Phase::Running { t0, .. } if self.live().next().is_none() && !self.waits_for_deliveries() => {
+                self.conclude(now, Ok(t0));
+            }
             Phase::TearingDown => self.tear_down(now),
             Phase::Running { .. } | Phase::Over => {}
         }

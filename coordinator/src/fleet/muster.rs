@@ -26,6 +26,9 @@ impl Fleet {
             );
             return self.turn_away(session, RejectCode::Version, message);
         };
+        if let Some(part) = self.part(&hello) {
+            return self.reattach(now, part, session, &hello, protocol);
+        }
         // The same process again: its old connection broke without a word.
         let before = |a: &&Agent| a.hello.name == hello.name && a.hello.incarnation == hello.incarnation;
         if let Some(old) = self.agents.iter().find(before).filter(|a| a.is_live()).map(|a| a.session)
@@ -38,8 +41,8 @@ impl Fleet {
             return self.turn_away(session, code, message);
         }
         let peer = self.greeting.remove(&session).map(|greeting| greeting.peer).unwrap_or_default();
-        let welcome =
-            Welcome { protocol, build: self.config.build.clone(), session: session.0, renew: RENEW };
+        let build = self.config.build.clone();
+        let welcome = Welcome { protocol, build, session: session.0, renew: RENEW, resumed: None };
         self.send(session, ToAgent::Welcome(welcome));
         let attached = self.agents.len() + 1;
         self.note(format!(

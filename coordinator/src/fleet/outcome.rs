@@ -41,6 +41,17 @@ pub enum NotStarted {
     Interrupted,
 }
 
+/// How an agent was lost; times count from T0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Why, for a person.
+    pub reason: String,
+    /// When its stream broke, or when its loss was noticed if that did not break before.
+    pub at: Duration,
+    /// From when on it surely made no load.
+    pub quiet_at: Duration,
+}
+
 /// What one agent did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentOutcome {
@@ -62,8 +73,8 @@ pub struct AgentOutcome {
     pub in_flight: u64,
     /// Whether its last window arrived.
     pub finished: bool,
-    /// Why and when (since T0) it was lost.
-    pub lost: Option<(String, Duration)>,
+    /// Whether it was lost.
+    pub lost: Option<Lost>,
     /// What became of its users when it was lost or left.
     pub handed_over: Option<HandedOver>,
 }

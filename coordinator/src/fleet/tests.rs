@@ -1,10 +1,12 @@
 #[cfg(test)]
 mod loss;
+#[cfg(test)]
+mod reattach;
 
 use super::*;
 use metrics::{PhaseSums, SeriesId};
 use plan::slot::{Seat, Slot};
-use proto::message::{Cumulative, HealthReport, Hello, Progress, SeriesReport, Welcome};
+use proto::message::{Cumulative, HealthReport, Hello, Progress, Resume, Resumed, SeriesReport, Welcome};
 use proto::version::Versions;
 
 pub(super) const S: Duration = Duration::from_secs(1);
@@ -121,6 +123,7 @@ pub(super) fn hello(name: &str) -> Hello {
         incarnation: 1,
         cores: 2,
         max_users: 1000,
+        resume: None,
     }
 }
 
@@ -194,7 +197,16 @@ pub(super) fn outcome(outputs: &[Output]) -> &Outcome {
 fn a_run_from_the_first_hello_to_the_last_window() {
     let mut h = Harness::new(2, 5);
     let welcome = |session| {
-        send(session, ToAgent::Welcome(Welcome { protocol: 1, build: "0.1.0".into(), session, renew: RENEW }))
+        send(
+            session,
+            ToAgent::Welcome(Welcome {
+                protocol: 1,
+                build: "0.1.0".into(),
+                session,
+                renew: RENEW,
+                resumed: None,
+            }),
+        )
     };
     let prepare = |session| {
         let bundle = Bytes::from_static(b"plan");
@@ -261,7 +273,7 @@ fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
         assert_eq!(h.says(1, FromAgent::Window(window(2, 7, false))), [], "it is not heard any more");
         let end = h.says(2, FromAgent::Window(window(1, 1, true)));
         let lost = &outcome(&end).agents[0];
-        assert!(lost.lost.as_ref().is_some_and(|(reason, _)| reason.contains(expected)), "{lost:?}");
+        assert!(lost.lost.as_ref().is_some_and(|lost| lost.reason.contains(expected)), "{lost:?}");
         assert_eq!((lost.windows, lost.cumulative.ok), (1, 7), "what was applied stays");
     };
     check(&|w| w.errors[0].series = SeriesId(9), "counts series 9, the plan has 2");
@@ -442,7 +454,7 @@ fn a_run_that_is_overdue_ends_without_those_that_owe_their_last_window() {
         }
     };
     assert_eq!(n, 51, "10 s of schedule, 30 s of stop timeout, 10 s of grace, after the start");
-    assert!(outcome(&end).agents[0].lost.as_ref().unwrap().0.contains("did not arrive in time"));
+    assert!(outcome(&end).agents[0].lost.as_ref().unwrap().reason.contains("did not arrive in time"));
 }
 
 #[test]

@@ -298,7 +298,11 @@ fn the_text_of_a_hostile_run() {
     }
     let mut facts = facts(&[&agents[0], &agents[1]]);
     facts.agents[0].finished = true;
-    facts.agents[1].lost = Some(Lost { reason: "\u{1b}[5m gone".to_owned(), at: Duration::from_secs(1) });
+    facts.agents[1].lost = Some(Lost {
+        reason: "\u{1b}[5m gone".to_owned(),
+        at: Duration::from_secs(1),
+        quiet_at: Duration::from_secs(5),
+    });
     let report = Report::new(&results.finish(&facts));
     let text = render_text(&report, Style::Plain);
     golden("hostile.txt", &text);

@@ -1,9 +1,9 @@
 //! Accounting: every request that was started is merged, given up, or named as missing.
 //!
 //! What a lost agent took with it is bounded, not guessed: the requests that were open at the end of its last
-//! window, and those that it may have started unseen after it. It may have run unseen until its lease was over,
-//! at most [`crate::fleet::LEASE`] after the coordinator noticed, and started nothing once running iterations had
-//! to be over. Per second it is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
+//! window, and those that it may have started unseen after it. It may have run unseen until its lease was surely
+//! over, and started nothing once running iterations had to be over. One that came back and delivered its last
+//! window is not missing anything. Per second it is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
 //! some of them had not started yet. An agent that was lost before its first window is taken to have been as
 //! fast per user as the fastest of the others; without any, the bound is unknown.
 
@@ -102,11 +102,11 @@ impl Accounting {
                 let measured = totals.get(&agent.id).unwrap_or(&none);
                 let users = arrivals.map_or(agent.users_assigned, |arrivals| arrivals.pace(0).1);
                 let rate = measured.peak_rate(users).or_else(|| fastest(users));
-                let noticed =
-                    agent.lost.as_ref().map(|lost| lost.at).or(facts.stopped()).unwrap_or(facts.measured);
+                let unheard = || facts.stopped().unwrap_or(facts.measured).saturating_add(LEASE);
+                let quiet_at = agent.lost.as_ref().map_or_else(unheard, |lost| lost.quiet_at);
                 let unseen = match facts.not_started {
                     Some(_) => Unseen { rate: None, until: Duration::ZERO },
-                    None => Unseen { rate, until: noticed.saturating_add(LEASE).min(last_start) },
+                    None => Unseen { rate, until: quiet_at.min(last_start) },
                 };
                 let account = account(agent, measured, &unseen);
                 // Whatever an agent did that was over within the warm-up would have been left out.
@@ -152,10 +152,10 @@ fn account(facts: &AgentFacts, totals: &AgentTotals, unseen: &Unseen) -> Account
     let ran = !unseen.until.is_zero() || totals.windows > 0;
     let status = match (&facts.lost, facts.finished) {
         _ if !ran => AccountStatus::Exact,
-        (Some(_), _) => AccountStatus::Lost,
+        (Some(_), false) => AccountStatus::Lost,
         (None, false) => AccountStatus::Unfinished,
-        (None, true) if differs => AccountStatus::Mismatch,
-        (None, true) => AccountStatus::Exact,
+        (_, true) if differs => AccountStatus::Mismatch,
+        (_, true) => AccountStatus::Exact,
     };
     let open = said.started.max(applied.started).saturating_sub(merged);
     let lost_at_most = match status {

@@ -176,7 +176,11 @@ mod tests {
             |_| 0,
             |facts| {
                 facts.agents[0].finished = false;
-                facts.agents[0].lost = Some(Lost { reason: "killed".to_owned(), at: Duration::from_secs(6) });
+                facts.agents[0].lost = Some(Lost {
+                    reason: "killed".to_owned(),
+                    at: Duration::from_secs(6),
+                    quiet_at: Duration::from_secs(10),
+                });
             },
         );
         let arrivals = record.arrivals.as_ref().expect("an open load");

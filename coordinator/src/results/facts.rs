@@ -1,6 +1,7 @@
 //! What only the driver of a run knows about it.
 
 use super::AgentId;
+pub use crate::fleet::Lost;
 use crate::fleet::{AgentOutcome, ChoreEnd, ChoreStatus, HandedOver};
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
@@ -90,15 +91,6 @@ pub struct AgentFacts {
     pub handed_over: Option<HandedOver>,
 }
 
-/// How an agent was lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// Why, for a person.
-    pub reason: String,
-    /// When the coordinator noticed, since T0.
-    pub at: Duration,
-}
-
 impl From<&AgentOutcome> for AgentFacts {
     fn from(outcome: &AgentOutcome) -> AgentFacts {
         AgentFacts {
@@ -110,7 +102,7 @@ impl From<&AgentOutcome> for AgentFacts {
             windows_applied: outcome.windows,
             last_cumulative: outcome.cumulative,
             finished: outcome.finished,
-            lost: outcome.lost.clone().map(|(reason, at)| Lost { reason, at }),
+            lost: outcome.lost.clone(),
             handed_over: outcome.handed_over,
         }
     }

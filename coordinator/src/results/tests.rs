@@ -23,7 +23,8 @@ fn seconds(s: u64) -> Duration {
 /// Loses the one agent at `at` with `in_flight` requests open.
 fn lost(facts: &mut RunFacts, at: Duration) {
     facts.agents[0].finished = false;
-    facts.agents[0].lost = Some(Lost { reason: "it closed the stream".to_owned(), at });
+    facts.agents[0].lost =
+        Some(Lost { reason: "it closed the stream".to_owned(), at, quiet_at: at + crate::fleet::LEASE });
 }
 
 #[test]

@@ -212,11 +212,16 @@ impl Evidence<'_> {
     fn losses(self) -> Vec<String> {
         let agents = self.facts.agents.iter().zip(&self.accounting.agents);
         let mut losses: Vec<String> = agents
-            .filter(|(facts, account)| account.status != AccountStatus::Exact || facts.handed_over.is_some())
+            .filter(|(facts, account)| {
+                account.status != AccountStatus::Exact || facts.lost.is_some() || facts.handed_over.is_some()
+            })
             .map(|(facts, account)| match &facts.lost {
                 Some(lost) => {
                     let (name, at) = (&account.name, lost.at.as_secs_f64());
-                    let (missing, moved) = (missing(account), moved(facts));
+                    let delivered = "it came back and delivered all that it had measured".to_owned();
+                    let exact = account.status == AccountStatus::Exact && facts.finished;
+                    let missing = if exact { delivered } else { missing(account) };
+                    let moved = moved(facts);
                     format!("agent {name} was lost at {at:.1} s ({}): {missing}{moved}", lost.reason)
                 }
                 None if account.status == AccountStatus::Exact => {

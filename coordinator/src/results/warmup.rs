@@ -127,7 +127,8 @@ mod tests {
             results.apply(AgentId(1), &other.last(8, 10, WARM)).unwrap();
             let mut told = facts(&[&gone, &other]);
             told.agents[0].finished = false;
-            told.agents[0].lost = Some(Lost { reason: "killed".to_owned(), at: secs(lost_at) });
+            told.agents[0].lost =
+                Some(Lost { reason: "killed".to_owned(), at: secs(lost_at), quiet_at: secs(lost_at + 4) });
             let record = results.finish(&told);
             let accounting = &record.accounting;
             assert_eq!(accounting.unknown, Some(unknown), "lost at {lost_at} s");

@@ -124,7 +124,8 @@ fn the_next_plan_waits_for_the_end_of_a_chore_that_was_given_up() {
     h.input(Input::Disconnected { reason: "reset".to_owned() });
     h.wait(10 * S);
     h.input(Input::Connected);
-    let welcome = proto::message::Welcome { protocol: 1, build: String::new(), session: 2, renew: S };
+    let welcome =
+        proto::message::Welcome { protocol: 1, build: String::new(), session: 2, renew: S, resumed: None };
     h.hear(ToAgent::Welcome(welcome));
     assert_eq!(h.hear(prepare("r")), [], "the engine is not free");
     assert_eq!(h.hear(order("r", ChoreKind::Teardown)), []);

@@ -1,5 +1,6 @@
 //! What happens to the users of an agent that is lost.
 
+use super::super::reattach::DELIVERY;
 use super::*;
 use metrics::unit::Rate;
 use proptest::prelude::*;
@@ -56,11 +57,13 @@ fn users_of_a_lost_agent_move_when_its_lease_is_surely_over_and_go_on_where_they
     h.says(1, progress(&[(0, 5), (6, 2)]));
     h.says(2, progress(&[(1, 9)]));
     assert_eq!(h.pass(2 * S, &[1, 2, 3]), []);
-    assert_eq!(h.detach(1), [Output::Gone { agent: AgentId(0) }]);
+    assert_eq!(h.detach(1), [], "it may come back");
     // It renewed its lease 1 s ago.
     assert_eq!(h.pass(SILENCE.saturating_sub(S + MS), &[2, 3]), []);
     let at = h.at() + MS;
-    let moved = assigned(&h.wait(MS));
+    let said = h.wait(MS);
+    assert_eq!(said[..2], [Output::Close { session: SessionId(1) }, Output::Gone { agent: AgentId(0) }]);
+    let moved = assigned(&said);
     let second = vec![
         seat(1, 9, Duration::ZERO),
         seat(3, 0, at),
@@ -69,7 +72,7 @@ fn users_of_a_lost_agent_move_when_its_lease_is_surely_over_and_go_on_where_they
     ];
     let third = vec![seat(0, 5, at), seat(2, 0, Duration::ZERO), seat(5, 0, Duration::ZERO), seat(6, 2, at)];
     assert_eq!(moved, [(2, 2, second), (3, 2, third)]);
-    assert_eq!(h.pass(2 * S, &[2, 3]), []);
+    assert_eq!(h.pass(DELIVERY, &[2, 3]), []);
     h.says(2, FromAgent::Window(Box::new(WindowReport { progress: vec![], ..*window(2, 1, true) })));
     let end = h.says(3, FromAgent::Window(window(1, 1, true)));
     let lost = &outcome(&end).agents[0];
@@ -152,7 +155,8 @@ fn nothing_moves_where_nothing_is_to_move() {
         change(&mut h);
         h.detach(1);
         let said = h.pass(6 * S, &[2]);
-        assert_eq!(said, [], "{policy:?}");
+        let gone = [Output::Close { session: SessionId(1) }, Output::Gone { agent: AgentId(0) }];
+        assert_eq!(said, gone, "{policy:?}");
         h.fleet.agents[0].outcome().handed_over
     };
     let held = check(&|_| {}, OnAgentLoss::Hold).map(|h| (h.moved, h.stranded));
@@ -176,9 +180,13 @@ fn nothing_moves_where_nothing_is_to_move() {
 fn a_run_that_is_not_to_go_on_without_an_agent_is_stopped() {
     let mut h = Harness::with(2, 4, |config| config.on_agent_loss = OnAgentLoss::Abort).run(2, 1000);
     h.pass(3 * S, &[1, 2]);
-    let at = h.at();
     let stop = send(2, ToAgent::Stop { run: id("r"), timeout: 30 * S });
-    assert_eq!(h.detach(1), [Output::Gone { agent: AgentId(0) }, Output::Stopping { at }, stop]);
+    assert_eq!(h.detach(1), [], "it may come back");
+    let said = h.pass(SILENCE.saturating_sub(S), &[2]);
+    let at = h.at();
+    let lost = [Output::Close { session: SessionId(1) }, Output::Gone { agent: AgentId(0) }];
+    assert_eq!((&said[..2], &said[2..]), (&lost[..], &[Output::Stopping { at }, stop][..]));
+    h.pass(DELIVERY, &[2]);
     let end = h.says(2, FromAgent::Window(window(1, 1, true)));
     assert_eq!(outcome(&end).stopped, Some((at, Cause::AgentLost("a1".to_owned()))));
 }
@@ -224,13 +232,14 @@ fn a_run_of_so_many_iterations_is_over_when_all_are_done_or_never_will_be() {
     let mut h = finite(2, 2, 5, OnAgentLoss::Rebalance);
     h.says(1, progress(&[(0, 3)]));
     h.detach(1);
-    assert_eq!(h.pass(6 * S, &[2]), []);
+    assert_eq!(assigned(&h.pass(6 * S, &[2])), []);
     assert_eq!(stops(&h.says(2, progress(&[(1, 2)]))), 1);
 
     // What nobody will do is not waited for.
     let mut h = finite(2, 2, 5, OnAgentLoss::Hold);
     h.says(2, progress(&[(1, 2)]));
-    assert_eq!(stops(&h.detach(1)), 1);
+    h.detach(1);
+    assert_eq!(stops(&h.pass(6 * S, &[2])), 1);
     let mut h = finite(1, 2, 5, OnAgentLoss::Rebalance);
     let gave_up = |slot, iteration| Progress { slot: Slot(slot), iteration, gave_up: true };
     let window = WindowReport { progress: vec![gave_up(0, 0), gave_up(1, 1)], ..*window(1, 1, false) };
@@ -243,12 +252,14 @@ struct Truth {
     lease_until: Duration,
     slots: Vec<u32>,
     live: bool,
+    /// Its newest stream, and whether that is whole.
+    stream: (u64, bool),
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Agents renew and go as they please. A user is given to an agent only when no other can still have it, no
+    /// Agents renew, go and come back as they please. A user is given to an agent only when no other can still have it, no
     /// agent loses one while it lives, and nobody gets more than it takes.
     #[test]
     fn a_user_has_one_agent_at_any_time(
@@ -261,7 +272,10 @@ proptest! {
             lease_until: LEASE,
             slots: h.fleet.agents[agent].slots.iter().map(|slot| slot.0).collect(),
             live: true,
+            stream: (agent as u64 + 1, true),
         }).collect();
+        // The agent of each stream, from stream 1 on.
+        let mut owners = vec![0, 1, 2, 3];
         for (agent, what, wait) in steps {
             let mut said = h.wait(Duration::from_millis(wait));
             for output in &said {
@@ -271,19 +285,33 @@ proptest! {
             }
             let truth = &mut truths[agent as usize];
             if truth.live {
-                if what == 0 {
-                    said.extend(h.detach(agent + 1));
-                    truth.live = false;
-                } else {
-                    // What it sent now may arrive; then it counts from now.
-                    said.extend(h.says(agent + 1, FromAgent::Renew { n: 1, users: 1 }));
-                    truth.lease_until = h.now + LEASE;
+                match (what, truth.stream) {
+                    (0, (session, true)) => {
+                        // Its users run on in their lease.
+                        said.extend(h.detach(session));
+                        truth.stream = (session, false);
+                    }
+                    (1 | 2, _) => {
+                        owners.push(agent as usize);
+                        let stream = owners.len() as u64;
+                        truth.stream = (stream, true);
+                        let resume = Some(Resume { run: id("r"), session: agent + 1, stopped: false });
+                        let hello = Hello { resume, ..hello(&format!("a{}", agent + 1)) };
+                        said.extend(h.attach_with(stream, hello));
+                    }
+                    (_, (session, true)) => {
+                        // What it sent now may arrive; then it counts from now.
+                        said.extend(h.says(session, FromAgent::Renew { n: 1, users: 1 }));
+                        truth.lease_until = h.now + LEASE;
+                    }
+                    _ => {}
                 }
             }
             for (session, _, seats) in assigned(&said) {
                 let slots: Vec<u32> = seats.iter().map(|seat| seat.slot.0).collect();
                 prop_assert!(slots.len() <= 8);
-                let (own, others): (Vec<_>, Vec<_>) = (0..4).partition(|&other| other == session as usize - 1);
+                let (own, others): (Vec<_>, Vec<_>) =
+                    (0..4).partition(|&other| owners[session as usize - 1] == other);
                 prop_assert!(truths[own[0]].slots.iter().all(|slot| slots.contains(slot)), "nobody loses users");
                 for other in others {
                     let may_run = truths[other].live || truths[other].lease_until > h.now;

@@ -1,0 +1,167 @@
+//! Streams come and go: attaching, losing the stream, attaching again.
+//!
+//! A run outlives its stream. Its users go on until the lease is over, and what they measured is kept until it is
+//! acknowledged, over whichever stream. Only when the coordinator wants no more of it is it given up.
+
+use super::lease::Lease;
+use super::run::Run;
+use super::{Exit, GREETING_TIMEOUT, Output, Session, State};
+use proto::message::{FromAgent, Hello, RejectCode, Resumed, Welcome};
+use proto::version;
+use std::time::Duration;
+
+impl Session {
+    pub(super) fn connected(&mut self, now: Duration) {
+        if matches!(self.state, State::Dialling) {
+            self.state = State::Greeting { until: now + GREETING_TIMEOUT };
+            let resume = self.run.as_ref().and_then(Run::resume);
+            self.send(FromAgent::Hello(Hello { resume, ..self.hello.clone() }));
+        }
+    }
+
+    pub(super) fn disconnected(&mut self, now: Duration, reason: &str) {
+        if matches!(self.state, State::Left) {
+            return;
+        }
+        self.abandon_chore();
+        if self.run.as_ref().is_none_or(|run| !run.is_running()) {
+            self.give_up_run();
+            self.lease = None;
+        }
+        if self.leaving.is_some() && self.run.is_none() {
+            return self.exit(Exit::Left);
+        }
+        self.tell_of_broken_stream(now, reason);
+        self.state = State::Offline { dial_at: now + self.backoff.next_pause() };
+    }
+
+    fn tell_of_broken_stream(&mut self, now: Duration, reason: &str) {
+        let first = self.backoff.attempts() == 0;
+        let coordinator = self.coordinator.clone();
+        let goes_on = self.run.as_ref().filter(|run| run.is_running());
+        let text = match (&self.state, goes_on, &self.lease) {
+            (State::Attached { .. }, Some(run), Some(lease)) if run.makes_load() => {
+                let left = lease.over_at().saturating_sub(now).as_secs_f64();
+                let (id, users) = (&run.id, run.users());
+                format!(
+                    "lost the stream to {coordinator} during run {id} ({reason}); its {users} users go on for at most \
+                     {left:.1} s, dialling again"
+                )
+            }
+            (State::Attached { .. }, Some(run), _) => {
+                let (id, kept) = (&run.id, run.outbox.undelivered());
+                format!(
+                    "lost the stream to {coordinator} during run {id} ({reason}); the results of {kept} requests are \
+                     kept, dialling again"
+                )
+            }
+            (State::Attached { .. }, None, _) => {
+                format!("detached from {coordinator} ({reason}); waiting for the next run")
+            }
+            (State::Greeting { .. }, ..) if first => {
+                format!("{coordinator} has no use for this agent now: {reason}; asking again")
+            }
+            (State::Dialling, None, _) if first => {
+                format!("no coordinator at {coordinator} yet ({reason}); trying until there is one")
+            }
+            _ => return,
+        };
+        self.note(text);
+    }
+
+    /// From now on no user may run.
+    pub(super) fn lease_over(&mut self, now: Duration) {
+        self.lease = None;
+        if let Some(run) = self.run.as_mut().filter(|run| run.makes_load()) {
+            run.fence();
+            let (id, users) = (run.id.clone(), run.users());
+            self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
+            self.note(format!("the lease of run {id} is over: all its {users} users are stopped"));
+        }
+        if matches!(self.state, State::Attached { .. }) {
+            self.outputs.push_back(Output::Hangup);
+            self.disconnected(now, "the coordinator stopped renewing the lease");
+        }
+    }
+
+    /// Nobody wants anything more of the run.
+    pub(super) fn give_up_run(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let kept = run.outbox.undelivered();
+        if run.is_running() {
+            let (coordinator, id) = (&self.coordinator, &run.id);
+            self.note(format!(
+                "{coordinator} wants no more of run {id}: its users are stopped, the results of {kept} requests are \
+                 dropped"
+            ));
+        }
+        if run.makes_load() {
+            self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
+        }
+        // The engine serves one run at a time; nothing else is prepared before it has ended this one.
+        self.engine_clearing |= run.has_users() || run.preparing();
+    }
+
+    pub(super) fn welcome(&mut self, now: Duration, welcome: &Welcome) {
+        if !version::SUPPORTED.range().contains(&welcome.protocol) {
+            self.outputs.push_back(Output::Hangup);
+            self.exit(Exit::Rejected(format!(
+                "the coordinator at {} (build {}) chose protocol version {}, this agent (build {}) speaks {}; \
+                 install the same version of Muster on both",
+                self.coordinator,
+                welcome.build,
+                welcome.protocol,
+                self.hello.build,
+                version::SUPPORTED
+            )));
+            return;
+        }
+        self.backoff.reset();
+        self.note(format!("attached to {} as {}", self.coordinator, self.hello.name));
+        match welcome.resumed {
+            Some(resumed) => self.resumed(resumed),
+            None => self.give_up_run(),
+        }
+        let n = if let Some(lease) = &mut self.lease {
+            lease.go_on(now, welcome.renew)
+        } else {
+            let (lease, n) = Lease::new(now, welcome.renew);
+            self.lease = Some(lease);
+            n
+        };
+        self.state = State::Attached { session: welcome.session };
+        let users = self.run.as_ref().map_or(0, Run::users);
+        self.send(FromAgent::Renew { n, users });
+        self.send_windows();
+        self.leave_when_done();
+    }
+
+    fn resumed(&mut self, resumed: Resumed) {
+        let Some(run) = self.run.as_mut() else { return };
+        run.outbox.rewind(resumed.applied);
+        if resumed.lost && run.makes_load() {
+            run.fence();
+            let id = run.id.clone();
+            self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
+            self.note(format!("this agent was given up in run {id}: all its users are stopped"));
+        }
+        if self.run.as_ref().is_some_and(|run| run.outbox.is_delivered()) {
+            self.run_over();
+        }
+    }
+
+    pub(super) fn rejected(&mut self, now: Duration, code: RejectCode, message: &str) {
+        self.outputs.push_back(Output::Hangup);
+        self.give_up_run();
+        match code {
+            RejectCode::Full | RejectCode::Late | RejectCode::Over => self.disconnected(now, message),
+            RejectCode::Version | RejectCode::Name | RejectCode::Protocol | RejectCode::Plan => {
+                self.abandon_chore();
+                self.exit(Exit::Rejected(message.to_owned()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

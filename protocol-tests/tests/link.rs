@@ -1,0 +1,100 @@
+//! Wires that break in the middle of a run: what the target sees of it, and what the report says.
+
+use protocol_tests::fleet::{Coordinator, report};
+use protocol_tests::process::{Ended, TestDir};
+use protocol_tests::proxy::Proxy;
+use protocol_tests::recorder::{Recorder, Seens};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+fn plan(target: &str) -> String {
+    format!(
+        r#"version: 1
+name: Link
+target: {target}
+load: {{ users: 12, duration: 20s }}
+users:
+  User:
+    wait: 50ms
+    tasks:
+      look:
+        get: /look
+        headers: {{ x-slot: "${{user.slot}}", x-iteration: "${{user.iteration}}", x-agent: "${{agent.name}}" }}
+"#
+    )
+}
+
+/// Runs 12 users on three agents, the second behind a wire that `fault` breaks once all users run.
+fn three_agents(name: &str, fault: impl FnOnce(&Proxy, &Recorder)) -> (Seens, Ended, Value) {
+    let target = Recorder::start(Duration::from_millis(5));
+    let dir = TestDir::new(name);
+    let plan = dir.write("plan.yaml", &plan(&target.url()));
+    let mut coordinator = Coordinator::start(dir.path(), 3, &[plan.to_str().expect("an ASCII path")]);
+    let wire = Proxy::start(&coordinator.address);
+    let agents = [
+        coordinator.agent(dir.path(), "a"),
+        Coordinator::agent_at(&wire.address(), dir.path(), "b"),
+        coordinator.agent(dir.path(), "c"),
+    ];
+    coordinator.line_with("00:03 /");
+    fault(&wire, &target);
+    let ended = coordinator.wait();
+    drop(agents);
+    (target.seen(), ended, report(&dir))
+}
+
+fn merged(report: &Value) -> Option<u64> {
+    report["accounting"]["merged"].as_u64()
+}
+
+#[test]
+fn a_stream_that_breaks_and_comes_back_changes_nothing() {
+    let (seen, ended, report) = three_agents("cut", |wire, target| {
+        for _ in 0..3 {
+            wire.cut();
+            let requests = target.seen().requests.len();
+            target.until(|seen| seen.requests.len() > requests + 300);
+        }
+    });
+    assert!(ended.err.contains("the stream of agent b broke"), "{}", ended.err);
+    assert!(ended.err.contains("agent b is back from"), "{}", ended.err);
+    assert_eq!((seen.connections, seen.most_open), (12, 12), "no user noticed");
+    let distinct: BTreeSet<_> =
+        seen.requests.iter().map(|seen| (seen.number("x-slot"), seen.number("x-iteration"))).collect();
+    assert_eq!(distinct.len(), seen.requests.len(), "no iteration is done twice");
+    assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
+    assert_eq!(merged(&report), Some(seen.requests.len() as u64));
+    assert_eq!(report["users"]["losses"], Value::Array(Vec::new()));
+    assert_eq!(report["verdict"], "pass", "{}", ended.out);
+}
+
+#[test]
+fn an_agent_behind_a_silent_wire_stops_in_time_and_delivers_when_it_is_back() {
+    let mut silent_at = Instant::now();
+    let (seen, ended, report) = three_agents("silent", |wire, target| {
+        silent_at = Instant::now();
+        wire.silence();
+        // Somebody else has its users.
+        let of_b = |agent: &str| agent == "b";
+        target.until(|seen| {
+            let slots = |of: &dyn Fn(&str) -> bool| -> BTreeSet<u64> {
+                let those = seen.requests.iter().filter(|seen| of(seen.header("x-agent")));
+                those.map(|seen| seen.number("x-slot")).collect()
+            };
+            slots(&of_b).is_subset(&slots(&|agent| !of_b(agent)))
+        });
+        wire.restore();
+    });
+    let last = seen.requests.iter().filter(|seen| seen.header("x-agent") == "b").map(|seen| seen.at).max();
+    let ran_on = last.expect("b made requests").saturating_duration_since(silent_at);
+    assert!(ran_on < Duration::from_millis(4_500), "its lease is 4 s, it ran on for {ran_on:?}");
+    assert!(ran_on > Duration::from_millis(1_500), "it had a lease, and used it: {ran_on:?}");
+    assert_eq!(seen.most_open, 12, "no user was in two places");
+    assert!(ended.err.contains("agent b is back from"), "{}", ended.err);
+    assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
+    assert_eq!(merged(&report), Some(seen.requests.len() as u64), "also what it did while nobody heard it");
+    assert_eq!(report["users"]["losses"][0]["agent"], "b");
+    let reasons = report["reasons"].to_string();
+    assert!(reasons.contains("it came back and delivered all that it had measured"), "{reasons}");
+}
