@@ -42,7 +42,7 @@ pub enum Command {
     /// Run the demo plan against a target of its own
     Demo(DemoArgs),
     /// Explain what a plan would do, and run nothing
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     /// Print the JSON Schema of the plan language
     Schema,
 }
@@ -80,6 +80,12 @@ pub struct RunArgs {
     /// Profile of the plan to lay over its load and thresholds [env: LOAD_TEST_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Run only tasks with one of these tags: `smoke,api`; may be repeated [env: LOAD_TEST_INCLUDE_TAGS]
+    #[arg(short = 'T', long, visible_alias = "tags", value_name = "TAGS")]
+    pub include_tags: Vec<String>,
+    /// Leave out tasks with one of these tags, also if they are included; may be repeated [env: LOAD_TEST_EXCLUDE_TAGS]
+    #[arg(short = 'E', long, value_name = "TAGS")]
+    pub exclude_tags: Vec<String>,
     /// Base URL of the system under test; a bare `HOST:PORT` means http:// [env: LOAD_TEST_HOST]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
@@ -129,6 +135,12 @@ pub struct CheckArgs {
     /// Profile of the plan to lay over its load and thresholds [env: LOAD_TEST_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Run only tasks with one of these tags: `smoke,api`; may be repeated [env: LOAD_TEST_INCLUDE_TAGS]
+    #[arg(short = 'T', long, visible_alias = "tags", value_name = "TAGS")]
+    pub include_tags: Vec<String>,
+    /// Leave out tasks with one of these tags, also if they are included; may be repeated [env: LOAD_TEST_EXCLUDE_TAGS]
+    #[arg(short = 'E', long, value_name = "TAGS")]
+    pub exclude_tags: Vec<String>,
     /// Base URL of the system under test; a bare `HOST:PORT` means http:// [env: LOAD_TEST_HOST]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
@@ -155,6 +167,8 @@ impl From<CheckArgs> for RunArgs {
             iterations,
             warmup,
             profile,
+            include_tags,
+            exclude_tags,
             target,
             set,
             secret_file,
@@ -169,6 +183,8 @@ impl From<CheckArgs> for RunArgs {
             iterations,
             warmup,
             profile,
+            include_tags,
+            exclude_tags,
             target,
             set,
             secret_file,

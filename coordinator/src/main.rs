@@ -82,7 +82,7 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
             tell(&plan::schema::schema_text());
             return Ok(ExitCode::Passed);
         }
-        Some(Command::Check(args)) => &RunArgs::from(args.clone()),
+        Some(Command::Check(args)) => &RunArgs::from((**args).clone()),
         Some(Command::Demo(_)) | None => &cli.run,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -141,8 +141,8 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         }
     }
     bundle.settings.files = files::read(&bundle, &config.plan_path);
-    if let Err(error) = bundle.check_params() {
-        return Err(usage(&format!("--set: {error}")));
+    if let Err(error) = bundle.check_settings() {
+        return Err(usage(&error));
     }
     Ok(Job {
         bundle,

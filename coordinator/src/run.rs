@@ -204,6 +204,9 @@ async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     for warning in plan_warnings(plan, &job.bundle.file) {
         note(&warning);
     }
+    if !plan.selection.filter.is_empty() {
+        note(&plan.selection.to_string());
+    }
     if !plan.classes.iter().any(|class| class.connection.is_direct()) {
         note(&format!("target {}: users reach it by ways of their own", plan.target));
         return;

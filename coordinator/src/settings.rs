@@ -4,9 +4,10 @@ use crate::cli::{DemoArgs, RunArgs};
 use crate::fleet::OnAgentLoss;
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
 use plan::schedule::Schedule;
+use plan::tags::TagFilter;
 use plan::{Secrets, Settings};
 use proto::limits::MAX_SLOTS;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -131,6 +132,10 @@ impl RunConfig {
                     .map(Text::warmup)
                     .transpose()?,
                 params: params(&args.set)?,
+                tags: TagFilter {
+                    include: tags("--include-tags", "LOAD_TEST_INCLUDE_TAGS", &args.include_tags, env)?,
+                    exclude: tags("--exclude-tags", "LOAD_TEST_EXCLUDE_TAGS", &args.exclude_tags, env)?,
+                },
                 seed: seed(args.seed.as_deref(), env, drawn_seed)?,
                 env: env.clone(),
                 secrets: secrets(env),
@@ -176,6 +181,30 @@ fn params(typed: &[String]) -> Result<BTreeMap<String, String>, UsageError> {
         }
     }
     Ok(params)
+}
+
+/// The tags of each use of the flag, or of the variable; commas or blanks stand between them.
+fn tags(
+    flag: &'static str,
+    variable: &'static str,
+    typed: &[String],
+    env: &Environment,
+) -> Result<BTreeSet<String>, UsageError> {
+    let mut found = BTreeSet::new();
+    let typed: Vec<Text<'_>> = match typed {
+        [] => Text::find(flag, variable, None, env).into_iter().collect(),
+        typed => typed.iter().map(|value| Text { source_name: flag, value }).collect(),
+    };
+    for text in typed {
+        let tags = text.value.split([',', ' ']).map(str::trim).filter(|tag| !tag.is_empty());
+        let tags: Vec<String> = tags.map(str::to_owned).collect();
+        if tags.is_empty() {
+            let remedy = format!("write for instance `{flag} smoke,api`, or leave it out");
+            return Err(text.error(format!("{} names no tag", text.quoted()), remedy));
+        }
+        found.extend(tags);
+    }
+    Ok(found)
 }
 
 /// The secrets of the environment.

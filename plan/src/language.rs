@@ -406,6 +406,7 @@ pub static USER_CLASS: Table = Table {
         key("weight", Shape::Integer(1, MAX_WEIGHT), "its share of the users that `fixed` classes leave"),
         key("fixed", Shape::Integer(1, MAX_USERS), "how many users, in place of a share"),
         key("group", Shape::Text, "the group of its requests that name none"),
+        key("tags", Shape::Texts, "tags of all its tasks, for --include-tags and --exclude-tags"),
         key("wait", Shape::Wait, "the pause between tasks"),
         key("http", Shape::Table(&HTTP), "how its requests are made, where that differs from the plan"),
         key("on_start", Shape::List(&STEP), "what each user does once, first"),
@@ -424,6 +425,7 @@ pub static TASK: Table = Table {
     name: "a task",
     keys: &[
         key("weight", Shape::Integer(1, MAX_WEIGHT), "its share of the iterations"),
+        key("tags", Shape::Texts, "what --include-tags and --exclude-tags choose it by"),
         key("steps", Shape::List(&STEP), "what it does, in order"),
     ],
     also: Some(&STEP),

@@ -29,11 +29,12 @@ pub mod schema;
 pub mod scope;
 mod secrets;
 pub mod slot;
+pub mod tags;
 pub mod template;
 pub mod wait;
 pub mod websocket;
 mod yaml;
 
-pub use bundle::{Bundle, BundleError, Files, ParamError, Settings, sha256_hex};
+pub use bundle::{Bundle, BundleError, Files, SettingError, Settings, sha256_hex};
 pub use model::Plan;
 pub use secrets::Secrets;

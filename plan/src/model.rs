@@ -24,6 +24,7 @@ use crate::judge::{Expect, Save};
 use crate::params::Params;
 use crate::schedule::Schedule;
 use crate::slot::{Classes, Share};
+use crate::tags::Selection;
 use crate::template::{JsonTemplate, Template};
 use crate::wait::Wait;
 use crate::websocket::{Message, WebSocket};
@@ -79,6 +80,8 @@ pub struct Plan {
     pub teardown: Option<Chore>,
     /// Data sources in plan order.
     pub data: Vec<Arc<Source>>,
+    /// Which of the tasks that are written are the ones above.
+    pub selection: Selection,
     /// Names of the environment variables that the plan reads; only these travel to the agents.
     pub env_used: BTreeSet<String>,
     /// What is allowed but should be known before the run, in the order of the text.

@@ -348,7 +348,11 @@ fn settings_are_checked_like_the_plan() {
         assert_eq!(told(&with_settings(source, settings)), expected);
     };
     let profile = |name: &str| Settings { profile: Some(name.into()), ..Settings::default() };
-    check(&profiles, profile("lihgt"), "5:1 the plan has no profile `lihgt`\n    did you mean `light`?\n");
+    check(
+        &profiles,
+        profile("lihgt"),
+        "5:1 the plan has no profile `lihgt`\n    did you mean `light`? (its profiles are `light`)\n",
+    );
     check(&profiles, profile("zzz"), "5:1 the plan has no profile `zzz`\n    its profiles are: `light`\n");
     check(
         BASE,

@@ -31,7 +31,7 @@ fn bundle(set: &[(&str, &str)]) -> Bundle {
 fn values_are_typed_as_their_defaults_are() {
     let check = |set: &[(&str, &str)], expected: &str, users: u32, target: &str| {
         let bundle = bundle(set);
-        assert_eq!(bundle.check_params(), Ok(()));
+        assert_eq!(bundle.check_settings(), Ok(()));
         let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
         let values: Vec<String> = plan.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(values.join(" "), expected);
@@ -51,7 +51,7 @@ fn values_are_typed_as_their_defaults_are() {
 fn values_that_are_not_declared_or_do_not_fit_are_refused_at_once_and_in_the_plan() {
     let check = |name: &str, value: &str, problem: &str, remedy: &str| {
         let bundle = bundle(&[(name, value)]);
-        let error = bundle.check_params().unwrap_err();
+        let error = bundle.check_settings().unwrap_err();
         assert_eq!((error.problem.as_str(), error.remedy.as_str()), (problem, remedy));
         let told = bundle.compile().unwrap_err();
         let first = told.iter().next().expect("a problem");
@@ -90,7 +90,7 @@ fn requests_see_values_with_their_types() {
 #[test]
 fn a_text_that_is_no_plan_is_left_to_the_compiler() {
     let broken = |source: &str| Bundle { source: source.into(), ..bundle(&[("host", "x")]) };
-    assert_eq!(broken("[").check_params(), Ok(()));
-    assert_eq!(broken("params: 7").check_params(), Ok(()));
-    assert!(broken("name: T").check_params().is_err(), "a plan without parameters takes none");
+    assert_eq!(broken("[").check_settings(), Ok(()));
+    assert_eq!(broken("params: 7").check_settings(), Ok(()));
+    assert!(broken("name: T").check_settings().is_err(), "a plan without parameters takes none");
 }

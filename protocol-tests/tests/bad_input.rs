@@ -8,7 +8,11 @@ use protocol_tests::process::{Ended, Process, TestDir};
 const LOAD: &str = "{ users: 4, spawn_rate: 10/s, duration: 1s, stop_timeout: 1s }";
 
 fn coordinate(dir: &TestDir, args: &[&str]) -> Ended {
-    let ended = Process::start("coordinator", dir.path(), args.iter().copied().chain(["--no-ui"])).wait();
+    coordinate_all(dir, args.iter().copied().chain(["--no-ui"]))
+}
+
+fn coordinate_all<'a>(dir: &TestDir, args: impl IntoIterator<Item = &'a str>) -> Ended {
+    let ended = Process::start("coordinator", dir.path(), args).wait();
     assert!(!ended.err.contains("panicked"), "{}", ended.err);
     ended
 }
@@ -149,9 +153,16 @@ fn an_unknown_profile_names_the_known_ones() {
     let dir = TestDir::new("profile");
     let plan = platform("http://127.0.0.1:1", LOAD, "1s", "p95 <= 1s");
     dir.write("plan.yaml", &plan.replace("groups:", "profiles:\n  smoke: { users: 1 }\ngroups:"));
-    let ended = coordinate(&dir, &["plan.yaml", "--profile", "smok"]);
-    assert_eq!(ended.code, Some(3), "{}", ended.err);
-    assert!(ended.err.contains("smok") && ended.err.contains("smoke"), "{}", ended.err);
+    let check = |name: &str, expected: &str| {
+        for arguments in [&["plan.yaml"][..], &["check", "plan.yaml"]] {
+            let ended = coordinate_all(&dir, arguments.iter().copied().chain(["--profile", name]));
+            assert_eq!(ended.code, Some(2), "wrong usage: {}", ended.err);
+            assert!(ended.err.contains(expected), "{}", ended.err);
+        }
+    };
+    let problem = "error: --profile: the plan has no profile ";
+    check("smok", &format!("{problem}`smok`; did you mean `smoke`? (its profiles are `smoke`)"));
+    check("nightly", &format!("{problem}`nightly`; its profiles are: `smoke`"));
 }
 
 #[test]

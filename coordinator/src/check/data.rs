@@ -43,7 +43,9 @@ impl DataRow {
 
 /// The data sources of `plan`.
 pub(super) fn data_rows(plan: &Plan, rates: &Rates) -> Vec<DataRow> {
-    plan.data.iter().map(|source| data_row(plan, rates, source)).collect()
+    let rows = plan.data.iter().map(|source| data_row(plan, rates, source));
+    // Without a class only where tags leave out all that read it.
+    rows.filter(|row| !row.classes.is_empty()).collect()
 }
 
 fn data_row(plan: &Plan, rates: &Rates, source: &Source) -> DataRow {

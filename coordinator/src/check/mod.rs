@@ -20,6 +20,7 @@ use plan::chore::{Chore, ChoreKind};
 use plan::finite::Finite;
 use plan::model::{Series, SeriesKind, ThresholdScope};
 use plan::slot::{Share, Slot};
+use plan::tags::WrittenTask;
 use plan::{Plan, Settings};
 use std::time::Duration;
 
@@ -59,6 +60,10 @@ pub struct Explanation {
     pub thresholds: Vec<ScopeRow>,
     /// The data sources in plan order.
     pub data: Vec<DataRow>,
+    /// Every task that is written and its tags; none where nothing has a tag.
+    pub tasks: Vec<WrittenTask>,
+    /// What the flags leave of them, in a sentence.
+    pub selection: Option<String>,
     /// What steps save and who uses it.
     pub variables: Vec<SavedVariable>,
     /// Name, value, and whether the settings gave it.
@@ -154,6 +159,8 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         chores: chores(plan),
         thresholds: thresholds(plan),
         data: data::data_rows(plan, &rates),
+        tasks: tasks(plan),
+        selection: (!plan.selection.filter.is_empty()).then(|| plan.selection.to_string()),
         variables: saved_variables(plan),
         params: plan
             .params
@@ -166,6 +173,11 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
             .map(|name| (name.clone(), settings.env.contains_key(name)))
             .collect(),
     }
+}
+
+fn tasks(plan: &Plan) -> Vec<WrittenTask> {
+    let tasks = &plan.selection.tasks;
+    if tasks.iter().any(|task| !task.tags.is_empty()) { tasks.clone() } else { Vec::new() }
 }
 
 fn classes(plan: &Plan, rates: &Rates, agents: u32) -> Vec<ClassRow> {

@@ -4,7 +4,7 @@ use super::{ASSUMED_RESPONSE, ClassRow, Explanation, Wanted};
 use crate::report::Style;
 use crate::report::escape;
 use crate::report::grid::{Fill, Grid, Tone, WIDTH};
-use crate::report::text::with_method;
+use crate::report::text::{with_method, wrapped};
 use crate::results::quantity;
 use metrics::unit::format_duration;
 
@@ -13,6 +13,7 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
     let parts = [
         load(explanation, style),
         classes(explanation, style),
+        tasks(explanation, style),
         requests(explanation, style),
         chores(explanation, style),
         thresholds(explanation, style),
@@ -82,6 +83,26 @@ fn classes(explanation: &Explanation, style: Style) -> String {
          half of the `if`s are true, and a `poll` or a `repeat` of unknown length goes round once\n",
         grid.render(style)
     )
+}
+
+/// The tags of each task, and whether the flags leave it.
+fn tasks(explanation: &Explanation, style: Style) -> String {
+    if explanation.tasks.is_empty() {
+        return String::new();
+    }
+    let mut grid = Grid::new(&[
+        ("TASK", Fill::Text(26)),
+        ("USER CLASS", Fill::Text(26)),
+        ("TAGS", Fill::Rest),
+        ("RUN", Fill::Text(4)),
+    ]);
+    for task in &explanation.tasks {
+        let (tone, run) = if task.kept { (Tone::Plain, "yes") } else { (Tone::Doubtful, "no") };
+        let cells = vec![task.task.clone(), task.class.clone(), task.tags.join(", "), run.to_owned()];
+        grid.row(tone, cells);
+    }
+    let told = explanation.selection.as_deref().map(|told| wrapped(&escape::escape(told)));
+    format!("{}{}", grid.render(style), told.unwrap_or_default())
 }
 
 fn per_agent(class: &ClassRow, agents: u32) -> String {

@@ -21,7 +21,7 @@ fn flags_and_subcommands() {
     let Some(Command::Check(check)) = read("check api.yaml --set a=1 --set b=2").unwrap().command else {
         panic!("a subcommand was typed");
     };
-    let run = RunArgs::from(check);
+    let run = RunArgs::from(*check);
     assert_eq!((run.plan, run.set), (Some("api.yaml".into()), vec!["a=1".to_owned(), "b=2".to_owned()]));
     assert!(matches!(read("schema").unwrap().command, Some(Command::Schema)));
     assert_eq!(read("./demo").unwrap().run.plan, Some("./demo".into()));

@@ -2,8 +2,8 @@
 
 use super::model::{
     AccountRow, AccountingPart, ArrivalsPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow,
-    IterationsPart, LatencyPart, LossRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
-    StartErrorPart, ThresholdRow, TimelineRow, Totals, UsersPart,
+    IterationsPart, LatencyPart, LossRow, NotJudgedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
+    StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
@@ -14,6 +14,7 @@ use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
 use plan::Plan;
 use plan::chore::Chore;
 use plan::model::{GroupId, Series, SeriesKind, ThresholdScope};
+use plan::tags::Selection;
 use std::time::Duration;
 
 impl Report {
@@ -84,6 +85,24 @@ impl Run {
             duration_s: facts.measured.as_secs_f64(),
             warmup_s: plan.warmup.min(facts.measured).as_secs_f64(),
             warmup_requests: record.left_out,
+            tags: (!plan.selection.filter.is_empty()).then(|| TagsPart::new(&plan.selection)),
+        }
+    }
+}
+
+impl TagsPart {
+    fn new(selection: &Selection) -> TagsPart {
+        let row = |(scope, expression): &(String, String)| NotJudgedRow {
+            scope: scope.clone(),
+            expression: expression.clone(),
+        };
+        TagsPart {
+            include: selection.filter.include.iter().cloned().collect(),
+            exclude: selection.filter.exclude.iter().cloned().collect(),
+            tasks: selection.kept(),
+            tasks_in_plan: selection.tasks.len(),
+            not_judged: selection.unjudged.iter().map(row).collect(),
+            told: selection.to_string(),
         }
     }
 }

@@ -79,6 +79,36 @@ pub struct Run {
     pub warmup_s: f64,
     /// Requests that ended in these seconds; `accounting` has them, everything else leaves them out.
     pub warmup_requests: u64,
+    /// Which part of the plan was run; left out where all of it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagsPart>,
+}
+
+/// Which part of the plan was run.
+#[derive(Clone, Debug, Serialize)]
+pub struct TagsPart {
+    /// `--include-tags`
+    pub include: Vec<String>,
+    /// `--exclude-tags`
+    pub exclude: Vec<String>,
+    /// Tasks that were run.
+    pub tasks: usize,
+    /// Tasks of the whole plan.
+    pub tasks_in_plan: usize,
+    /// Thresholds of which no request was left, so that they were not judged.
+    pub not_judged: Vec<NotJudgedRow>,
+    /// All of it in a sentence.
+    #[serde(skip)]
+    pub told: String,
+}
+
+/// A threshold that was not judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotJudgedRow {
+    /// `group:NAME` or `request:CLASS/TASK/NAME`.
+    pub scope: String,
+    /// The sentence as it stands in the plan.
+    pub expression: String,
 }
 
 /// One threshold.

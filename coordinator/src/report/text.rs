@@ -62,6 +62,9 @@ fn verdict(report: &Report, style: Style) -> String {
     if let Some(more) = report.reasons.len().checked_sub(SHOWN_REASONS).filter(|&more| more > 0) {
         let _ = writeln!(text, "  ... and {more} more reasons in report.json");
     }
+    if let Some(tags) = &run.tags {
+        text.push_str(&wrapped(&escape::escape(&tags.told)));
+    }
     let measured = quantity::decimal(run.duration_s - run.warmup_s, 1);
     let measured = if run.warmup_s > 0.0 {
         format!("measured {measured} s after {} s of warm-up", quantity::decimal(run.warmup_s, 0))
@@ -74,7 +77,7 @@ fn verdict(report: &Report, style: Style) -> String {
 }
 
 /// A reason, broken between words where it does not fit, and in words where they do not.
-pub(super) fn wrapped(reason: &str) -> String {
+pub(crate) fn wrapped(reason: &str) -> String {
     let (first, next, room) = ("  - ", "    ", WIDTH - 4);
     let mut lines: Vec<String> = vec![String::new()];
     for word in reason.split(' ') {

@@ -65,6 +65,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         setup: None,
         teardown: None,
         data: Vec::new(),
+        selection: plan::tags::Selection::default(),
         env_used: BTreeSet::new(),
         warnings: Vec::new(),
     }

@@ -24,6 +24,11 @@ fn defaults() {
     assert_eq!(config, expected);
 }
 
+fn tags(include: &[&str], exclude: &[&str]) -> TagFilter {
+    let set = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
+    TagFilter { include: set(include), exclude: set(exclude) }
+}
+
 #[test]
 fn flags_win_over_variables_and_empty_variables_are_unset() {
     let env = [
@@ -35,6 +40,8 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         ("LOAD_TEST_WARMUP", "10s"),
         ("LOAD_TEST_ITERATIONS", "500"),
         ("LOAD_TEST_PROFILE", "spike"),
+        ("LOAD_TEST_INCLUDE_TAGS", "smoke, api"),
+        ("LOAD_TEST_EXCLUDE_TAGS", "slow write"),
         ("LOAD_TEST_SEED", "12"),
         ("LOAD_TEST_EXPECT_AGENTS", "3"),
         ("LOAD_TEST_AGENTS_TIMEOUT", "5s"),
@@ -62,6 +69,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
             warmup: Some(Duration::from_secs(10)),
             iterations: Some(500),
             params: BTreeMap::new(),
+            tags: tags(&["api", "smoke"], &["slow", "write"]),
             seed: 12,
             env: from_env.settings.env.clone(),
             ..Settings::default()
@@ -70,11 +78,12 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     assert_eq!(from_env, expected);
     let flags = "flag.yaml --target https://api.example.com/v1 --users 8 --spawn-rate 10/s --duration 5m \
                  --warmup 0s --profile light --seed 13 --expect-agents 4 --agents-timeout 90s --listen 127.0.0.1:7000 \
-                 --report-dir elsewhere --on-agent-loss hold";
+                 --report-dir elsewhere --on-agent-loss hold -T a,b --tags c";
     let config = resolve(flags, &env).unwrap();
     assert_eq!(config.plan_path, PathBuf::from("flag.yaml"));
     assert_eq!((config.expect_agents, config.settings.users, config.settings.seed), (4, Some(8), 13));
     assert_eq!(config.on_agent_loss, OnAgentLoss::Hold);
+    assert_eq!(config.settings.tags, tags(&["a", "b", "c"], &["slow", "write"]));
     assert_eq!(config.settings.target.as_deref(), Some("https://api.example.com/v1"));
     assert_eq!(config.settings.spawn_rate, Some(parse_rate("10/s").unwrap()));
     assert_eq!(config.settings.duration, Some(Duration::from_mins(5)));
@@ -105,6 +114,8 @@ fn wrong_values_name_flag_value_and_remedy() {
         &[("LOAD_TEST_USERS", "many")],
         "LOAD_TEST_USERS: `many` is not a whole number; write a whole number from 1 to 1000000",
     );
+    let remedy = "write for instance `--exclude-tags smoke,api`, or leave it out";
+    check("--exclude-tags a -E ,", &[], &format!("--exclude-tags: `,` names no tag; {remedy}"));
     check("--set item", &[], "--set: `item` is not NAME=VALUE; write for instance `--set item=5`");
     check("--set =5", &[], "--set: `=5` is not NAME=VALUE; write for instance `--set item=5`");
     check("--set a=1 --set a=2", &[], "--set: `a` is given twice; keep one of them");

@@ -3,9 +3,10 @@
 
 use super::{Bundle, BundleError, Files, Settings};
 use crate::Secrets;
+use crate::tags::TagFilter;
 use metrics::unit::Rate;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Raised when the meaning of a field changes.
@@ -28,6 +29,8 @@ struct Encoded {
     /// Seconds and nanoseconds.
     warmup: Option<(u64, u32)>,
     params: BTreeMap<String, String>,
+    include_tags: BTreeSet<String>,
+    exclude_tags: BTreeSet<String>,
     seed: u64,
     env: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
@@ -49,6 +52,8 @@ pub(super) fn to_bytes(bundle: &Bundle) -> Vec<u8> {
         iterations: settings.iterations,
         warmup: settings.warmup.map(|d| (d.as_secs(), d.subsec_nanos())),
         params: settings.params.clone(),
+        include_tags: settings.tags.include.clone(),
+        exclude_tags: settings.tags.exclude.clone(),
         seed: settings.seed,
         env: settings.env.clone(),
         secrets: settings.secrets.values().clone(),
@@ -100,6 +105,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
             iterations: encoded.iterations,
             warmup: encoded.warmup.map(duration).transpose()?,
             params: encoded.params,
+            tags: TagFilter { include: encoded.include_tags, exclude: encoded.exclude_tags },
             seed: encoded.seed,
             env: encoded.env,
             secrets: secrets(encoded.secrets),

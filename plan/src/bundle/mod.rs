@@ -12,6 +12,7 @@ pub use files::Files;
 use crate::Plan;
 use crate::Secrets;
 use crate::diagnostic::Diagnostics;
+use crate::tags::TagFilter;
 use metrics::unit::Rate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub warmup: Option<Duration>,
     /// `--set NAME=VALUE`: values for the plan's `params`, as they were typed.
     pub params: BTreeMap<String, String>,
+    /// `--include-tags` and `--exclude-tags`
+    pub tags: TagFilter,
     /// `--seed`, or drawn once by the coordinator.
     pub seed: u64,
     /// Environment variables that the plan may read as `env.NAME`.
@@ -61,10 +64,12 @@ pub struct Settings {
 #[error("not a plan bundle: {0}")]
 pub struct BundleError(pub String);
 
-/// A parameter of the settings (`--set NAME=VALUE`) that the plan does not take.
+/// A setting that names something that the plan does not have, or gives it a value that it does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}; {remedy}")]
-pub struct ParamError {
+#[error("{flag}: {problem}; {remedy}")]
+pub struct SettingError {
+    /// The flag: `--set`, `--profile`, `--include-tags` or `--exclude-tags`.
+    pub flag: &'static str,
     /// What is wrong, the name included.
     pub problem: String,
     /// What to write instead.
@@ -82,10 +87,11 @@ impl Bundle {
         crate::read::compile(self)
     }
 
-    /// Whether the plan declares every parameter of the settings and takes its value. A text that is no plan
-    /// at all passes: [`compile`](Bundle::compile) says what is wrong with it.
-    pub fn check_params(&self) -> Result<(), ParamError> {
-        crate::read::check_params(self)
+    /// Whether the plan has what the settings name in it: parameters, whose values it takes, the profile and the
+    /// tags, of which some task is left. A text that is no plan at all passes: [`compile`](Bundle::compile) says
+    /// what is wrong with it.
+    pub fn check_settings(&self) -> Result<(), SettingError> {
+        crate::read::check_settings(self)
     }
 
     /// The files that the plan names, as it calls them: what [`Settings::files`] has to hold before it is

@@ -25,7 +25,7 @@ fn the_encoding_stays_as_it_is() {
     let bundle = Bundle { file: "a.yaml".into(), source: "x: \"y\"\n".into(), settings: Settings::default() };
     assert_eq!(
         String::from_utf8(bundle.to_bytes()).unwrap(),
-        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"iterations":null,"warmup":null,"params":{},"seed":0,"env":{},"secrets":{},"files":[]}
+        r#"{"format":2,"file":"a.yaml","source":"x: \"y\"\n","profile":null,"target":null,"users":null,"spawn_rate":null,"duration":null,"iterations":null,"warmup":null,"params":{},"include_tags":[],"exclude_tags":[],"seed":0,"env":{},"secrets":{},"files":[]}
 "#
     );
     let mut with_files = Bundle::from_bytes(&bundle.to_bytes()).unwrap();

@@ -61,15 +61,17 @@ impl<'n> Fields<'n> {
             None => closest(&entry.key, self.table.all_keys().map(|k| k.name)),
         };
         let problem = format!("unknown key {} in {}", shown(&entry.key), self.table.name);
-        let elsewhere = || TABLES.iter().find(|t| t.keys.iter().any(|k| k.name == entry.key));
+        let has = |table: &&&Table| table.keys.iter().any(|known| known.name == entry.key);
+        let elsewhere: Vec<&str> = TABLES.iter().filter(has).take(2).map(|table| table.name).collect();
         let remedy = if close.is_empty() && MESSAGE_VERBS.contains(&entry.key.as_str()) {
             self.beyond = true;
             format!(
                 "{} stands in the `messages` of a `websocket`; move it there, or remove it",
                 shown(&entry.key)
             )
-        } else if let (true, Some(other)) = (close.is_empty(), elsewhere()) {
-            format!("{} is a key of {}; move it there, or remove it", shown(&entry.key), other.name)
+        } else if close.is_empty() && !elsewhere.is_empty() {
+            let tables = elsewhere.join(" or ");
+            format!("{} is a key of {tables}; move it there, or remove it", shown(&entry.key))
         } else if close.is_empty() {
             let known = self.table.all_keys().filter(|k| !matches!(k.shape, Shape::Later)).map(|k| k.name);
             format!("the keys of {} are {}", self.table.name, list(known))

@@ -10,6 +10,7 @@ use crate::language;
 use crate::model::{Group, GroupId, ThresholdScope};
 use crate::yaml::{Entry, Node};
 use metrics::Threshold;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most groups of a plan.
 const MAX_GROUPS: usize = 1000;
@@ -56,6 +57,13 @@ impl Groups {
                 of(group).into_iter().map(move |threshold| (scope, threshold))
             })
             .collect()
+    }
+
+    /// Keeps these alone; gives the number that each of them has then.
+    pub(super) fn keep(&mut self, kept: &BTreeSet<GroupId>) -> BTreeMap<GroupId, GroupId> {
+        let mut at = 0..;
+        self.groups.retain(|_| at.next().is_some_and(|id| kept.contains(&GroupId(id))));
+        kept.iter().copied().zip((0..).map(GroupId)).collect()
     }
 
     pub(super) fn into_model(self) -> Vec<Group> {

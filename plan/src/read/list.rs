@@ -142,7 +142,12 @@ impl Reader<'_> {
         };
         let keys = flow_keys.map_or(&[][..], |(_, keys)| keys);
         let what = format!("a `{verb}` step");
-        self.refuse_keys(fields, |key| key == "weight" || keys.contains(&key), &what, Some(keys));
+        self.refuse_keys(
+            fields,
+            |key| ["weight", "tags"].contains(&key) || keys.contains(&key),
+            &what,
+            Some(keys),
+        );
         match verb {
             "think" => self.think(entry),
             "set" => self.set(entry, place, visible, workload),

@@ -11,6 +11,7 @@ mod control;
 mod data;
 mod expect;
 mod fields;
+mod flags;
 mod groups;
 mod http;
 mod list;
@@ -24,6 +25,7 @@ mod save;
 mod saved_names;
 mod steps;
 mod suggest;
+mod tags;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -39,13 +41,14 @@ use crate::diagnostic::{Diagnostics, Problem, Problems, Span, located};
 use crate::model::Plan;
 use crate::scope::{RunFacts, Scope};
 use crate::slot::Slot;
+use crate::tags::Selection;
 use crate::yaml;
 use http::GivenHttp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) use data::file_names;
-pub(crate) use params::check_params;
+pub(crate) use flags::check_settings;
 
 /// Compiles a bundle to the validated plan.
 pub(crate) fn compile(bundle: &Bundle) -> Result<Plan, Diagnostics> {
@@ -86,6 +89,11 @@ struct Reader<'a> {
     http: GivenHttp,
     /// What is no mistake, but should be known before the run.
     warnings: Problems,
+    /// Which tasks are run.
+    selection: Selection,
+    /// Whether what is being read is left out of the run. It has to be right all the same, but needs no secrets and
+    /// no environment.
+    excluded: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -111,6 +119,8 @@ impl<'a> Reader<'a> {
             http: GivenHttp::default(),
             warnings: Problems::default(),
             data: Vec::new(),
+            selection: Selection::default(),
+            excluded: false,
         }
     }
 

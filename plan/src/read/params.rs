@@ -4,13 +4,13 @@ use super::Reader;
 use super::suggest;
 use super::value::{Constant, Expected};
 use super::variables::{Wrong, refuse_variable_name, wrong};
-use crate::bundle::{Bundle, ParamError};
+use crate::bundle::Settings;
 use crate::diagnostic::{Problem, Problems, Span, shown};
 use crate::params::{Param, Params};
 use crate::scope::Scope;
 use crate::slot::Slot;
 use crate::template::Variable;
-use crate::yaml::{self, Entry, Kind, Value, plain_kind};
+use crate::yaml::{Entry, Kind, Value, plain_kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -103,13 +103,8 @@ impl Reader<'_> {
     }
 }
 
-/// [`Bundle::check_params`].
-pub(crate) fn check_params(bundle: &Bundle) -> Result<(), ParamError> {
-    if bundle.settings.params.is_empty() {
-        return Ok(());
-    }
-    let Some(root) = yaml::load(&bundle.source, &mut Problems::default()) else { return Ok(()) };
-    let Value::Mapping(top) = &root.value else { return Ok(()) };
+/// Whether the plan declares every parameter of the settings and takes its value; `top` are the plan's entries.
+pub(super) fn check_params(settings: &Settings, top: &[Entry]) -> Result<(), Wrong> {
     let entry = top.iter().find(|entry| entry.key == "params");
     let declared: &[Entry] = match entry.map(|entry| &entry.value.value) {
         Some(Value::Mapping(entries)) => entries,
@@ -117,16 +112,15 @@ pub(crate) fn check_params(bundle: &Bundle) -> Result<(), ParamError> {
         None => &[],
     };
     // A reader of its own evaluates the defaults; what is wrong with them is told when the plan is compiled.
-    let mut reader = Reader::new(&bundle.settings, Problems::default());
-    for (name, text) in &bundle.settings.params {
+    let mut reader = Reader::new(settings, Problems::default());
+    for (name, text) in &settings.params {
         let entry = declared.iter().find(|entry| entry.key == *name);
         let default = entry.and_then(|entry| reader.default(entry));
         if entry.is_some() && default.is_none() {
             continue;
         }
         let names: BTreeSet<&str> = declared.iter().map(|entry| entry.key.as_str()).collect();
-        param_value(name, text, default.as_ref(), names)
-            .map_err(|(problem, remedy)| ParamError { problem, remedy })?;
+        param_value(name, text, default.as_ref(), names)?;
     }
     Ok(())
 }

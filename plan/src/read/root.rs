@@ -2,6 +2,7 @@
 
 use super::Reader;
 use super::fields::Fields;
+use super::flags::known_profile;
 use super::groups::Groups;
 use super::load::Course;
 use super::saved_names::saved_names;
@@ -61,7 +62,8 @@ impl<'s> Reader<'s> {
         );
         thresholds.extend(groups.thresholds(chosen));
         let mut workload = workload?;
-        thresholds.extend(workload.thresholds);
+        thresholds.extend(std::mem::take(&mut workload.thresholds));
+        self.drop_empty_groups(&mut groups, &mut workload.series, &mut thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
         let Course { schedule, arrivals, stop_timeout, warmup, iterations } = load?;
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
@@ -92,6 +94,7 @@ impl<'s> Reader<'s> {
             setup,
             teardown,
             data: self.data_sources(),
+            selection: std::mem::take(&mut self.selection),
             env_used: std::mem::take(&mut self.env_used),
             warnings: Vec::new(),
         })
@@ -134,20 +137,11 @@ impl<'s> Reader<'s> {
         let settings = self.settings;
         let name = settings.profile.as_deref()?;
         let entry = fields.get("profiles");
-        let known: Vec<&str> = match entry.map(|e| &e.value.value) {
-            Some(crate::yaml::Value::Mapping(entries)) => entries.iter().map(|e| e.key.as_str()).collect(),
-            _ => Vec::new(),
+        let known: &[Entry] = match entry.map(|e| &e.value.value) {
+            Some(crate::yaml::Value::Mapping(entries)) => entries,
+            _ => &[],
         };
-        if known.contains(&name) {
-            return Some(name);
-        }
-        let otherwise = if known.is_empty() {
-            "the plan has no profiles; leave --profile out"
-        } else {
-            "its profiles are"
-        };
-        let remedy = suggest::remedy(name, known, otherwise);
-        let problem = format!("the plan has no profile {}", shown(name));
+        let Err((problem, remedy)) = known_profile(name, known) else { return Some(name) };
         self.report(Problem::new(entry.map_or(fields.place, |e| e.key_span), problem, remedy));
         None
     }
@@ -156,7 +150,14 @@ impl<'s> Reader<'s> {
     fn enough_classes(&mut self, fields: &Fields<'_>, slots: &Classes, users: u32) -> Option<()> {
         let Some(limit) = slots.limit().filter(|&limit| users > limit) else { return Some(()) };
         let problem = format!("the load has {users} users, and the user classes, all `fixed`, only {limit}");
-        let remedy = "give one of them a `weight`, to take the rest, or ask for fewer users";
+        let remedy = if self.selection.filter.is_empty() {
+            "give one of them a `weight`, to take the rest, or ask for fewer users".to_owned()
+        } else {
+            format!(
+                "{} leave these; give one of them a `weight`, or ask for fewer users",
+                self.selection.filter
+            )
+        };
         self.report(Problem::new(fields.get("users")?.key_span, problem, remedy));
         None
     }

@@ -68,7 +68,7 @@ impl Workload {
 #[derive(Clone, Copy)]
 struct Surroundings<'a> {
     id: ClassId,
-    name: &'a str,
+    entry: &'a Entry,
     group: Option<GroupId>,
     saves: &'a [SavedName],
     rows: &'a Rc<[RowName]>,
@@ -99,14 +99,22 @@ impl Reader<'_> {
             self.report(Problem::new(entry.key_span, "there is no user class", expected.remedy));
             return None;
         }
+        self.select(entry);
         let mut workload = Workload::empty();
-        for (index, entry) in entries.iter().enumerate() {
+        let mut kept = 0;
+        for entry in entries {
             self.check_name(&entry.key, entry.key_span);
-            if let Some(class) = self.user_class(entry, ClassId(index as u32), groups, saves, &mut workload) {
-                workload.classes.push(class);
+            let mark = workload.mark();
+            self.excluded = !self.keeps_class(entry);
+            let class = self.user_class(entry, ClassId(kept), groups, saves, &mut workload);
+            if std::mem::take(&mut self.excluded) {
+                self.leave_out(&entry.key, &mut workload, mark);
+                continue;
             }
+            kept += 1;
+            workload.classes.extend(class);
         }
-        (workload.classes.len() == entries.len()).then_some(workload)
+        (workload.classes.len() == kept as usize).then_some(workload)
     }
 
     fn user_class(
@@ -130,7 +138,8 @@ impl Reader<'_> {
             rows.iter().map(|row| self.binding(row, entry, id, group, workload)).collect();
         workload.data_places.push(fields.get("data").map(|e| e.value.span));
         let connection = self.class_http(&fields, &entry.key, saves, &rows);
-        let around = Surroundings { id, name: &entry.key, group, saves, rows: &rows };
+        self.tags(&fields);
+        let around = Surroundings { id, entry, group, saves, rows: &rows };
         let mut visible = Visible::task(&entry.key, ON_START, saves).with_rows(&rows);
         let on_start = match fields.get(ON_START) {
             Some(entry) => self.steps(entry, &around.place(ON_START), &mut visible, groups, workload),
@@ -207,15 +216,22 @@ impl Reader<'_> {
             self.report(Problem::new(entry.key_span, "there is no task", expected.remedy));
             return None;
         }
+        let class = &around.entry.key;
+        let class_is_excluded = self.excluded;
         // All of them, so that every problem is reported.
-        let tasks: Vec<Option<Task>> = entries
-            .iter()
-            .map(|entry| {
-                let mut visible = Visible::task(around.name, &entry.key, around.saves).with_rows(around.rows);
-                visible.inherit(on_start);
-                self.task(entry, around, &mut visible, groups, workload)
-            })
-            .collect();
+        let mut tasks: Vec<Option<Task>> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let mut visible = Visible::task(class, &entry.key, around.saves).with_rows(around.rows);
+            visible.inherit(on_start);
+            let mark = workload.mark();
+            self.excluded = class_is_excluded || !self.keeps_task(around.entry, entry);
+            let task = self.task(entry, around, &mut visible, groups, workload);
+            if std::mem::replace(&mut self.excluded, class_is_excluded) {
+                self.leave_out(class, workload, mark);
+            } else {
+                tasks.push(task);
+            }
+        }
         tasks.into_iter().collect()
     }
 
@@ -239,6 +255,7 @@ impl Reader<'_> {
         }
         let fields = Fields::new(self, &entry.value, entry.key_span, &language::TASK)?;
         let weight = self.weight(&fields);
+        self.tags(&fields);
         let Some(steps) = fields.get("steps") else {
             let step = self.any_step(&fields, &around.place(name), visible, groups, workload);
             return Some(Task { name: name.clone(), weight: weight?, steps: vec![step?] });

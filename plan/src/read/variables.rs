@@ -183,9 +183,13 @@ impl Reader<'_> {
 
     /// Reports an expression that cannot be computed whatever a user does: nothing in it is known later.
     fn check_constant(&mut self, node: &Node, expression: &Expression) -> bool {
+        // What is left out may lack its environment.
+        let excluded = self.excluded;
         let known_now = |variable: &Variable| {
             let name = variable.path[0].as_str();
-            ["env", "params", "fake"].contains(&name) || known_functions().contains(&name)
+            (name == "env" && !excluded)
+                || ["params", "fake"].contains(&name)
+                || known_functions().contains(&name)
         };
         if !expression.variables().iter().all(known_now) {
             return true;
@@ -204,8 +208,10 @@ impl Reader<'_> {
         if variable.called && variable.path.len() == 2 {
             return not_a_function(&format!("secret.{name}"));
         }
-        self.secrets_used.insert(name.clone());
-        if self.settings.secrets.get(name).is_some() {
+        if !self.excluded {
+            self.secrets_used.insert(name.clone());
+        }
+        if self.excluded || self.settings.secrets.get(name).is_some() {
             return Ok(());
         }
         let variable = format!("{}{}", Secrets::VARIABLE_PREFIX, name.to_ascii_uppercase());
@@ -232,7 +238,10 @@ impl Reader<'_> {
             );
         }
         self.env_used.insert(name.clone());
-        if expression.source() == format!("env.{name}") && !self.settings.env.contains_key(name) {
+        if !self.excluded
+            && expression.source() == format!("env.{name}")
+            && !self.settings.env.contains_key(name)
+        {
             return wrong(
                 format!("environment variable {} is not set", shown(name)),
                 format!("set it, or write `${{env.{name} or 'default'}}`"),
