@@ -11,7 +11,7 @@ use super::value::Expected;
 use crate::arrivals::Arrivals;
 use crate::diagnostic::{Problem, Span};
 use crate::finite::Finite;
-use crate::language::{self, MAX_ITERATIONS, MAX_USERS};
+use crate::language::{self, MAX_USERS};
 use crate::schedule::{Schedule, Stage};
 use crate::yaml::{Entry, Node};
 use metrics::Threshold;
@@ -126,7 +126,7 @@ impl Reader<'_> {
             stop_timeout: Given::read(fields.get("stop_timeout"), |n| self.stop_timeout(n)),
             warmup: Given::read(warmup, |n| self.warmup(n)),
             warmup_place: warmup.map_or(fields.place, |e| e.key_span),
-            iterations: Given::read(iterations, |n| self.integer(n, 1, MAX_ITERATIONS)),
+            iterations: Given::read(iterations, |n| self.iterations(n)),
             iterations_place: iterations.map_or(fields.place, |e| e.key_span),
         }
     }
