@@ -2,6 +2,9 @@
 
 use protocol_tests::fleet::{Coordinator, four_agents, report};
 use protocol_tests::process::{Process, TestDir};
+use protocol_tests::recorder::Recorder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A plan whose users register the accounts of `accounts.csv`, each of which the target takes once only.
 fn plan(target: &str, source: &str, users: u32) -> String {
@@ -49,6 +52,54 @@ fn unique_rows_are_used_once_by_users_of_four_agents() {
     assert_eq!(totals(&report), (Some(30), Some(0)), "{text}");
     assert_eq!(target.truth().total, 30);
     assert_eq!(report["accounting"]["status"], "exact");
+}
+
+#[test]
+fn every_unique_row_is_used_by_one_iteration_though_an_agent_dies() {
+    let target = Recorder::start(Duration::from_millis(2));
+    let dir = TestDir::new("rows-of-the-dead");
+    dir.write("accounts.csv", &accounts(360, 1));
+    // 12 users with 30 rows each, which they have used up well before the end.
+    let plan = format!(
+        r#"version: 1
+name: Rows
+target: {}
+load: {{ users: 12, duration: 18s }}
+data: {{ accounts: {{ csv: accounts.csv, pick: unique, per: iteration }} }}
+users:
+  User:
+    wait: 150ms
+    data: accounts
+    tasks:
+      use:
+        post: /use
+        headers: {{ x-slot: "${{user.slot}}", x-iteration: "${{user.iteration}}" }}
+        body: "${{row.email}}"
+"#,
+        target.url()
+    );
+    let path = dir.write("plan.yaml", &plan);
+    let coordinator = Coordinator::start(dir.path(), 3, &[path.to_str().expect("an ASCII path")]);
+    let agents = ["a", "b", "c"].map(|name| coordinator.agent(dir.path(), name));
+    target.until(|seen| seen.requests.len() >= 120);
+    agents[1].signal("KILL");
+    let ended = coordinator.wait();
+    drop(agents);
+    let seen = target.seen().requests;
+    let mut owners: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut repeating = BTreeSet::new();
+    for seen in &seen {
+        let iteration = (seen.number("x-slot"), seen.number("x-iteration"));
+        // A row is used again only where its very iteration is done again, as nobody had heard of it.
+        match owners.insert(&seen.body, iteration) {
+            Some(owner) if owner == iteration => _ = repeating.insert(owner.0),
+            Some(owner) => panic!("{} is used by {owner:?} and by {iteration:?}", seen.body),
+            None => {}
+        }
+    }
+    assert_eq!(owners.len(), 360, "every row is used: {}\n{}", ended.err, ended.out);
+    assert!(repeating.len() <= 4, "only users of the lost agent repeat anything: {repeating:?}");
+    assert_eq!(report(&dir)["users"]["losses"][0]["moved"], 4, "{}", ended.out);
 }
 
 #[test]

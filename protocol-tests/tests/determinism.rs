@@ -7,14 +7,32 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Weighted tasks, steps that decide, everything random that templates offer, and who makes the request.
+/// Rows of the largest source: one for every iteration.
+const ROWS: u32 = 600;
+
+/// Weighted tasks, steps that decide, everything random that templates offer, rows of every pick, and who makes the
+/// request with them.
 fn plan(target: &str, iterations: u32) -> String {
     let who = "x-slot: \"${user.slot}\", x-iteration: \"${user.iteration}\", x-class: \"${user.class}\"";
+    let rows = "x-account: \"${account.email}\"";
+    let who = format!(
+        "{who}, {rows}, x-rows: \"${{row.id}} ${{turn.id}} ${{shuffled.id}} ${{any.id}} ${{kept.id}}\""
+    );
+    let hello = "x-slot: \"${user.slot}\", x-task: on_start";
+    let sources =
+        "{ row: tickets, account: accounts, turn: turns, shuffled: shuffles, any: randoms, kept: keeps }";
     format!(
         r#"version: 1
 name: Determinism
 target: {target}
 load: {{ users: 12, spawn_rate: 20/s, iterations: {iterations}, duration: 5m }}
+data:
+  tickets: {{ csv: tickets.csv, pick: unique, per: iteration, when_exhausted: fail }}
+  accounts: {{ csv: accounts.csv, pick: unique }}
+  turns: {{ csv: tickets.csv }}
+  shuffles: {{ csv: accounts.csv, pick: shuffle }}
+  randoms: {{ csv: tickets.csv, pick: random }}
+  keeps: {{ csv: tickets.csv, pick: random, per: user }}
 flows:
   buy:
     steps:
@@ -24,6 +42,7 @@ flows:
 users:
   Reader:
     weight: 2
+    data: {sources}
     wait: 20ms..60ms
     tasks:
       look: {{ weight: 5, get: "/look?q=${{fake.sentence()}}", headers: {{ {who}, x-task: look }} }}
@@ -38,24 +57,32 @@ users:
             steps: [ {{ get: "/again/${{rand(1, 9)}}", headers: {{ {who}, x-task: pick }} }} ]
   Writer:
     weight: 1
+    data: {sources}
     wait: 30ms
-    on_start: [ {{ post: /hello, headers: {{ {who}, x-task: on_start }}, body: "${{fake.name()}}" }} ]
+    on_start: [ {{ post: /hello, headers: {{ {hello}, {rows} }}, body: "${{fake.name()}}" }} ]
     tasks:
       write: {{ post: /write, headers: {{ {who}, x-task: write }}, body: "${{fake.sentence()}} ${{uuid()}}" }}
 "#
     )
 }
 
-/// What makes a request what it is: user, iteration, task, and everything that its templates gave.
+/// A file of so many rows with a number each, and an address.
+fn rows(count: u32) -> String {
+    (0..count).fold("id,email\n".to_owned(), |csv, id| format!("{csv}{id},row-{id}@example.com\n"))
+}
+
+/// What makes a request what it is: user, iteration, task, rows, and everything that its templates gave.
 fn essence(seen: &Seen) -> String {
-    let headers = ["x-slot", "x-iteration", "x-class", "x-task", "x-id"].map(|name| seen.header(name));
-    format!("{headers:?} {} {}", seen.line, seen.body)
+    let names = ["x-slot", "x-iteration", "x-class", "x-task", "x-account", "x-rows", "x-id"];
+    format!("{:?} {} {}", names.map(|name| seen.header(name)), seen.line, seen.body)
 }
 
 /// Runs the plan on so many agents; the second of them is killed after so many requests, if at all.
 fn run(agents: u32, iterations: u32, kill_after: Option<usize>) -> (Vec<Seen>, Value) {
     let target = Recorder::start(Duration::from_millis(2));
     let dir = TestDir::new(&format!("determinism-{agents}-{iterations}"));
+    dir.write("tickets.csv", &rows(ROWS));
+    dir.write("accounts.csv", &rows(12));
     let path = dir.write("plan.yaml", &plan(&target.url(), iterations));
     let path = path.to_str().expect("an ASCII path");
     let coordinator = Coordinator::start(dir.path(), agents, &[path, "--seed", "417"]);
@@ -87,6 +114,24 @@ fn iterations(requests: &[Seen]) -> BTreeSet<(u64, u64)> {
     begun.map(|seen| (seen.number("x-slot"), seen.number("x-iteration"))).collect()
 }
 
+/// The number of the unique row that each iteration had, and the account that each user had; every row has one owner.
+fn owners(requests: &[Seen]) -> (BTreeMap<u64, (u64, u64)>, BTreeMap<String, u64>) {
+    let (mut tickets, mut accounts) = (BTreeMap::new(), BTreeMap::new());
+    for seen in requests {
+        let slot = seen.number("x-slot");
+        let owner = *accounts.entry(seen.header("x-account").to_owned()).or_insert(slot);
+        assert_eq!(owner, slot, "two users have an account: {seen:?}");
+        if seen.header("x-task") == "on_start" {
+            continue;
+        }
+        let ticket = seen.header("x-rows").split(' ').next().and_then(|id| id.parse().ok());
+        let iteration = (slot, seen.number("x-iteration"));
+        let owner = *tickets.entry(ticket.expect("a number")).or_insert(iteration);
+        assert_eq!(owner, iteration, "two iterations have a row: {seen:?}");
+    }
+    (tickets, accounts)
+}
+
 #[test]
 fn one_two_and_eight_agents_make_the_same_requests() {
     let (alone, report) = run(1, 250, None);
@@ -94,6 +139,8 @@ fn one_two_and_eight_agents_make_the_same_requests() {
     assert_eq!(report["accounting"]["status"], "exact");
     let expected = multiset(&alone);
     assert!(expected.len() > 250, "there is something to compare");
+    let (tickets, accounts) = owners(&alone);
+    assert_eq!((tickets.len(), accounts.len()), (250, 12), "a row of its own for each iteration and user");
     for agents in [2, 8] {
         let (seen, report) = run(agents, 250, None);
         assert_eq!(multiset(&seen), expected, "{agents} agents");
@@ -109,6 +156,10 @@ fn the_users_of_a_killed_agent_make_the_requests_that_it_would_have_made() {
     let (expected, got) = (multiset(&alone), multiset(&seen));
     assert!(got.keys().eq(expected.keys()), "as sets they are equal");
     assert_eq!(iterations(&seen).len(), 600);
+    // Every unique row was used, by one iteration each, wherever it was done.
+    let (tickets, accounts) = owners(&seen);
+    assert!(tickets.keys().copied().eq(0..u64::from(ROWS)), "{} rows were used", tickets.len());
+    assert_eq!((&tickets, accounts.len()), (&owners(&alone).0, 12));
     // What was begun twice is what nobody had heard of, and the users' on_start.
     let lost: BTreeSet<u64> = seen
         .iter()
