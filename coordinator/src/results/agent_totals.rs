@@ -126,12 +126,33 @@ impl AgentTotals {
     }
 
     /// The most requests that `users` users (or arrivals of an open load) would start in a second at the pace of
-    /// the busiest recent window; `None` before the first window.
+    /// the busiest recent window; `None` before the first window in which there was anybody: an agent that had no
+    /// users is not slow.
     pub(super) fn peak_rate(&self, users: u32) -> Option<u64> {
         let scaled = |&(started, had): &(u64, u32)| {
             let (had, users) = (u128::from(had.max(1)), u128::from(users.max(had)));
             (u128::from(started) * users.max(1)).div_ceil(had)
         };
-        self.recent.iter().map(scaled).max().map(|rate| u64::try_from(rate).unwrap_or(u64::MAX))
+        let told = self.recent.iter().filter(|(started, had)| *started > 0 || *had > 0);
+        told.map(scaled).max().map(|rate| u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_without_users_say_nothing_about_the_pace() {
+        let check = |recent: &[(u64, u32)], users: u32, expected: Option<u64>| {
+            let totals = AgentTotals { recent: recent.iter().copied().collect(), ..AgentTotals::default() };
+            assert_eq!(totals.peak_rate(users), expected, "{recent:?}");
+        };
+        check(&[], 10, None);
+        check(&[(0, 0), (0, 0)], 10, None);
+        check(&[(0, 0), (4, 2)], 10, Some(20));
+        check(&[(0, 3)], 3, Some(0));
+        check(&[(7, 0)], 2, Some(14));
+        check(&[(40, 10)], 5, Some(40));
     }
 }

@@ -149,7 +149,10 @@ impl Results {
         if let Some(arrivals) = &mut self.arrivals {
             arrivals.add(part, window.arrivals);
         }
-        let pace = self.arrivals.as_ref().map_or(window.users, |arrivals| arrivals.pace(window.index).0);
+        let pace = match &self.arrivals {
+            Some(arrivals) => arrivals.pace(window.index).0,
+            None => user_time::present(&self.plan.schedule, window.index, window.users),
+        };
         self.agents.entry(agent).or_default().add(window, &lag, part, pace);
         self.timeline.add(agent, window, &second);
         self.iterations.apply(&window.progress);

@@ -130,6 +130,17 @@ impl Shortfall {
     }
 }
 
+/// How many of the `users` at the end of `second` were there for it, taken as one: of those that came in its last
+/// tenth a tenth. More than were there at its end are not counted.
+pub(super) fn present(schedule: &Schedule, second: u32, users: u32) -> u32 {
+    let start = Duration::from_secs(u64::from(second));
+    let at_the_end = u64::from(schedule.users_at(end_of(second)));
+    // In the middle of each twentieth.
+    let sampled = (0..20).map(|n| u64::from(schedule.users_at(start + Duration::from_millis(25 + 50 * n))));
+    let all: u64 = sampled.map(|users| users.min(at_the_end)).sum();
+    (u64::from(users) * all).checked_div(20 * at_the_end).map_or(users, |present| present as u32)
+}
+
 fn end_of(second: u32) -> Duration {
     Duration::from_secs(u64::from(second) + 1)
 }
@@ -153,6 +164,25 @@ mod tests {
         let (all, measured) = shortfall.finish();
         let secs = |time: UserTime| (time.target.as_secs(), time.missing.as_secs());
         assert_eq!((secs(all), secs(measured)), ((100, 10 + 5 + 1 + 2 + 10), (70, 2 + 10)));
+    }
+
+    #[test]
+    fn users_that_come_late_in_a_second_are_there_for_part_of_it() {
+        let check = |schedule: &Schedule, second: u32, users: u32, expected: u32| {
+            assert_eq!(present(schedule, second, users), expected, "second {second}");
+        };
+        let jump = Schedule::constant(100, None, Duration::from_secs(3));
+        check(&jump, 0, 10, 10);
+        check(&jump, 1, 10, 10);
+        check(&jump, 2, 10, 10);
+        check(&jump, 9, 0, 0);
+        let ramp = crate::results::fixture::ramp();
+        check(&ramp, 0, 2, 1);
+        check(&ramp, 8, 10, 9);
+        let rate = metrics::unit::Rate { count: 100, per_ns: 1_000_000_000 };
+        let steep = Schedule::constant(100, Some(rate), Duration::from_secs(3));
+        check(&steep, 0, 10, 5);
+        check(&steep, 1, 10, 10);
     }
 
     #[test]
