@@ -1,8 +1,9 @@
 //! What tests need that see both ends, or one end and a fake of the other.
 //!
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
-//! ends), [`proxy`] (a wire that breaks), [`plan_file`] (plans for tests), [`hostile`] (input that a fuzzer invents), [`things`] (a target that
-//! keeps things).
+//! ends), [`proxy`] (a wire that breaks), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
+//! tests), [`hostile`] (input that a fuzzer invents), [`things`] (a target that keeps
+//! things).
 
 pub mod fleet;
 pub mod hostile;
@@ -11,4 +12,5 @@ pub mod plan_file;
 pub mod process;
 pub mod proxy;
 pub mod recorder;
+pub mod simulation;
 pub mod things;

@@ -1,0 +1,151 @@
+//! The end of a run: whether its report says what really happened.
+
+use super::scenario::{Scenario, Weather};
+use super::world::World;
+use coordinator::fleet::{Cause, NotStarted, Outcome};
+use coordinator::results::{AccountStatus, AgentFacts, GaveUp, Record, RunFacts, Verdict};
+use jiff::Timestamp;
+use proto::message::RunId;
+use std::time::Duration;
+
+impl World {
+    /// Writes the report and compares it with the truth.
+    pub(super) fn judge(&mut self) {
+        let Some((_, outcome)) = &self.coordinator.outcome else { return };
+        let Some(results) = self.coordinator.results.take() else { return };
+        let facts = facts(&self.scenario, outcome);
+        let record = results.finish(&facts);
+        if let Err(why) = self.compare(outcome, &record) {
+            self.oracle.complain(why);
+        }
+        let tally = &mut self.oracle.tally;
+        let (_, outcome) = self.coordinator.outcome.as_ref().expect("it was there a moment ago");
+        tally.exact += u64::from(outcome.started.is_ok() && record.accounting.is_exact());
+        tally.completed += u64::from(matches!(&outcome.stopped, Some((_, Cause::Done))));
+        for agent in &outcome.agents {
+            tally.lost += u64::from(agent.lost.is_some());
+            tally.moved += agent.handed_over.map_or(0, |handed| u64::from(handed.moved));
+        }
+    }
+
+    fn compare(&self, outcome: &Outcome, record: &Record) -> Result<(), String> {
+        let accounting = &record.accounting;
+        let truth: u64 = self.oracle.processes.iter().map(|truth| truth.started).sum();
+        if outcome.started.is_err() {
+            return if truth == 0 {
+                Ok(())
+            } else {
+                Err(format!("a run that never began made {truth} requests"))
+            };
+        }
+        // Conservation: nothing counts twice, and what is missing is admitted.
+        for account in &accounting.agents {
+            let started = self.oracle.started_by(&account.name);
+            let known = account.merged + account.aborted;
+            if account.started > started {
+                return Err(format!(
+                    "conservation: the report has {} requests of {}, which started {started}",
+                    account.started, account.name
+                ));
+            }
+            let missing = started - known;
+            if account.lost_at_most.is_some_and(|bound| missing > bound) {
+                return Err(format!(
+                    "conservation: {missing} of {started} requests of {} are missing, the report admits at most {:?}",
+                    account.name, account.lost_at_most
+                ));
+            }
+            if account.status == AccountStatus::Exact && missing > 0 {
+                return Err(format!("exact: {missing} requests of {} are missing", account.name));
+            }
+            if account.status == AccountStatus::Mismatch {
+                return Err(format!("the books of {} do not agree: {account:?}", account.name));
+            }
+        }
+        let known = accounting.merged + accounting.aborted;
+        let missing =
+            truth.checked_sub(known).ok_or_else(|| format!("the report has {known} of {truth} requests"))?;
+        if accounting.is_exact() && missing > 0 {
+            return Err(format!("exact: {missing} of {truth} requests are missing"));
+        }
+        if accounting.lost_at_most.is_some_and(|bound| missing > bound) {
+            return Err(format!(
+                "{missing} of {truth} requests are missing, at most {:?} admitted",
+                accounting.lost_at_most
+            ));
+        }
+        self.compare_iterations(outcome, record)?;
+        let stopped_early = matches!(outcome.stopped, Some((_, Cause::Operator | Cause::AgentLost(_))));
+        if record.verdict == Verdict::Pass && stopped_early {
+            return Err("a run that was stopped passes".to_owned());
+        }
+        if self.scenario.weather == Weather::Calm {
+            Self::compare_calm(outcome, record)?;
+        }
+        Ok(())
+    }
+
+    /// A run of so many iterations does exactly these, if somebody is left to do them.
+    fn compare_iterations(&self, outcome: &Outcome, record: &Record) -> Result<(), String> {
+        let Some((finite, done, gave_up)) = record.iterations else { return Ok(()) };
+        let applied: u64 = self.oracle.progress.values().sum();
+        if done != applied {
+            return Err(format!("iterations: {done} in the report, {applied} applied"));
+        }
+        let stranded: u32 =
+            outcome.agents.iter().filter_map(|agent| agent.handed_over).map(|handed| handed.stranded).sum();
+        let all = done + gave_up;
+        let complete = matches!(outcome.stopped, Some((_, Cause::Done))) && stranded == 0;
+        if all > finite.total() || (complete && all != finite.total()) {
+            return Err(format!(
+                "iterations: {done} done and {gave_up} given up of {}, and nobody was left without",
+                finite.total()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Nothing went wrong, so nothing may be missing.
+    fn compare_calm(outcome: &Outcome, record: &Record) -> Result<(), String> {
+        if !record.accounting.is_exact() {
+            return Err(format!("nothing went wrong, but the accounting is {:?}", record.accounting));
+        }
+        if let Some(lost) = outcome.agents.iter().find(|agent| agent.lost.is_some()) {
+            return Err(format!("nothing went wrong, but {} is lost: {:?}", lost.name, lost.lost));
+        }
+        if record.users.missing > Duration::ZERO {
+            return Err(format!("nothing went wrong, but {:?} of users is missing", record.users.missing));
+        }
+        Ok(())
+    }
+}
+
+/// As `Watch::facts` in coordinator/src/run.rs, without wall clocks.
+fn facts(scenario: &Scenario, outcome: &Outcome) -> RunFacts {
+    let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
+    let gave_up = match &outcome.stopped {
+        Some((at, Cause::AgentLost(agent))) => Some(GaveUp { at: *at, agent: agent.clone() }),
+        _ => None,
+    };
+    let done = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Done))));
+    let (not_started, interrupted) = match &outcome.started {
+        Ok(_) => (None, stopped.filter(|_| gave_up.is_none() && done.is_none())),
+        Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason.clone()), None),
+        Err(NotStarted::Interrupted) => (Some("interrupted".to_owned()), Some(Duration::ZERO)),
+    };
+    RunFacts {
+        run_id: RunId(super::scenario::RUN.to_owned()),
+        plan_sha256: String::new(),
+        started_at: Timestamp::UNIX_EPOCH,
+        ended_at: Timestamp::UNIX_EPOCH,
+        measured: stopped.unwrap_or(scenario.plan.schedule.end()),
+        start_skew: None,
+        agents: outcome.agents.iter().map(AgentFacts::from).collect(),
+        interrupted,
+        done,
+        gave_up,
+        not_started,
+        setup: outcome.setup.clone(),
+        teardown: outcome.teardown.clone(),
+    }
+}

@@ -1,0 +1,112 @@
+//! An agent's machine: its clock, its process, and what the process's driver would do.
+//!
+//! Stands in for `agent/src/link/driver.rs`.
+
+use super::clock::Clock;
+use super::engine::Engine;
+use super::oracle::Who;
+use super::scenario::Scenario;
+use agent::session::Session;
+use proto::message::Hello;
+use proto::version;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A machine on which an agent runs.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) clock: Clock,
+    max_users: u32,
+    restarts: u64,
+    /// Nothing happens in its process until then.
+    pub(super) paused_until: Duration,
+    pub(super) process: Option<Process>,
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) who: Who,
+    pub(super) session: Session,
+    pub(super) engine: Engine,
+    /// The stream that is open.
+    pub(super) stream: Option<u64>,
+    /// The attempt to open one that is going on.
+    pub(super) dialling: Option<u64>,
+    pub(super) dials: u64,
+    /// Somebody asked it to leave.
+    pub(super) leaving: bool,
+    /// What its engine said and its session has not heard yet.
+    pub(super) unheard: std::collections::VecDeque<super::engine::Said>,
+    pub(super) session_timer: Timer,
+    pub(super) engine_timer: Timer,
+}
+
+/// When something wakes up; a newer setting makes the older ones void.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timer {
+    pub(super) version: u64,
+    pub(super) at: Option<Duration>,
+}
+
+impl Timer {
+    /// Sets it to the local time `at`; the version to wake up with if that is news.
+    pub(super) fn set(&mut self, at: Option<Duration>) -> Option<(Duration, u64)> {
+        if self.at == at {
+            return None;
+        }
+        self.at = at;
+        self.version += 1;
+        at.map(|at| (at, self.version))
+    }
+
+    /// Whether `version` is the setting in force; then it is spent.
+    pub(super) fn fires(&mut self, version: u64) -> bool {
+        let fires = self.version == version && self.at.is_some();
+        if fires {
+            self.at = None;
+        }
+        fires
+    }
+}
+
+impl Node {
+    pub(super) fn new(number: usize, scenario: &Scenario) -> Node {
+        let machine = &scenario.machines[number];
+        Node {
+            name: format!("a{number}"),
+            clock: Clock::new(machine.drift_ppm, machine.shows),
+            max_users: machine.max_users,
+            restarts: 0,
+            paused_until: Duration::ZERO,
+            process: None,
+        }
+    }
+
+    /// Begins a new process.
+    pub(super) fn boot(&mut self, who: Who, scenario: &Arc<Scenario>) {
+        self.restarts += 1;
+        let hello = Hello {
+            protocol: version::SUPPORTED,
+            build: "simulated".to_owned(),
+            name: self.name.clone(),
+            incarnation: u64::from(who.0) + 1,
+            cores: 1,
+            max_users: self.max_users,
+            resume: None,
+        };
+        self.process = Some(Process {
+            who,
+            session: Session::new(hello, "coordinator"),
+            engine: Engine::new(scenario.clone()),
+            stream: None,
+            dialling: None,
+            dials: 0,
+            leaving: false,
+            unheard: std::collections::VecDeque::new(),
+            session_timer: Timer::default(),
+            engine_timer: Timer::default(),
+        });
+    }
+}
