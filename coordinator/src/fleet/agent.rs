@@ -96,9 +96,13 @@ impl Agent {
         }
     }
 
-    /// Whether something is still to come from it. Its stream may be broken.
+    /// Whether something is still to come from it. While it has a part in a run, its stream may be broken.
     pub(super) fn is_live(&self) -> bool {
-        !matches!(self.stage, Stage::Finished | Stage::Lost(_))
+        match self.stage {
+            Stage::Finished | Stage::Lost(_) => false,
+            Stage::Running => true,
+            Stage::Waiting | Stage::Preparing | Stage::Ready | Stage::Assigned | Stage::Armed => !self.gone,
+        }
     }
 
     /// When it last showed that it is there: while its users may run, by renewing its lease.

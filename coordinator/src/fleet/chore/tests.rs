@@ -189,6 +189,19 @@ fn a_silent_agent_is_lost_in_setup_and_in_teardown() {
 }
 
 #[test]
+fn an_agent_that_goes_while_a_run_that_never_began_is_torn_down_is_done_with_once() {
+    let mut h = setting_up(BOTH);
+    h.wait(S);
+    h.says(1, FromAgent::Renew { n: 1, users: 0 });
+    h.detach(1);
+    assert!(matches!(h.fleet.phase, Phase::TearingDown));
+    let close = Output::Close { session: SessionId(2) };
+    assert_eq!(h.wait(SILENCE - S), [close], "a2 is silent; teardown waits for the lease of a1");
+    let end = h.wait(S);
+    assert!(matches!(statuses(&end).1, Some(ChoreStatus::NotRun(_))), "{end:?}");
+}
+
+#[test]
 fn a_chore_that_does_not_end_is_given_up() {
     let mut h = setting_up(BOTH);
     let said = wait_for(&mut h, &[1, 2]);
