@@ -196,7 +196,11 @@ fn an_agent_that_goes_while_a_run_that_never_began_is_torn_down_is_done_with_onc
     h.detach(1);
     assert!(matches!(h.fleet.phase, Phase::TearingDown));
     let close = Output::Close { session: SessionId(2) };
-    assert_eq!(h.wait(SILENCE - S), [close], "a2 is silent; teardown waits for the lease of a1");
+    assert_eq!(
+        h.wait(SILENCE.saturating_sub(S)),
+        [close],
+        "a2 is silent; teardown waits for the lease of a1"
+    );
     let end = h.wait(S);
     assert!(matches!(statuses(&end).1, Some(ChoreStatus::NotRun(_))), "{end:?}");
 }
