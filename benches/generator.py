@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What the generator costs: CPU per request beside other generators, and memory per connected user.
+"""What the generator costs: CPU per request beside other generators, memory per connected user and per WebSocket.
 
-    benches/generator.py cpu      [--seconds 10] [--rounds 5] [--users 50]
-    benches/generator.py memory   [--users 8000]
+    benches/generator.py cpu        [--seconds 10] [--rounds 5] [--users 50]
+    benches/generator.py memory     [--users 8000]
+    benches/generator.py websocket  [--connections 5000]
 
-The target is nginx where it is installed, else demo-target; it runs on the last core, the generators one after the
+The target is nginx where it is installed, else demo-target (for WebSockets always that); it runs on the last core, the generators one after the
 other on the first one, round by round, so that all of them see the same machine. Compared is user plus system time of
 the whole process (for Muster: coordinator and embedded agent), divided by the requests that it says it made. Only the
 generators that are installed take part: wrk, oha, k6, locust. Nothing leaves the machine.
@@ -47,12 +48,12 @@ def raise_limit():
 class Target:
     """A server that answers every request at once."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, websocket=False):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         last = os.cpu_count() - 1
         nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-        if nginx:
+        if nginx and not websocket:
             config = Path(directory) / "nginx.conf"
             config.write_text(
                 f"daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/error.log;\n"
@@ -63,7 +64,7 @@ class Target:
             )
             command, self.name, self.path = [nginx, "-c", str(config), "-p", directory], "nginx", "/items"
         else:
-            command = [RELEASE / "demo-target", "--listen", f"127.0.0.1:{self.port}", "--latency", "constant 0s"]
+            command = [RELEASE / "demo-target", "--listen", f"127.0.0.1:{self.port}", "--latency", "*=constant 0s"]
             self.name, self.path = "demo-target", "/api/v1/auth/health"
         self.process = subprocess.Popen(
             command, preexec_fn=pinned(last), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -270,6 +271,54 @@ def memory(arguments):
     print(f"memory per connected user: {(large - small) / (many - few):.1f} KiB")
 
 
+WEBSOCKET = """version: 1
+name: websockets
+target: {url}
+load: {{ users: {users}, spawn_rate: 500/s, hold: 25s, stop_timeout: 10s }}
+users:
+  U:
+    tasks:
+      talk:
+        websocket: "/ws/${{user.slot}}"
+        name: ws
+        messages:
+          - repeat: 1000
+            steps:
+              - send: {{ id: "${{user.slot}}", task: "Print exactly: MARKER_${{user.slot}}" }}
+              - receive: {{ name: answer, until: message.event_type == 'complete' and message.id == sent.id }}
+              - think: 5s..15s
+        isolation: {{ pattern: "MARKER_[0-9]+", only: "MARKER_${{user.slot}}" }}
+"""
+
+
+def websocket(arguments):
+    raise_limit()
+    sizes = {}
+    with tempfile.TemporaryDirectory() as directory, Target(directory, websocket=True) as target:
+        for users in [arguments.connections // 50, arguments.connections]:
+            plan, reports = Path(directory) / "plan.yaml", Path(directory) / f"reports-{users}"
+            plan.write_text(WEBSOCKET.format(url=target.url, users=users))
+            command = [RELEASE / "coordinator", plan, "--listen", "127.0.0.1:0", "--report-dir", reports, "--no-ui"]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            time.sleep(users / 500 + 15)
+            sizes[users] = resident(process.pid)
+            output, _ = process.communicate()
+            report = json.loads(next(reports.glob("*/report.json")).read_text())
+            agent, totals = report["generator"]["agents"][0], report["totals"]
+            rows = {row["name"]: row["latency_ms"] for row in report["requests"]}
+            times = [f"{name} p50 {rows[name]['p50']} ms, p99 {rows[name]['p99']} ms, max {rows[name]['max']} ms"
+                     for name in ["ws", "ws / answer"]]
+            failures = sum(error["count"] for error in report["errors"])
+            print(f"  {agent['connections']} of {users} connections: {'; '.join(times)}")
+            print(f"    {totals['requests']} handshakes, {totals['messages_sent']} messages sent, "
+                  f"{totals['messages_received']} received, {failures} failures; generator {agent['status']}")
+            print(f"    {sizes[users]} KiB resident; the report says {agent['memory_growth_per_connection']} B for each")
+            if failures:
+                print(output.decode(errors="replace"))
+    (few, small), (many, large) = sorted(sizes.items())
+    print(f"memory per WebSocket connection: {(large - small) / (many - few):.1f} KiB")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_subparsers(dest="what", required=True)
@@ -279,9 +328,13 @@ def main():
     one.add_argument("--users", type=int, default=50)
     two = what.add_parser("memory")
     two.add_argument("--users", type=int, default=8000)
+    three = what.add_parser("websocket")
+    three.add_argument("--connections", type=int, default=5000)
+    parser.add_argument("--no-build", action="store_true", help="measure the release build that is there")
     arguments = parser.parse_args()
-    subprocess.run(["cargo", "build", "--release", "--bins"], cwd=ROOT, check=True)
-    {"cpu": cpu, "memory": memory}[arguments.what](arguments)
+    if not arguments.no_build:
+        subprocess.run(["cargo", "build", "--release", "--bins"], cwd=ROOT, check=True)
+    {"cpu": cpu, "memory": memory, "websocket": websocket}[arguments.what](arguments)
 
 
 if __name__ == "__main__":

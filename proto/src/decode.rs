@@ -277,11 +277,13 @@ fn error_row((i, m): (usize, wire::ErrorRow), of: &str) -> Decoded<ErrorCount> {
 
 fn health(m: wire::Health) -> Decoded<HealthReport> {
     samples_in(&m.lag, "window.health.lag")?;
+    let bytes = |count, field| at_most(count, 1 << 50, field);
     Ok(HealthReport {
         cpu_permille: m.cpu_permille.min(1000),
         lag: m.lag,
         reconnects: at_most(m.reconnects, MAX_COUNT, "window.health.reconnects")?,
-        memory_bytes: at_most(m.memory_bytes, 1 << 50, "window.health.memory_bytes")?,
+        memory_bytes: bytes(m.memory_bytes, "window.health.memory_bytes")?,
+        memory_at_start_bytes: bytes(m.memory_at_start_bytes, "window.health.memory_at_start_bytes")?,
         connections: at_most(m.connections, MAX_COUNT, "window.health.connections")?,
     })
 }

@@ -138,6 +138,7 @@ fn report(window: WindowReport) -> wire::Window {
             lag: window.health.lag,
             reconnects: window.health.reconnects,
             memory_bytes: window.health.memory_bytes,
+            memory_at_start_bytes: window.health.memory_at_start_bytes,
             connections: window.health.connections,
         }),
         r#final: window.last,

@@ -317,6 +317,8 @@ pub struct HealthReport {
     pub reconnects: u64,
     /// Memory of the agent's process in bytes; 0 where the system does not tell.
     pub memory_bytes: u64,
+    /// The same before the run's first user.
+    pub memory_at_start_bytes: u64,
     /// WebSocket connections open at the window's end.
     pub connections: u64,
 }

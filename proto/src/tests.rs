@@ -80,6 +80,7 @@ fn window() -> WindowReport {
             lag: histogram(9),
             reconnects: 1,
             memory_bytes: 5_000,
+            memory_at_start_bytes: 4_000,
             connections: 7,
         },
         last: true,

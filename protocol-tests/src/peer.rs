@@ -123,6 +123,7 @@ pub fn empty_window(run: &RunId, seq: u64, last: bool) -> WindowReport {
             lag: lag.into(),
             reconnects: 0,
             memory_bytes: 0,
+            memory_at_start_bytes: 0,
             connections: 0,
         },
         last,

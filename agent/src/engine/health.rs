@@ -23,6 +23,8 @@ pub struct Health {
     pub reconnects: u64,
     /// Memory of this process in bytes (resident); 0 where the system does not tell.
     pub memory_bytes: u64,
+    /// The same before the run's first user.
+    pub memory_at_start_bytes: u64,
     /// WebSocket connections open at the window's end, or when the threads woke after it.
     pub connections: u64,
 }

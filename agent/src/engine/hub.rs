@@ -72,6 +72,8 @@ struct Run {
     collector: Collector,
     dealer: Dealer,
     cpu: CpuMeter,
+    /// Memory of this process before the first user, in bytes.
+    memory_at_start_bytes: u64,
 }
 
 impl Hub {
@@ -133,7 +135,12 @@ impl Hub {
         let count = self.threads.len();
         let mut dealer = Dealer::new(count);
         let mut hands = dealer.deal(seats);
-        self.run = Some(Run { collector: Collector::new(count), dealer, cpu: CpuMeter::of_process() });
+        self.run = Some(Run {
+            collector: Collector::new(count),
+            dealer,
+            cpu: CpuMeter::of_process(),
+            memory_at_start_bytes: memory_bytes(),
+        });
         self.command(|thread| Command::Start {
             job: job.clone(),
             t0,
@@ -167,10 +174,10 @@ impl Hub {
         let mut over = false;
         while let Some(collected) = run.collector.next() {
             let event = match collected {
-                Collected::Second(second) => EngineEvent::Window(agent_window(second, &mut run.cpu)),
+                Collected::Second(second) => EngineEvent::Window(run.window(second)),
                 Collected::Last(second) => {
                     over = true;
-                    EngineEvent::Finished(agent_window(second, &mut run.cpu))
+                    EngineEvent::Finished(run.window(second))
                 }
             };
             // Nobody listens any more: the engine is about to be dropped.
@@ -193,9 +200,17 @@ impl Hub {
     }
 }
 
-fn agent_window(second: Second, cpu: &mut CpuMeter) -> AgentWindow {
-    let Second { window, users, in_flight, lag, busy, reconnects, connections, progress } = second;
-    let (cpu, memory_bytes) = (cpu.share().max(busy), memory_bytes());
-    let health = Health { cpu, lag, reconnects, memory_bytes, connections };
-    AgentWindow { window, users, in_flight, health, progress: progress.into_values().collect() }
+impl Run {
+    fn window(&mut self, second: Second) -> AgentWindow {
+        let Second { window, users, in_flight, lag, busy, reconnects, connections, progress } = second;
+        let health = Health {
+            cpu: self.cpu.share().max(busy),
+            lag,
+            reconnects,
+            memory_bytes: memory_bytes(),
+            memory_at_start_bytes: self.memory_at_start_bytes,
+            connections,
+        };
+        AgentWindow { window, users, in_flight, health, progress: progress.into_values().collect() }
+    }
 }

@@ -40,6 +40,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             lag: encoded(&window.health.lag),
             reconnects: window.health.reconnects,
             memory_bytes: window.health.memory_bytes,
+            memory_at_start_bytes: window.health.memory_at_start_bytes,
             connections: window.health.connections,
         },
         last,

@@ -276,7 +276,7 @@ impl GeneratorPart {
             reconnects: agent.reconnects,
             memory_bytes: Some(agent.memory_bytes).filter(|bytes| *bytes > 0),
             connections: agent.connections,
-            memory_per_connection: agent.memory_per_connection,
+            memory_growth_per_connection: agent.growth_per_connection,
             status: agent.status.name(),
         });
         GeneratorPart { status: generator.status.name(), agents: agents.collect() }

@@ -307,8 +307,9 @@ pub struct GeneratorRow {
     pub memory_bytes: Option<u64>,
     /// The most WebSocket connections at once.
     pub connections: u64,
-    /// How much its process grew for each of them since its first second, in bytes.
-    pub memory_per_connection: Option<u64>,
+    /// By how many bytes its process had then grown for each of them since before its first user: what users hold
+    /// besides is in it; null with fewer than 100.
+    pub memory_growth_per_connection: Option<u64>,
     /// `valid`, `degraded` or `invalid`.
     pub status: &'static str,
 }

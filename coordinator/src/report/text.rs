@@ -266,9 +266,10 @@ fn conversations(report: &Report) -> String {
     let part = |messages: u64| format!("{}{}", quantity::count(messages), per_second(messages));
     let (sent, received) = (part(totals.messages_sent), part(totals.messages_received));
     let connections: u64 = report.generator.agents.iter().map(|agent| agent.connections).sum();
-    let each = report.generator.agents.iter().filter_map(|agent| agent.memory_per_connection).max();
-    let each = each
-        .map_or(String::new(), |bytes| format!(", {} KiB each", quantity::decimal(bytes as f64 / 1024.0, 1)));
+    let each = report.generator.agents.iter().filter_map(|agent| agent.memory_growth_per_connection).max();
+    let each = each.map_or(String::new(), |bytes| {
+        format!(" (memory grew by {} KiB for each)", quantity::decimal(bytes as f64 / 1024.0, 1))
+    });
     let connections = quantity::count(connections);
     format!("messages: {sent} sent, {received} received; at most {connections} connections{each}\n")
 }

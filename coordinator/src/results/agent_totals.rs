@@ -2,11 +2,13 @@
 
 use super::warmup::Part;
 use metrics::Histogram;
-use proto::message::{Cumulative, WindowReport};
+use proto::message::{Cumulative, HealthReport, WindowReport};
 use std::collections::VecDeque;
 
 /// Windows that say how fast an agent was when it was lost, and how long a busy stretch is.
 const RECENT: usize = 10;
+/// Fewest connections by which a process's growth is divided.
+const TELLING_CONNECTIONS: u64 = 100;
 
 /// What one agent's windows add up to.
 #[derive(Clone, Debug, Default)]
@@ -40,18 +42,25 @@ pub(super) struct AgentTotals {
     pub(super) reconnects: u64,
     /// The most memory of its process, in bytes.
     pub(super) memory_bytes_max: u64,
-    /// Connections and memory in its first window.
-    held_first: Option<Held>,
-    /// The same in the window with the most connections.
+    /// The window with the most connections.
     held_most: Held,
 }
 
 /// What an agent held at the end of a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+struct Held {
     /// WebSocket connections.
-    pub(super) connections: u64,
-    memory_bytes: u64,
+    connections: u64,
+    /// By how many bytes its process had grown since before its first user, where the system tells.
+    grown_bytes: Option<u64>,
+}
+
+impl Held {
+    fn of(health: &HealthReport) -> Held {
+        let start = Some(health.memory_at_start_bytes).filter(|bytes| *bytes > 0);
+        let grown_bytes = start.map(|start| health.memory_bytes.saturating_sub(start));
+        Held { connections: health.connections, grown_bytes }
+    }
 }
 
 impl AgentTotals {
@@ -73,29 +82,26 @@ impl AgentTotals {
         self.recent.push_back((window.started, pace));
         if part == Part::Measured {
             self.aborted_measured = self.aborted_measured.saturating_add(window.aborted);
-            self.add_health(window, lag);
+            self.add_health(&window.health, lag);
         }
     }
 
-    fn add_health(&mut self, window: &WindowReport, lag: &Histogram) {
+    fn add_health(&mut self, health: &HealthReport, lag: &Histogram) {
         self.measured += 1;
-        self.cpu_permille_sum += u64::from(window.health.cpu_permille);
+        self.cpu_permille_sum += u64::from(health.cpu_permille);
         if self.cpu_recent.len() == RECENT {
             self.cpu_recent.pop_front();
         }
-        self.cpu_recent.push_back(window.health.cpu_permille);
+        self.cpu_recent.push_back(health.cpu_permille);
         if self.cpu_recent.len() == RECENT {
             self.cpu_recent_max = self.cpu_recent_max.max(self.cpu_recent.iter().sum());
         }
-        self.cpu_permille_max = self.cpu_permille_max.max(window.health.cpu_permille);
+        self.cpu_permille_max = self.cpu_permille_max.max(health.cpu_permille);
         self.lag.merge(lag);
-        self.reconnects = self.reconnects.saturating_add(window.health.reconnects);
-        let (connections, memory_bytes) = (window.health.connections, window.health.memory_bytes);
-        let held = Held { connections, memory_bytes };
-        self.memory_bytes_max = self.memory_bytes_max.max(memory_bytes);
-        self.held_first.get_or_insert(held);
-        if connections > self.held_most.connections {
-            self.held_most = held;
+        self.reconnects = self.reconnects.saturating_add(health.reconnects);
+        self.memory_bytes_max = self.memory_bytes_max.max(health.memory_bytes);
+        if health.connections > self.held_most.connections {
+            self.held_most = Held::of(health);
         }
     }
 
@@ -104,12 +110,11 @@ impl AgentTotals {
         self.held_most.connections
     }
 
-    /// How much the process grew for each connection, in bytes, from the first window to that with the most;
-    /// what else the users hold grew with it.
-    pub(super) fn memory_per_connection(&self) -> Option<u64> {
-        let (first, most) = (self.held_first?, self.held_most);
-        let grown = most.memory_bytes.checked_sub(first.memory_bytes)?;
-        grown.checked_div(most.connections.saturating_sub(first.connections))
+    /// By how many bytes the process had grown for each connection when it had the most: all that users hold, and
+    /// what the process would have grown by anyway. Of fewer than [`TELLING_CONNECTIONS`], the latter is the most.
+    pub(super) fn growth_per_connection(&self) -> Option<u64> {
+        let Held { connections, grown_bytes } = self.held_most;
+        grown_bytes.filter(|_| connections >= TELLING_CONNECTIONS).map(|grown| grown / connections)
     }
 
     /// Share of its cores that it used on average, in thousandths.
@@ -154,5 +159,36 @@ mod tests {
         check(&[(0, 3)], 3, Some(0));
         check(&[(7, 0)], 2, Some(14));
         check(&[(40, 10)], 5, Some(40));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_divided_among_connections_where_there_are_enough() {
+        // (connections, MiB) at the end of each window, and MiB before the first user.
+        let check = |windows: &[(u64, u64)], start: u64, expected: Option<u64>| {
+            let mut totals = AgentTotals::default();
+            for &(connections, memory) in windows {
+                let (memory_bytes, memory_at_start_bytes) = (memory << 20, start << 20);
+                let health = HealthReport {
+                    connections,
+                    memory_bytes,
+                    memory_at_start_bytes,
+                    ..HealthReport::default()
+                };
+                totals.add_health(&health, &Histogram::new());
+            }
+            assert_eq!(totals.growth_per_connection(), expected, "{windows:?} from {start}");
+        };
+        check(&[], 0, None);
+        check(&[(7, 10)], 8, None);
+        check(&[(99, 10)], 8, None);
+        check(&[(512, 10)], 8, Some(4096));
+        check(&[(512, 10), (1024, 12), (0, 99)], 8, Some(4096));
+        check(&[(512, 7)], 8, Some(0));
+        check(&[(512, 10)], 0, None);
     }
 }

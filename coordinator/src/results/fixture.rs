@@ -131,6 +131,7 @@ impl Scripted {
                 lag: encoded(&[(self.lag, 100)]).into(),
                 reconnects: 0,
                 memory_bytes: 0,
+                memory_at_start_bytes: 0,
                 connections: 0,
             },
             last: false,

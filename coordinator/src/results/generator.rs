@@ -80,8 +80,9 @@ pub struct GeneratorAgent {
     pub memory_bytes: u64,
     /// The most WebSocket connections at once.
     pub connections: u64,
-    /// How much its process grew for each of them, in bytes, since its first window.
-    pub memory_per_connection: Option<u64>,
+    /// By how many bytes its process had then grown for each of them since before its first user; `None` with too
+    /// few to tell.
+    pub growth_per_connection: Option<u64>,
     /// Its status.
     pub status: GeneratorStatus,
 }
@@ -108,7 +109,7 @@ impl Generator {
                     reconnects: totals.reconnects,
                     memory_bytes: totals.memory_bytes_max,
                     connections: totals.connections_max(),
-                    memory_per_connection: totals.memory_per_connection(),
+                    growth_per_connection: totals.growth_per_connection(),
                     status: status(
                         totals.cpu_permille_worst().unwrap_or(0),
                         lag_p99.unwrap_or(Duration::ZERO),
