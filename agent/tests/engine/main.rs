@@ -14,6 +14,7 @@ mod requests;
 mod rig;
 mod server;
 mod websocket;
+mod websocket_tls;
 mod websocket_wrongs;
 
 use agent::engine::{EngineEvent, StopMode};

@@ -1,5 +1,6 @@
-//! A scripted WebSocket server on a port of its own: it speaks in bytes, so it can also speak wrongly.
+//! A scripted server of WebSockets and HTTP on a port of its own: it speaks in bytes, so it can also speak wrongly.
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -8,9 +9,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 /// One connection whose request was read.
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Request line and headers.
     pub(crate) head: String,
 }
@@ -39,6 +44,21 @@ impl Peer {
     /// Writes bytes; the client may be gone.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
+    }
+
+    /// Writes `bytes` again and again until the client is gone; how many it took.
+    pub(crate) fn flood(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while self.stream.write_all(bytes).is_ok() {
+            taken += bytes.len();
+        }
+        taken
+    }
+
+    /// Reads until the client is gone, whatever it says.
+    pub(crate) fn drain(&mut self) {
+        let mut bytes = [0; 4096];
+        while self.stream.read(&mut bytes).is_ok_and(|read| read > 0) {}
     }
 
     pub(crate) fn text(&mut self, text: &str) {
@@ -134,6 +154,18 @@ pub(crate) struct Raw {
 impl Raw {
     /// Runs `script` for each connection, on a thread of its own.
     pub(crate) fn start(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Raw {
+        Raw::launch(None, script)
+    }
+
+    /// The same over TLS.
+    pub(crate) fn start_tls(
+        tls: Arc<ServerConfig>,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Raw {
+        Raw::launch(Some(tls), script)
+    }
+
+    fn launch(tls: Option<Arc<ServerConfig>>, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Raw {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("the port");
         let (done, finished) = unbounded_channel();
@@ -144,9 +176,9 @@ impl Raw {
                 if ends.load(Ordering::SeqCst) {
                     return;
                 }
-                let (script, done) = (script.clone(), done.clone());
+                let (tls, script, done) = (tls.clone(), script.clone(), done.clone());
                 std::thread::spawn(move || {
-                    if let Some(mut peer) = stream.ok().and_then(request) {
+                    if let Some(mut peer) = stream.ok().and_then(|stream| request(stream, tls)) {
                         script(&mut peer);
                     }
                     // The test is over if nobody listens.
@@ -172,9 +204,13 @@ impl Drop for Raw {
     }
 }
 
-fn request(mut stream: TcpStream) -> Option<Peer> {
+fn request(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> Option<Peer> {
     stream.set_read_timeout(Some(Duration::from_mins(1))).ok()?;
     stream.set_write_timeout(Some(Duration::from_mins(1))).ok()?;
+    let mut stream: Box<dyn Stream> = match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(StreamOwned::new(ServerConnection::new(tls).ok()?, stream)),
+    };
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).ok()?;
