@@ -18,7 +18,8 @@ use super::proxy;
 use super::stream::Stream;
 use super::tally::Tally;
 use super::tls::Tls;
-use http::header::{CONNECTION, HeaderMap, HeaderValue};
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use metrics::{ErrorKind, Failure, Phases};
@@ -145,6 +146,7 @@ impl Client {
         tally: &Tally,
     ) -> Result<(Reply, Instant), Failure> {
         let Outgoing { origin, mut request } = outgoing;
+        let upgrades = request.headers().contains_key(UPGRADE);
         let mut kept = self.take_ready(&origin, tally).await;
         loop {
             let (mut connection, reused) = match kept.take() {
@@ -164,6 +166,10 @@ impl Client {
                 Some(limit) => timeout(limit, sent).await.map_err(|_| no_first_byte(limit))?,
             };
             let mut error = match sent {
+                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !upgrades => {
+                    let problem = "the server switches protocols, which the request did not ask for";
+                    return Err(Failure::new(ErrorKind::Protocol, problem));
+                }
                 Ok(response) => return self.receive(connection, response, terms, progress, asked_at).await,
                 Err(error) => error,
             };

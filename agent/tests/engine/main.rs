@@ -5,6 +5,8 @@ mod certificate;
 mod chore;
 mod connect;
 mod flow;
+mod hostile;
+mod hostile_http2;
 mod http2;
 mod iterations;
 mod open;

@@ -46,6 +46,17 @@ impl Peer {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Writes bytes, unless the client is gone.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// The next so many bytes.
+    pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).ok().map(|()| bytes)
+    }
+
     /// Writes `bytes` again and again until the client is gone; how many it took.
     pub(crate) fn flood(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;

@@ -116,6 +116,8 @@ async fn redirects_that_lead_nowhere_fail() {
     check("", "/N", 11, "more than 10 redirects, in the redirect to `/10`").await;
     let scheme = "scheme `ftp` in a URL, expected http or https, in the redirect to `ftp://x/`";
     check("", "ftp://x/", 1, scheme).await;
+    let scheme = "scheme `file` in a URL, expected http or https, in the redirect to `file:///etc/passwd`";
+    check("", "file:///etc/passwd", 1, scheme).await;
     check("", "http://", 1, "empty host, in the redirect to `http://`").await;
 }
 
