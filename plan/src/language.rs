@@ -8,6 +8,7 @@ mod websocket;
 
 pub use expect::{EXPECT, SAVE};
 pub use http::{AUTH, BASIC_AUTH, HTTP, TLS, VERSIONS};
+pub(crate) use websocket::SEND_KEYS;
 pub use websocket::{CLOSE, ISOLATION, MESSAGE, MESSAGE_EXPECT, MESSAGE_VERBS, PING, RECEIVE};
 
 use crate::flow::MAX_ROUNDS;
@@ -231,7 +232,7 @@ pub const FLOW_VERBS: &[(&str, &[&str])] = &[
 ];
 /// Keys of steps that no request has.
 pub const FLOW_KEYS: &[&str] =
-    &["steps", "then", "else", "every", "until", "fail_if", "subprotocols", "messages", "isolation"];
+    &["steps", "then", "else", "every", "until", "fail_if", "subprotocols", "messages", "isolation", "as"];
 /// How arrivals may be spread.
 pub const PATTERNS: &[&str] = &["even", "poisson"];
 /// How rows are picked.

@@ -48,6 +48,8 @@ pub struct Send {
     pub failures: SeriesId,
     /// Its content.
     pub payload: Payload,
+    /// What a [`Receive`] calls it that waits for its answer.
+    pub name: Option<Arc<str>>,
 }
 
 /// The content of a message as a template.
@@ -105,8 +107,11 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
 /// `receive`: waits for a message, for a time, or for the end of the conversation.
 #[derive(Debug)]
 pub struct Receive {
-    /// From the last message sent, or else from the handshake's end, to what is waited for.
+    /// From the message that it answers to what is waited for.
     pub series: SeriesId,
+    /// The name of the [`Send`] whose answer it is; that of the last message sent, or else of the handshake, if
+    /// there is none.
+    pub answers: Option<Arc<str>>,
     /// What is waited for.
     pub wanted: Wanted,
     /// A message of which this is true is a failure; looked at before anything else.

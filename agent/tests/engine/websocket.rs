@@ -106,6 +106,60 @@ async fn a_conversation_is_measured_and_correlated() {
 }
 
 #[tokio::test]
+async fn answers_in_another_order_are_measured_each_from_its_own_message() {
+    const APART: Duration = Duration::from_millis(300);
+    let script = |peer: &mut Peer| {
+        peer.accept();
+        assert_eq!(peer.read_text().as_deref(), Some("{\"id\":1}"));
+        assert_eq!(peer.read_text().as_deref(), Some("{\"id\":2}"));
+        peer.text("{\"id\":2,\"part\":1}");
+        peer.text("{\"id\":2,\"part\":2}");
+        std::thread::sleep(APART);
+        peer.text("{\"id\":1,\"part\":2}");
+        peer.text("{\"id\":9}");
+        peer.until_closed();
+        peer.until_gone();
+    };
+    let until = "until: message.id == sent.id and message.part == 2";
+    let keys = format!(
+        "messages: [ {{ send: {{ id: 1 }}, as: one }}, {{ think: 300ms }}, {{ send: {{ id: 2 }}, as: two }}, \
+         {{ receive: {{ name: one, answers: one, {until} }} }}, \
+         {{ receive: {{ name: two, answers: two, {until} }} }}, \
+         {{ receive: {{ name: rest, expect: {{ that: message.id == 9 }} }} }} ]"
+    );
+    let (plan, outcome) = run(&keys, script).await;
+    let expected = "WS ws: 1+0 (2 out, 4 in)\nSESSION ws / session: 1+0\nRECV ws / one: 1+0\nRECV ws / two: 1+0\n\
+                    RECV ws / rest: 1+0\n";
+    assert_eq!(told(&plan, &outcome), expected);
+    let least = |name: &str| {
+        let series = plan.series.iter().find(|series| series.name == name).expect("the series");
+        let of_series = outcome.windows.iter().filter_map(|window| window.window.series.get(&series.id));
+        of_series.filter_map(|stats| stats.latency.min()).min().expect("a sample")
+    };
+    // The second message went after the first, and its answer came before: it had waited when it was asked for.
+    let (one, two) = (least("ws / one"), least("ws / two"));
+    assert!(one >= 2 * APART && one - two >= APART, "{one:?} {two:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_what_was_never_sent_is_one_failure() {
+    check(
+        "messages: [ { if: user.slot > 9, then: [ { send: x, as: one } ] }, { receive: { answers: one } } ]",
+        |peer| {
+            peer.accept();
+            peer.until_gone();
+        },
+        "
+        WS ws: 1+0
+        SESSION ws / session: 0+1
+          Template: answers: no message has been sent as `one`
+        RECV ws / receive 1: 0+1
+          Template: answers: no message has been sent as `one`",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn loops_branches_and_requests_run_beside_it() {
     let script = |peer: &mut Peer| {
         if peer.head.starts_with("GET /other") {

@@ -125,8 +125,18 @@ async fn garbage_frames() {
         "Protocol: WebSocket: Received a masked frame from server",
     )
     .await;
-    spoilt(frame(0x81, b"\xff\xfe"), "", "Protocol: a text message is not UTF-8").await;
+    spoilt(frame(0x81, b"\xff\xfe"), "", "Protocol: text that is not UTF-8").await;
+    let split = [frame(0x01, b"\xe2\x82"), frame(0x80, b"x")].concat();
+    spoilt(split, "", "Protocol: text that is not UTF-8").await;
+    let cut = [frame(0x01, b"\xe2\x82"), frame(0x80, b"")].concat();
+    spoilt(cut, "", "Protocol: text that is not UTF-8").await;
+    let between = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
+    spoilt(between, "", "Protocol: WebSocket: While waiting for more fragments received: TEXT").await;
+    spoilt(frame(0x09, b""), "", "Protocol: WebSocket: Fragmented control frame").await;
     spoilt(frame(0x88, b"\x03"), "", "Protocol: WebSocket: Invalid close sequence").await;
+    // The library puts this in the place of a code that must not be sent.
+    spoilt(close(1005, ""), "", "Closed: closed by the server with 1002: Protocol violation").await;
+    spoilt(frame(0x88, b"\x03\xe8\xff"), "", "Protocol: text that is not UTF-8").await;
     let huge = [&[0x82, 127][..], &(1_u64 << 40).to_be_bytes()].concat();
     spoilt(huge, "", "TooLarge: a message is larger than the limit of 16777216 bytes").await;
     spoilt(close(1011, "over\u{1b}loaded"), "", "Closed: closed by the server with 1011: over\u{fffd}loaded")

@@ -13,7 +13,7 @@ use crate::schedule::{Schedule, Shape};
 use crate::slot::{Share, Slot};
 use crate::template::{Expression, JsonTemplate, Template};
 use crate::wait::Wait;
-use crate::websocket::{Message, MessageExpect, Payload, Receive, Wanted, WebSocket};
+use crate::websocket::{Message, MessageExpect, Payload, Receive, Send, Wanted, WebSocket};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -225,13 +225,16 @@ fn websocket(facts: &mut Facts, socket: &WebSocket) {
 
 fn message(facts: &mut Facts, message: &Message) {
     match message {
-        Message::Send(send) => {
-            let (kind, payload) = match &send.payload {
+        Message::Send(Send { failures, payload, name }) => {
+            let (kind, payload) = match payload {
                 Payload::Json(value) => ("json", json(value)),
                 Payload::Text(text) => ("text", template(text)),
                 Payload::Binary(text) => ("binary", template(text)),
             };
-            facts.add("send", format_args!("{} {kind} {payload}", send.failures.0));
+            facts.add("send", format_args!("{} {kind} {payload}", failures.0));
+            if let Some(name) = name {
+                facts.text("as", name);
+            }
         }
         Message::Receive(receive) => self::receive(facts, receive),
         Message::Ping(ping) => {
@@ -245,7 +248,7 @@ fn message(facts: &mut Facts, message: &Message) {
 }
 
 fn receive(facts: &mut Facts, receive: &Receive) {
-    let Receive { series, wanted, fail_if, timeout, expect, save } = receive;
+    let Receive { series, answers, wanted, fail_if, timeout, expect, save } = receive;
     let wanted = match wanted {
         Wanted::Any => "any".to_owned(),
         Wanted::Until(until) => format!("until {}", quoted(until.source())),
@@ -253,6 +256,9 @@ fn receive(facts: &mut Facts, receive: &Receive) {
         Wanted::Close(code) => format!("close {code}"),
     };
     facts.add("receive", format_args!("{} {} {wanted}", series.0, timeout.as_nanos()));
+    if let Some(answers) = answers {
+        facts.text("answers", answers);
+    }
     if let Some(fail_if) = fail_if {
         facts.text("fail_if", fail_if.source());
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Received<'a> {
     /// Its content; text or binary.
     pub payload: &'a [u8],
-    /// The last message sent in this conversation; empty if there was none.
+    /// The message that it answers; empty if there was none.
     pub sent: &'a [u8],
     /// From that, or else from the handshake's end, to now.
     pub elapsed: Duration,

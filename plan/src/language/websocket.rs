@@ -5,6 +5,9 @@ use super::{STEP, Shape, Table, key};
 /// The verbs that stand in `messages` only.
 pub const MESSAGE_VERBS: &[&str] = &["send", "send_binary", "receive", "ping", "close"];
 
+/// The keys of a step that sends a message, beside its verb.
+pub(crate) const SEND_KEYS: &[&str] = &["as"];
+
 /// The keys of a `websocket` step.
 pub(super) const KEYS: &[&str] = &[
     "websocket",
@@ -26,6 +29,7 @@ pub static MESSAGE: Table = Table {
     keys: &[
         key("send", Shape::Json, "a message: a mapping or list goes as JSON, anything else as text"),
         key("send_binary", Shape::Template, "a binary message, in base64"),
+        key("as", Shape::Text, "what a `receive` after it calls this message in `answers`"),
         key("receive", Shape::Table(&RECEIVE), "what to wait for"),
         key("ping", Shape::Table(&PING), "measure a round trip"),
         key("close", Shape::Table(&CLOSE), "end the conversation"),
@@ -42,6 +46,7 @@ pub static RECEIVE: Table = Table {
     keys: &[
         key("name", Shape::Text, "what reports call it"),
         key("until", Shape::Check, "the message it waits for; the next one without it"),
+        key("answers", Shape::Text, "the message that it is the answer to; the last one sent without it"),
         key("for", Shape::Duration, "take every message for so long"),
         key("close", Shape::Integer(1000, 4999), "wait until the server closes with this code"),
         key("fail_if", Shape::Check, "a message that is a failure"),
@@ -57,7 +62,7 @@ pub static RECEIVE: Table = Table {
 pub static MESSAGE_EXPECT: Table = Table {
     name: "`expect` of a message",
     keys: &[
-        key("time", Shape::Duration, "it is there within, from the last message sent"),
+        key("time", Shape::Duration, "it is there within, from the message that it answers"),
         key("json", Shape::JsonChecks, "it holds these values"),
         key("that", Shape::Expressions, "this is true"),
     ],

@@ -9,7 +9,7 @@ use super::users::{Workload, method};
 use super::value::Expected;
 use super::variables::{ON_START, Visible};
 use crate::diagnostic::{Problem, shown};
-use crate::language::{FLOW_KEYS, FLOW_VERBS, MESSAGE_VERBS, METHODS};
+use crate::language::{FLOW_KEYS, FLOW_VERBS, MESSAGE_VERBS, METHODS, SEND_KEYS};
 use crate::model::Step;
 use crate::yaml::Entry;
 
@@ -129,8 +129,10 @@ impl Reader<'_> {
             Some((*verb, entry, place.conversation?))
         }) {
             let what = format!("a `{verb}` step");
-            self.refuse_keys(fields, |key| key == verb, &what, Some(&[verb]));
-            return self.message(verb, entry, conversation, place, visible, workload);
+            let beside = if verb.starts_with("send") { SEND_KEYS } else { &[] };
+            let keys = [&[verb], beside].concat();
+            self.refuse_keys(fields, |key| keys.contains(&key), &what, Some(&keys));
+            return self.message(fields, verb, entry, conversation, place, visible, workload);
         }
         let flow_keys = verb.and_then(|(verb, _)| FLOW_VERBS.iter().find(|(known, _)| *known == verb));
         let Some((verb, entry)) = verb.filter(|_| flow_keys.is_some()) else {
@@ -171,6 +173,7 @@ impl Reader<'_> {
     ) {
         for (key, entry) in fields.all().filter(|(key, _)| !has(key)) {
             let owners = FLOW_VERBS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(verb, _)| *verb);
+            let owners = owners.chain(SEND_KEYS.contains(&key).then_some("send"));
             let remedy = match keys {
                 Some(keys) => format!("remove it; the keys of {what} are {}", list(keys.iter().copied())),
                 None => format!("remove it; {} belongs to {}", shown(key), list(owners)),

@@ -19,6 +19,7 @@ mod load;
 mod multipart;
 mod params;
 mod poll;
+mod receive;
 mod root;
 mod rows;
 mod save;

@@ -1,32 +1,27 @@
 //! `websocket`, and the steps that stand in its `messages`.
 
 use super::Reader;
-use super::expect::MESSAGE_CONDITION;
 use super::fields::Fields;
 use super::groups::Groups;
 use super::steps::{QUERY, StepPlace};
 use super::users::Workload;
 use super::value::Expected;
-use super::variables::{Names, Visible};
-use crate::diagnostic::{Problem, shown};
-use crate::judge::{Expect, Save};
+use super::variables::Visible;
+use crate::diagnostic::{Problem, Span, shown};
+use crate::judge::Expect;
 use crate::language::{self, Table};
 use crate::model::{Body, GroupId, Method, Request, Series, SeriesKind, Step};
 use crate::template::Template;
-use crate::websocket::{
-    Close, Isolation, Message, MessageExpect, Payload, Ping, Receive, Send, Wanted, WebSocket, decode,
-};
+use crate::websocket::{Close, Isolation, Message, Payload, Ping, Send, WebSocket, decode};
 use crate::yaml::{Entry, Kind, Node, Scalar, Value};
 use metrics::SeriesId;
 use regex::bytes::RegexBuilder;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long connecting may take, when the plan does not say.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a message is waited for, when the plan does not say.
-const RECEIVE: Duration = Duration::from_mins(1);
 /// How long a pong is waited for, when the plan does not say.
 const PONG: Duration = Duration::from_secs(10);
 /// Most subprotocols that are offered.
@@ -38,12 +33,23 @@ const MAX_PATTERN: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Conversation {
     /// What the names of its series begin with.
-    name: String,
-    group: Option<GroupId>,
+    pub(super) name: String,
+    pub(super) group: Option<GroupId>,
     /// `receive` steps read so far.
-    receives: Cell<u32>,
+    pub(super) receives: Cell<u32>,
+    /// The messages sent so far that have names.
+    pub(super) sent: RefCell<Vec<Sent>>,
     /// `close` steps read so far.
     closes: Cell<u32>,
+}
+
+/// A message that has a name.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) name: Arc<str>,
+    pub(super) at: Span,
+    /// Whether a `receive` waits for its answer.
+    pub(super) answered: bool,
 }
 
 impl StepPlace<'_> {
@@ -98,11 +104,20 @@ impl Reader<'_> {
         let series = self.series(series, at, workload);
         let session = format!("{whole} / session");
         let session = self.measured(fields, SeriesKind::Session, session, at, &around, workload);
-        let conversation = Conversation { name: whole, group, receives: Cell::new(0), closes: Cell::new(0) };
+        let conversation = Conversation {
+            name: whole,
+            group,
+            receives: Cell::new(0),
+            closes: Cell::new(0),
+            sent: RefCell::default(),
+        };
         let inner = StepPlace { group, conversation: Some(&conversation), ..place.deeper() };
         let before = visible.clone();
         let messages = self.required(fields, "messages", "messages: [ { receive: {} } ]");
         let steps = messages.and_then(|entry| self.steps(entry, &inner, visible, groups, workload));
+        if steps.is_some() {
+            self.unanswered(&conversation);
+        }
         // A `close` ends no more than the conversation.
         let (closes, ended) = (conversation.closes.get(), std::mem::take(&mut visible.ended));
         if closes > u32::from(ended) {
@@ -218,6 +233,7 @@ impl Reader<'_> {
     /// A step that stands in `messages` only.
     pub(super) fn message(
         &mut self,
+        fields: &Fields<'_>,
         verb: &str,
         entry: &Entry,
         conversation: &Conversation,
@@ -226,15 +242,17 @@ impl Reader<'_> {
         workload: &mut Workload,
     ) -> Option<Step> {
         let message = match verb {
-            "send" => {
-                let payload = self.payload(&entry.value, visible);
+            "send" | "send_binary" => {
+                let payload = match verb {
+                    "send" => self.payload(&entry.value, visible),
+                    _ => self.binary(&entry.value, visible),
+                };
+                let name = match fields.get("as") {
+                    Some(entry) => self.sent_as(entry, conversation).map(Some),
+                    None => Some(None),
+                };
                 let failures = self.evaluations(entry, place, workload);
-                Message::Send(Send { failures: failures?, payload: payload? })
-            }
-            "send_binary" => {
-                let payload = self.binary(&entry.value, visible);
-                let failures = self.evaluations(entry, place, workload);
-                Message::Send(Send { failures: failures?, payload: payload? })
+                Message::Send(Send { failures: failures?, payload: payload?, name: name? })
             }
             "receive" => {
                 Message::Receive(Box::new(self.receive(entry, conversation, place, visible, workload)?))
@@ -318,112 +336,5 @@ impl Reader<'_> {
         let problem = format!("the close code {code} is reserved");
         self.report(Problem::new(node.span, problem, "write 1000, or one from 3000 to 4999"));
         None
-    }
-
-    fn receive(
-        &mut self,
-        entry: &Entry,
-        conversation: &Conversation,
-        place: &StepPlace<'_>,
-        visible: &mut Visible<'_>,
-        workload: &mut Workload,
-    ) -> Option<Receive> {
-        let number = conversation.receives.get() + 1;
-        conversation.receives.set(number);
-        let fields = Fields::new(self, &entry.value, entry.key_span, &language::RECEIVE)?;
-        self.refuse_thresholds(&fields, place);
-        let wanted = self.wanted(&fields, visible);
-        let condition = |reader: &mut Self, entry: &Entry| {
-            reader.expression(&entry.value, visible, Names::Message, "fail_if", MESSAGE_CONDITION)
-        };
-        let fail_if = match fields.get("fail_if") {
-            Some(entry) => condition(self, entry).map(Some),
-            None => Some(None),
-        };
-        let timeout = match fields.get("timeout") {
-            Some(entry) => self.positive_duration(&entry.value),
-            None => Some(RECEIVE),
-        };
-        let expect = self.message_expect(fields.get("expect"), visible);
-        let save = self.message_save(fields.get("save"));
-        visible.save(save.iter().map(|s| s.name.clone()));
-        let own = match fields.get("name") {
-            Some(entry) => {
-                let expected = Expected { what: "the message's name", remedy: "write it in quotes" };
-                self.name(&entry.value, expected)?
-            }
-            None => format!("receive {number}"),
-        };
-        let name = format!("{} / {own}", conversation.name);
-        let at = fields.get("name").map_or(entry.key_span, |entry| entry.value.span);
-        let around = StepPlace { group: conversation.group, ..*place };
-        let series = self.measured(&fields, SeriesKind::Receive, name, at, &around, workload);
-        Some(Receive {
-            series: series?,
-            wanted: wanted?,
-            fail_if: fail_if?,
-            timeout: timeout?,
-            expect: expect?,
-            save,
-        })
-    }
-
-    /// `until`, `for` or `close`; and that nothing beside it contradicts it.
-    fn wanted(&mut self, fields: &Fields<'_>, visible: &Visible<'_>) -> Option<Wanted> {
-        let given = fields.among(&["until", "for", "close"]);
-        if let [(first, first_entry), (second, second_entry), ..] = given[..] {
-            let problem = format!("`{second}` beside `{first}`: a `receive` waits for one thing");
-            self.report(
-                Problem::new(second_entry.key_span, problem, "make two steps of it")
-                    .related(first_entry.key_span, "the other one"),
-            );
-            return None;
-        }
-        let Some((key, entry)) = given.first().copied() else { return Some(Wanted::Any) };
-        let without: &[&str] = match key {
-            "for" => &["timeout", "save"],
-            "close" => &["fail_if", "expect", "save"],
-            _ => &[],
-        };
-        for (other, beside) in fields.all().filter(|(other, _)| without.contains(other)) {
-            let problem = format!("`{other}` beside `{key}`, which takes no single message");
-            self.report(
-                Problem::new(beside.key_span, problem, "remove it, or use `until`")
-                    .related(entry.key_span, format!("the `{key}`")),
-            );
-        }
-        match key {
-            "until" => self
-                .expression(&entry.value, visible, Names::Message, "until", MESSAGE_CONDITION)
-                .map(Wanted::Until),
-            "for" => self.positive_duration(&entry.value).map(Wanted::For),
-            _ => {
-                let code = self.integer(&entry.value, 1000, 4999)?;
-                u16::try_from(code).ok().map(Wanted::Close)
-            }
-        }
-    }
-
-    fn message_expect(&mut self, entry: Option<&Entry>, visible: &Visible<'_>) -> Option<MessageExpect> {
-        let Some(entry) = entry else { return Some(MessageExpect::default()) };
-        let fields = Fields::new(self, &entry.value, entry.key_span, &language::MESSAGE_EXPECT)?;
-        let max_time = fields.get("time").and_then(|e| self.positive_duration(&e.value));
-        let json = fields.get("json").map(|e| self.json_checks(&e.value, visible)).unwrap_or_default();
-        let that = fields.get("that").map(|e| self.expressions(e, visible, Names::Message));
-        Some(MessageExpect { max_time, json, that: that.unwrap_or_default() })
-    }
-
-    /// `save` of a message: it has no headers.
-    fn message_save(&mut self, entry: Option<&Entry>) -> Vec<Save> {
-        if let Some(Value::Mapping(entries)) = entry.map(|e| &e.value.value) {
-            for entry in entries {
-                let Value::Mapping(sources) = &entry.value.value else { continue };
-                if let Some(header) = sources.iter().find(|source| source.key == "header") {
-                    let problem = "`header` of a message, which has none";
-                    self.report(Problem::new(header.key_span, problem, "write a JSONPath: `$.id`"));
-                }
-            }
-        }
-        self.save(entry)
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::Stream as _;
 use metrics::{ErrorKind, Failure, SeriesId, Traffic};
 use plan::websocket::Isolation;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -53,10 +53,32 @@ impl End {
     }
 }
 
+/// What a message may be the answer to.
+#[derive(Clone)]
+pub(super) struct Asked {
+    /// The message that was sent; empty for the handshake.
+    pub(super) payload: Bytes,
+    /// When that was, or when the handshake was over.
+    pub(super) at: Instant,
+}
+
+/// A message that was sent with a name.
+pub(super) struct Named {
+    pub(super) asked: Asked,
+    /// Whether a `receive` has had its answer.
+    pub(super) answered: bool,
+}
+
 /// A message that waits for a `receive`.
 pub(super) struct Waiting {
     pub(super) payload: Bytes,
     pub(super) arrived: Instant,
+}
+
+impl Waiting {
+    fn cost(&self) -> usize {
+        self.payload.len() + MESSAGE_OVERHEAD
+    }
 }
 
 /// See the module. Dropping it closes the socket at once.
@@ -69,12 +91,14 @@ pub(in crate::engine) struct Conversation {
     counted: (u64, u64),
     guard: Option<Guard>,
     inbox: VecDeque<Waiting>,
-    /// What the messages in `inbox` cost.
+    /// Messages that came before those of `inbox`, and that the `receive` at hand has passed over.
+    aside: Vec<Waiting>,
+    /// What the messages in `inbox` and `aside` cost.
     waiting: usize,
-    /// The last message that was sent.
-    pub(super) sent: Bytes,
-    /// When that was, or else when the handshake was over.
-    pub(super) since: Instant,
+    /// The last message that was sent, or else the handshake.
+    pub(super) last: Asked,
+    /// The last message of each name.
+    pub(super) named: BTreeMap<Arc<str>, Named>,
     /// The payload of the last pong.
     pub(super) pong: Option<Bytes>,
     /// Pings sent.
@@ -113,9 +137,10 @@ impl Conversation {
             wire,
             guard,
             inbox: VecDeque::new(),
+            aside: Vec::new(),
             waiting: 0,
-            sent: Bytes::new(),
-            since: now,
+            last: Asked { payload: Bytes::new(), at: now },
+            named: BTreeMap::new(),
             pong: None,
             pings: 0,
             farewell: None,
@@ -130,13 +155,35 @@ impl Conversation {
         while self.end.is_none() {
             let item = ready!(Pin::new(&mut self.socket).poll_next(cx));
             self.take_in(item);
-            if self.waiting > MAX_WAITING_BYTES {
-                let problem =
-                    format!("more than {MAX_WAITING_BYTES} bytes of messages wait that no `receive` took");
-                self.end.get_or_insert(End::Broken(Failure::new(ErrorKind::TooLarge, problem)));
-            }
+            self.bound_waiting();
         }
         Poll::Ready(())
+    }
+
+    fn bound_waiting(&mut self) {
+        if self.waiting > MAX_WAITING_BYTES {
+            let problem =
+                format!("more than {MAX_WAITING_BYTES} bytes of messages wait that no `receive` took");
+            self.end.get_or_insert(End::Broken(Failure::new(ErrorKind::TooLarge, problem)));
+        }
+    }
+
+    /// Keeps a message that the `receive` at hand has passed over, until [`take_back`](Self::take_back).
+    pub(super) fn set_aside(&mut self, message: Waiting) {
+        self.waiting += message.cost();
+        self.aside.push(message);
+        self.bound_waiting();
+    }
+
+    /// The `receive` at hand has had the answer to the message `answered`: lets the messages that were set aside
+    /// wait for the next one, before all others.
+    pub(super) fn take_back(&mut self, answered: Option<&str>) {
+        if let Some(named) = answered.and_then(|name| self.named.get_mut(name)) {
+            named.answered = true;
+        }
+        for message in self.aside.drain(..).rev() {
+            self.inbox.push_front(message);
+        }
     }
 
     /// The next message, or the end once all that came before it were taken.
@@ -144,7 +191,7 @@ impl Conversation {
         poll_fn(|cx| {
             loop {
                 if let Some(message) = self.inbox.pop_front() {
-                    self.waiting -= message.payload.len() + MESSAGE_OVERHEAD;
+                    self.waiting -= message.cost();
                     return Poll::Ready(Ok(message));
                 }
                 if let Some(end) = &self.end {
@@ -187,8 +234,9 @@ impl Conversation {
         if self.over {
             return;
         }
-        self.waiting += payload.len() + MESSAGE_OVERHEAD;
-        self.inbox.push_back(Waiting { payload, arrived: Instant::now() });
+        let message = Waiting { payload, arrived: Instant::now() };
+        self.waiting += message.cost();
+        self.inbox.push_back(message);
     }
 
     fn count(&mut self, messages_sent: u64, messages_received: u64) {

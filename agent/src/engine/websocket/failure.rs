@@ -26,7 +26,7 @@ pub(super) fn of(error: &Error) -> Failure {
             ErrorKind::TooLarge,
             format!("a message is larger than the limit of {max_size} bytes"),
         ),
-        Error::Utf8(_) => Failure::new(ErrorKind::Protocol, "a text message is not UTF-8"),
+        Error::Utf8(_) => Failure::new(ErrorKind::Protocol, "text that is not UTF-8"),
         Error::Protocol(why) => Failure::new(ErrorKind::Protocol, format!("WebSocket: {why}")),
         other => Failure::new(ErrorKind::Protocol, format!("WebSocket: {other}")),
     }

@@ -1,6 +1,6 @@
 //! The steps of `messages` that send something.
 
-use super::connection::Conversation;
+use super::connection::{Asked, Conversation, Named};
 use super::failure;
 use crate::engine::limits::SEND_TIMEOUT;
 use crate::engine::progress::text;
@@ -58,8 +58,11 @@ impl User {
         };
         let now = Instant::now();
         conversation.send(message).await.map_err(Halt::Failed)?;
-        conversation.since = now;
-        conversation.sent = payload;
+        conversation.last = Asked { payload, at: now };
+        if let Some(name) = &send.name {
+            let named = Named { asked: conversation.last.clone(), answered: false };
+            conversation.named.insert(name.clone(), named);
+        }
         conversation.count_sent();
         Ok(())
     }
