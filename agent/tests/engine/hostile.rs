@@ -88,7 +88,7 @@ async fn heads_without_end() {
 
 #[tokio::test]
 async fn bodies_without_end() {
-    let chunk = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();
+    let chunk = [b"10000\r\n", vec![b'x'; 0x10000].as_slice(), b"\r\n"].concat();
     let large = "TooLarge: the response body is larger than the limit of 1000000 bytes";
     check(KEPT, says(CHUNKED, &chunk), large).await;
     check(KEPT, says(b"HTTP/1.1 200 OK\r\n\r\n", &chunk), large).await;

@@ -47,7 +47,7 @@ async fn frames_without_end() {
     let calm = "Protocol: HTTP/2: detected excessive load generating behavior";
     let open = frame(HEADERS, 0, 1, OK);
     let literal = |flags| frame(CONTINUATION, flags, 1, &b"\x00\x01a\x01b".repeat(100));
-    check("", says(&opening(&[open.clone()]), &literal(0)), calm).await;
+    check("", says(&opening(std::slice::from_ref(&open)), &literal(0)), calm).await;
     check("", says(&opening(&[open]), &frame(CONTINUATION, 0, 1, b"").repeat(1000)), calm).await;
     let settings = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]).repeat(1000);
     let late = "Timeout: timed out after 300 ms waiting for the first byte of the response";
@@ -59,7 +59,8 @@ async fn frames_without_end() {
     let data = frame(0, 0, 1, &[b'x'; 16_384]);
     // Which of the two limits it meets first is a matter of chance.
     let found = failure("version: 2", KEPT, says(&begun, &data), answers_well).await;
-    let (large, fast) = ("1 TooLarge: the response body is larger", "1 Protocol: HTTP/2: flow-control protocol");
+    let (large, fast) =
+        ("1 TooLarge: the response body is larger", "1 Protocol: HTTP/2: flow-control protocol");
     assert!(found.starts_with(large) || found.starts_with(fast), "{found}");
 }
 

@@ -4,7 +4,6 @@ use crate::certificate::localhost;
 use crate::raw::{Peer, Raw};
 use crate::rig::{Rig, plan};
 use crate::websocket::told;
-use agent::engine::StopMode;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 

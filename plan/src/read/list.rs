@@ -132,7 +132,7 @@ impl Reader<'_> {
             let beside = if verb.starts_with("send") { SEND_KEYS } else { &[] };
             let keys = [&[verb], beside].concat();
             self.refuse_keys(fields, |key| keys.contains(&key), &what, Some(&keys));
-            return self.message(fields, verb, entry, conversation, place, visible, workload);
+            return self.message(fields, (verb, entry), conversation, place, visible, workload);
         }
         let flow_keys = verb.and_then(|(verb, _)| FLOW_VERBS.iter().find(|(known, _)| *known == verb));
         let Some((verb, entry)) = verb.filter(|_| flow_keys.is_some()) else {

@@ -234,8 +234,7 @@ impl Reader<'_> {
     pub(super) fn message(
         &mut self,
         fields: &Fields<'_>,
-        verb: &str,
-        entry: &Entry,
+        (verb, entry): (&str, &Entry),
         conversation: &Conversation,
         place: &StepPlace<'_>,
         visible: &mut Visible<'_>,
