@@ -18,8 +18,12 @@ use std::time::Duration;
 
 /// Names that hold other names: what may follow them. `env` and `params` are not among
 /// them, they hold what the plan reads and declares.
-pub const NAMESPACES: &[(&str, &[&str])] =
-    &[("user", &["slot", "class", "iteration"]), ("run", &["id"]), ("agent", &["name"])];
+pub const NAMESPACES: &[(&str, &[&str])] = &[
+    ("user", &["slot", "class", "iteration"]),
+    ("run", &["id"]),
+    ("agent", &["name"]),
+    ("repeat", &["index"]),
+];
 
 /// Names that only the checks of a response (`expect`, `until`) see.
 pub const RESPONSE_NAMES: &[&str] = &["status", "headers", "body", "json"];
@@ -87,6 +91,7 @@ impl Scope {
         let live = Live {
             rng: user_rng(facts.seed, slot, Part::OnStart),
             iteration: 0,
+            round: None,
             now: 0,
             kept: Vec::new(),
             saved: Vec::new(),
@@ -186,6 +191,11 @@ impl Scope {
         self.shared.live().now = unix_ms;
     }
 
+    /// Sets what `repeat.index` is, 0-based; `None` outside of `repeat`. Gives what it was.
+    pub fn set_round(&mut self, round: Option<u32>) -> Option<u32> {
+        std::mem::replace(&mut self.shared.live().round, round)
+    }
+
     /// Draws the index of the next task of `class` by weight from this iteration's random numbers.
     pub fn pick_task(&mut self, class: &UserClass) -> usize {
         let total: u64 = class.tasks.iter().map(|task| u64::from(task.weight)).sum();
@@ -276,6 +286,8 @@ struct Rows {
 struct Live {
     rng: UserRng,
     iteration: u64,
+    /// Of the `repeat` that the user is in, the innermost.
+    round: Option<u32>,
     now: u64,
     /// What `on_start` saved.
     kept: Vec<(Box<str>, Value)>,
@@ -371,6 +383,7 @@ impl Shared {
                     None => live.saved.iter().find(|(known, _)| **known == *name).map(|(_, v)| v.clone()),
                 }
             }
+            (Space::Repeat, "index") => self.live().round.map(Value::from),
             (Space::Agent, "name") => Some(Value::from(&self.facts.agent_name)),
             _ => None,
         }
@@ -423,6 +436,7 @@ enum Space {
     User,
     Run,
     Agent,
+    Repeat,
     Setup,
 }
 
@@ -435,6 +449,7 @@ impl Space {
             "user" => Some(Space::User),
             "run" => Some(Space::Run),
             "agent" => Some(Space::Agent),
+            "repeat" => Some(Space::Repeat),
             "setup" => Some(Space::Setup),
             _ => None,
         }

@@ -38,7 +38,7 @@ flows:
     steps:
       - post: "/buy/${{item}}"
         headers: {{ {who}, x-task: buy, x-id: "${{uuid()}}" }}
-        json: {{ amount: "${{rand(1, 1000)}}", colour: "${{choice(['red', 'green', 'blue'])}}", to: "${{fake.email()}}" }}
+        json: {{ amount: "${{rand(1, 1000)}}", colour: "${{choice(['red', 'green', 'blue'])}}", to: "${{fake.email()}}", code: "${{random_string(8, 'A-Z')}}" }}
 users:
   Reader:
     weight: 2
@@ -54,7 +54,7 @@ users:
           - if: twice == 1
             then: [ {{ call: buy }} ]
           - repeat: 2
-            steps: [ {{ get: "/again/${{rand(1, 9)}}", headers: {{ {who}, x-task: pick }} }} ]
+            steps: [ {{ get: "/again/${{rand(1, 9)}}/${{repeat.index}}", headers: {{ {who}, x-task: pick }} }} ]
   Writer:
     weight: 1
     data: {sources}

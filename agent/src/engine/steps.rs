@@ -51,11 +51,8 @@ impl User {
                 Step::Repeat(repeat) => {
                     self.read_clock();
                     let rounds = repeat.rounds(&self.scope);
-                    for _ in 0..self.evaluated(repeat.failures, rounds)? {
-                        Box::pin(self.steps(&repeat.steps)).await?;
-                        // Rounds without requests must not keep the thread from its other users.
-                        tokio::task::yield_now().await;
-                    }
+                    let rounds = self.evaluated(repeat.failures, rounds)?;
+                    Box::pin(self.rounds(rounds, &repeat.steps)).await?;
                 }
                 Step::Transaction(transaction) => Box::pin(self.transaction(transaction)).await?,
                 Step::Call(steps) => Box::pin(self.steps(steps)).await?,
@@ -68,6 +65,23 @@ impl User {
             }
         }
         Ok(())
+    }
+
+    async fn rounds(&mut self, rounds: u32, steps: &[Step]) -> Result<(), Halt> {
+        let outer = self.scope.set_round(None);
+        let mut done = Ok(());
+        for round in 0..rounds {
+            self.scope.set_round(Some(round));
+            done = self.steps(steps).await;
+            if done.is_err() {
+                break;
+            }
+            // Rounds without requests must not keep the thread from its other users.
+            tokio::task::yield_now().await;
+        }
+        // Also where a `close` ends a conversation, after which the rounds around it go on.
+        self.scope.set_round(outer);
+        done
     }
 
     async fn think(&mut self, think: &Think) -> Result<(), Halt> {

@@ -94,6 +94,17 @@ async fn loops_branches_and_variables_decide_what_is_sent() {
 }
 
 #[tokio::test]
+async fn rounds_are_counted_by_the_innermost_repeat_also_through_flows() {
+    let server = Server::start(|_| Answer::ok(""));
+    let inner = "{ repeat: 2, steps: [ { get: \"/in/${repeat.index}\" } ] }";
+    let again = "{ if: repeat.index == 1, then: [ { stop: iteration } ] }";
+    let rounds = format!("repeat: 9, steps: [ {inner}, {{ call: out }}, {again} ]");
+    let flow = "flows: { out: { steps: [ { get: \"/out/${repeat.index}\" } ] } }\n";
+    run(&server, &(steps(ONCE, &[&rounds]) + flow), 6).await;
+    assert_eq!(paths(&server), ["/in/0", "/in/1", "/out/0", "/in/0", "/in/1", "/out/1"]);
+}
+
+#[tokio::test]
 async fn flows_run_with_the_variables_of_their_caller() {
     let server = Server::start(|_| Answer::ok("{\"id\":7}"));
     let text = steps(ONCE, &["set: { who: me }", "call: login", "get: \"/item/${id}\""])

@@ -101,11 +101,13 @@ impl Reader<'_> {
         let failures = self.evaluations(entry, place, workload);
         let steps = self.required(fields, "steps", "steps: [ { get: / } ]");
         let before = visible.clone();
+        let outer = std::mem::replace(&mut visible.repeats, true);
         let steps = steps.and_then(|e| self.steps(e, &place.deeper(), visible, groups, workload));
         if let Some(Count::Computed(_)) = count {
             let after = visible.clone();
             visible.join(after, before, entry.key_span, "this `repeat` saves it, but may have no round");
         }
+        visible.repeats = outer;
         Some(Step::Repeat(Box::new(Repeat { failures: failures?, count: count?, steps: steps? })))
     }
 

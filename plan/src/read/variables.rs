@@ -49,6 +49,8 @@ pub(super) struct Visible<'a> {
     pub(super) call: Option<(String, Span)>,
     /// The chore that the step belongs to.
     pub(super) chore: Option<ChoreKind>,
+    /// Whether the step is within a `repeat`.
+    pub(super) repeats: bool,
     /// The rows of the user class.
     rows: Rc<[RowName]>,
 }
@@ -87,6 +89,7 @@ impl<'a> Visible<'a> {
             ended: false,
             call: None,
             chore: None,
+            repeats: false,
             rows: Rc::default(),
         }
     }
@@ -283,6 +286,10 @@ fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(),
     }
     if name == "fake" {
         return check_fake(variable);
+    }
+    if name == "repeat" && !visible.repeats {
+        let problem = "`repeat` has no value here: this is not within a `repeat`";
+        return wrong(problem, "use it in the `steps` of a `repeat`");
     }
     if let Some((_, members)) = NAMESPACES.iter().find(|(namespace, _)| *namespace == name) {
         return check_member(variable, members);

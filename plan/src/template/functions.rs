@@ -1,5 +1,6 @@
 //! The functions of the language. Everything random comes from the user's own stream.
 
+use super::characters::random_string;
 use super::environment::invalid;
 use super::{fake, value};
 use crate::rng::UserRng;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 /// The functions that stand alone: `rand`, `choice`, ...
 pub fn known_functions() -> &'static [&'static str] {
-    &["choice", "dict", "now", "rand", "range", "uuid"]
+    &["choice", "dict", "now", "rand", "random_string", "range", "uuid"]
 }
 
 /// What may follow `fake.`: `email`, `name`, ...
@@ -55,6 +56,9 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     });
     environment.add_function("choice", |state: &State<'_, '_>, args: Rest<Value>| {
         in_scope(state, |scope| scope.with_rng(|rng| choice(rng, &args)))
+    });
+    environment.add_function("random_string", |state: &State<'_, '_>, args: Rest<Value>| {
+        in_scope(state, |scope| scope.with_rng(|rng| random_string(rng, &args)))
     });
     environment.add_function("uuid", |state: &State<'_, '_>| in_scope(state, |s| Ok(Simple::Uuid.call(s))));
     environment.add_function("now", |state: &State<'_, '_>| in_scope(state, |s| Ok(Simple::Now.call(s))));

@@ -6,6 +6,7 @@
 //! In a text, a value shows as it would in JSON, a string without quotes; null shows as nothing that a
 //! request should carry, so it is an error.
 
+mod characters;
 mod environment;
 mod expression;
 mod fake;

@@ -209,6 +209,11 @@ fn random_values_keep_their_bounds_and_reach_them() {
     let uuids = draw("uuid()");
     assert_eq!(uuids.len(), 300);
     assert!(uuids.iter().all(|u| u.len() == 36 && u.as_bytes()[14] == b'4'));
+    let marker = |text: &String| text.len() == 8 && text.bytes().all(|b| b.is_ascii_uppercase());
+    let markers = draw("random_string(8, 'A-Z')");
+    assert!(markers.len() == 300 && markers.iter().all(marker), "{markers:?}");
+    assert_eq!(draw("random_string(1, 'a-b_')"), HashSet::from(["a", "b", "_"].map(String::from)));
+    assert!(draw("random_string(20)").iter().all(|s| s.chars().all(|c| c.is_ascii_alphanumeric())));
     assert!(draw("rand(-9223372036854775808, 9223372036854775807)").len() == 300);
 }
 
