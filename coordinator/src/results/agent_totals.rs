@@ -160,11 +160,6 @@ mod tests {
         check(&[(7, 0)], 2, Some(14));
         check(&[(40, 10)], 5, Some(40));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn memory_is_divided_among_connections_where_there_are_enough() {
