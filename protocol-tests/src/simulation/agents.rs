@@ -73,7 +73,8 @@ impl World {
         process.unheard.extend(said);
         for _ in 0..count {
             // Another thread hears of it a little later.
-            let at = self.now + self.dice.millis(0, 1);
+            let longest = if self.dice.permille(50) { 40 } else { 1 };
+            let at = self.now + self.dice.millis(0, longest);
             self.push(at, Event::Hear { who });
         }
     }

@@ -187,6 +187,11 @@ impl Engine {
         std::mem::take(&mut self.said)
     }
 
+    /// Whether users start and stop as the schedule says.
+    pub(super) fn is_scheduled(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.phase == Phase::Scheduled)
+    }
+
     /// Whether it makes any load.
     pub(super) fn is_busy(&self) -> bool {
         self.run.is_some() || self.chore.is_some()

@@ -80,6 +80,15 @@ pub(super) fn plan(dice: &mut Dice, weather: Weather, agents: usize, length: Dur
     faults
 }
 
+impl Faults {
+    /// When what has gone wrong by `now` is over; `None` if something is wrong now.
+    pub(super) fn calm_since(&self, now: Duration) -> Option<Duration> {
+        let begun = self.events.iter().filter(|(at, _)| *at <= now);
+        let ends = begun.map(|(at, fault)| *at + lasts(fault)).max().unwrap_or_default();
+        (ends <= now).then_some(ends)
+    }
+}
+
 /// How long it takes until everything is well again.
 fn lasts(fault: &Fault) -> Duration {
     match fault {
@@ -123,8 +132,8 @@ fn fault(dice: &mut Dice, agents: usize) -> Fault {
             let extra = dice.millis(50, 1500);
             Fault::Slow { node, extra, lasts: dice.millis(500, 8000) }
         }
-        86..91 => Fault::Step { node, by: dice.millis(50, 6000) },
-        91..96 => Fault::Leave { node },
+        86..89 => Fault::Step { node, by: dice.millis(50, 6000) },
+        89..96 => Fault::Leave { node },
         96..98 => Fault::Stop,
         _ => Fault::CrashCoordinator { death },
     }

@@ -13,13 +13,15 @@
 //! | `clock`, `network` | drift and jumps; streams that break and are cut in two |
 //! | `engine`, `window` | the load engine: users, iterations, requests, windows |
 //! | `node`, `agents`, `coordinator` | what the drivers of the two cores do |
-//! | `oracle`, `invariants`, `judge` | the truth, and what has to hold |
+//! | `oracle`, `invariants` | the truth, and what has to hold after every event |
+//! | `convergence`, `judge` | what has to hold when things are calm again, and at the end |
 //!
 //! There is no store yet, so a coordinator that crashes does not come back: its agents have to stop by themselves.
 //! `Fault::CrashCoordinator` is where a restart belongs.
 
 mod agents;
 mod clock;
+mod convergence;
 mod coordinator;
 mod dice;
 mod engine;
@@ -60,8 +62,9 @@ pub struct Broken {
     pub tail: String,
 }
 
-/// How long after the end agents may take to notice that nobody is there: as long as the longest lease.
-const QUIET: Duration = Duration::from_secs(12);
+/// How long after the end agents may take until they make no load any more, and are gone if they were asked to leave:
+/// longer than any lease, and than a leaving agent tries to deliver what it has.
+const QUIET: Duration = Duration::from_secs(16);
 
 /// Plays the world of `seed`.
 ///

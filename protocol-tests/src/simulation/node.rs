@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) clock: Clock,
-    max_users: u32,
+    pub(super) max_users: u32,
     restarts: u64,
     /// Nothing happens in its process until then.
     pub(super) paused_until: Duration,

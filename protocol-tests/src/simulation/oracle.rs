@@ -90,6 +90,8 @@ pub struct Tally {
     pub completed: u64,
     /// Setups and teardowns that began.
     pub chores: u64,
+    /// How often it could be said how many users there had to be.
+    pub counts: u64,
 }
 
 impl Tally {
@@ -105,6 +107,7 @@ impl Tally {
             exact: self.exact + other.exact,
             completed: self.completed + other.completed,
             chores: self.chores + other.chores,
+            counts: self.counts + other.counts,
         }
     }
 }

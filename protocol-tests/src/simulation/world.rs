@@ -39,6 +39,8 @@ pub(super) enum Event {
     Notice { stream: u64, way: Way, reason: &'static str },
     /// The fleet's timer.
     Fleet { version: u64 },
+    /// Somebody counts the users.
+    Count,
     /// Something goes wrong.
     Fault(Fault),
     /// And is over.
@@ -106,6 +108,7 @@ impl World {
         for (node, machine) in scenario.machines.iter().enumerate() {
             world.push(machine.starts_at, Event::Boot { node });
         }
+        world.push(Duration::from_secs(1), Event::Count);
         for (at, fault) in &scenario.faults.events {
             world.push(*at, Event::Fault(*fault));
         }
@@ -150,7 +153,7 @@ impl World {
             | Event::Arrive { way: Way::Up, .. }
             | Event::Notice { way: Way::Up, .. }
             | Event::AloneUp { .. } => self.coordinator.paused_until,
-            Event::Fault(_) | Event::Heal(_) => Duration::ZERO,
+            Event::Count | Event::Fault(_) | Event::Heal(_) => Duration::ZERO,
         };
         (paused > self.now).then_some(paused)
     }
@@ -170,6 +173,7 @@ impl World {
             Event::Notice { stream, way: Way::Up, reason } => self.detached(stream, reason),
             Event::Notice { stream, way: Way::Down, reason } => self.disconnected(stream, reason),
             Event::Fleet { version } => self.fleet_timer(version),
+            Event::Count => self.count_users(),
             Event::Fault(fault) => self.wrong(fault),
             Event::Heal(fault) => self.heal(fault),
         }

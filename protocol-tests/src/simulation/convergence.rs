@@ -1,0 +1,74 @@
+//! Whether the fleet has all its users again, some time after the last thing that went wrong.
+//!
+//! The bound: an agent is given up when its lease is surely over; its users then start again at the plan's own pace,
+//! and never beside a rise. So much later, if the agents that are left have room for everybody, nobody is missing.
+
+use super::faults::Fault;
+use super::scenario::Mode;
+use super::world::{Event, World};
+use coordinator::fleet::OnAgentLoss;
+use std::time::Duration;
+
+/// How often users are counted.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Until a lease is surely over and the loss is noticed, and then some for messages and for an agent's last iterations.
+const NOTICED: Duration = Duration::from_secs(7);
+
+/// What orders and timers may take.
+const SLACK: Duration = Duration::from_millis(1500);
+
+impl World {
+    /// Counts the users, if it can be said how many there have to be.
+    pub(super) fn count_users(&mut self) {
+        if self.coordinator.outcome.is_some() || self.coordinator.crashed {
+            return;
+        }
+        self.push(self.now + EVERY, Event::Count);
+        let Some((since, wanted)) = self.wanted() else { return };
+        let here: u64 = self.oracle.processes.iter().map(|truth| truth.users.len() as u64).sum();
+        self.oracle.tally.counts += 1;
+        if here < wanted {
+            let text = format!(
+                "convergence: {here} users are there where {wanted} are wanted, and all is well since {since:?}"
+            );
+            self.oracle.complain(text);
+        }
+    }
+
+    /// How many users there have to be at least, and since when all is well; `None` if that cannot be said.
+    fn wanted(&self) -> Option<(Duration, u64)> {
+        let (plan, now) = (&self.scenario.plan, self.now);
+        let t0 = self.oracle.t0.filter(|t0| *t0 <= now)?;
+        let skewed = |(_, fault): &(Duration, Fault)| matches!(fault, Fault::Step { .. });
+        if self.coordinator.stopped_at.is_some()
+            || plan.iterations.is_some()
+            || self.scenario.mode == Mode::Harsh
+            || self.scenario.on_agent_loss != OnAgentLoss::Rebalance
+            || self.scenario.faults.events.iter().any(skewed)
+        {
+            return None;
+        }
+        let working = self.nodes.iter().filter_map(|node| Some((node, node.process.as_ref()?)));
+        let working = working.filter(|(_, process)| process.engine.is_scheduled() && !process.leaving);
+        let room: u64 = working.map(|(node, _)| u64::from(node.max_users)).sum();
+        let users = plan.schedule.max_users();
+        if room < u64::from(users) {
+            return None;
+        }
+        let since = self.scenario.faults.calm_since(now)?;
+        let handed_over = (since + NOTICED).saturating_sub(t0);
+        let restarted = plan.schedule.restarts(handed_over).take(users as usize).last().unwrap_or_default();
+        let elapsed = now.saturating_sub(t0);
+        if !self.scenario.faults.events.is_empty() && elapsed < restarted + SLACK {
+            return None;
+        }
+        // Agents may be behind by as long as their order to start travelled.
+        let travelled =
+            self.oracle.processes.iter().map(|truth| truth.start_travelled).max().unwrap_or_default();
+        let early = elapsed.saturating_sub(travelled + SLACK);
+        let samples = (0..=20).map(|n| early + (elapsed + SLACK).saturating_sub(early) * n / 20);
+        let wanted = samples.map(|at| plan.schedule.users_at(at)).min().unwrap_or(0);
+        Some((since, u64::from(wanted)))
+    }
+}
