@@ -20,6 +20,9 @@ const FILE: &str = "examples/platform-api.yaml";
 /// The profile that takes less than half a minute.
 const PROFILE: &str = "demo";
 
+/// Where the plan's setup and teardown ask, and nobody else.
+const SEED: &str = "/api/v1/seed";
+
 /// Starts the demo target and an embedded agent and runs the Platform plan. As [`run`].
 ///
 /// # Errors
@@ -50,7 +53,11 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         style,
     };
     let code = run(job, stop).await?;
-    tell(&format!("demo target saw {} requests\n", target.truth().total));
+    let truth = target.truth();
+    let chores = truth.endpoints.iter().filter(|endpoint| endpoint.path.starts_with(SEED));
+    let chores: u64 = chores.map(|endpoint| endpoint.requests).sum();
+    let users = truth.total - chores;
+    tell(&format!("demo target saw {users} requests, and {chores} of setup and teardown\n"));
     target.stop();
     Ok(code)
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// A server with known latencies that tells the truth about every request it saw.
 ///
 /// Point a load tester at it, then compare what the tester reports with GET /truth. It stands in for the
-/// Platform API: /api/v1/auth, /api/v1/generation and /api/v1/payments. Accounts demo-user-N@example.com with
+/// Platform API: /api/v1/auth, /api/v1/generation, /api/v1/payments and /api/v1/seed. Accounts demo-user-N@example.com with
 /// the password demo-password are there from the start, for any number N.
 #[derive(Parser)]
 #[command(version)]

@@ -68,6 +68,30 @@ fn seeded_accounts_log_in_unregistered() {
 }
 
 #[test]
+fn tenants_have_accounts_until_they_are_deleted() {
+    let (_running, mut client) = start(at_once());
+    let (status, made) = client.post("/api/v1/seed", r#"{"users": 3}"#);
+    assert_eq!((status, &made["users"]), (201, &json!(3)), "{made}");
+    let (_, other) = client.post("/api/v1/seed", r#"{"users": 1}"#);
+    let (tenant, other) = (made["tenant"].as_str().unwrap(), other["tenant"].as_str().unwrap());
+    assert_ne!(tenant, other);
+    let login = |client: &mut Client, tenant: &str, number: u32| {
+        let email = format!("{tenant}-user-{number}@example.com");
+        client.post(LOGIN, &json!({ "email": email, "password": "demo-password" }).to_string()).0
+    };
+    let path = format!("/api/v1/seed/{tenant}");
+    assert_eq!([1, 3, 4].map(|number| login(&mut client, tenant, number)), [200, 200, 401]);
+    assert_eq!(client.ask("DELETE", &path, ""), (200, json!({ "users": 3 })));
+    assert_eq!((login(&mut client, tenant, 1), login(&mut client, other, 1)), (401, 200), "its own alone");
+    for gone in [&path, "/api/v1/seed/demo", "/api/v1/seed/tenant-", "/api/v1/seed/tenant-%25"] {
+        assert_eq!(client.ask("DELETE", gone, "").0, 404, "{gone}");
+    }
+    for wrong in [r#"{"users": 0}"#, r#"{"users": 10001}"#, r#"{"users": -1}"#, "{}", ""] {
+        assert_eq!(client.post("/api/v1/seed", wrong).0, 422, "{wrong}");
+    }
+}
+
+#[test]
 fn lists_hold_the_latest_and_the_total() {
     let check = |create: &str, list: &str, body: Value, status: u16| {
         let (_running, mut client) = start(at_once());

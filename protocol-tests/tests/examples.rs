@@ -69,7 +69,9 @@ fn run_example(name: &str, args: &[&str]) {
     assert_eq!(ended.code.map(i64::from), report["exit_code"].as_i64(), "{}\n{}", ended.err, ended.out);
     assert_eq!(report["accounting"]["status"], "exact");
     assert_eq!(report["totals"]["failures"], 0, "{}", ended.out);
-    assert_eq!(report["totals"]["requests"].as_u64(), Some(target.truth().total));
+    let chores = ["setup", "teardown"].map(|chore| report[chore]["requests"].as_u64().unwrap_or_default());
+    let expected = target.truth().total - chores.iter().sum::<u64>();
+    assert_eq!(report["totals"]["requests"].as_u64(), Some(expected));
 }
 
 /// Runs the WebSocket example's smoke profile; the report, and what was printed.

@@ -19,7 +19,7 @@ pub(super) const SCHEMA: &str = "
 ";
 
 /// The password of every seeded account.
-const SEEDED_PASSWORD: &str = "demo-password";
+pub(super) const SEEDED_PASSWORD: &str = "demo-password";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -91,7 +91,7 @@ impl Tokens {
         Tokens(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)))
     }
 
-    fn next(&self) -> String {
+    pub(super) fn next(&self) -> String {
         let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         format!("{:016x}{:016x}", generator.next_u64(), generator.next_u64())
     }

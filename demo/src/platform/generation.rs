@@ -129,7 +129,7 @@ impl Clock {
         Clock { started: Instant::now(), epoch_micros: micros(since_1970) }
     }
 
-    fn micros(&self) -> i64 {
+    pub(super) fn micros(&self) -> i64 {
         self.epoch_micros.saturating_add(micros(self.started.elapsed()))
     }
 }

@@ -10,6 +10,8 @@
 //! | `GET /api/v1/generation/{id}` | 200 `{id, prompt, status, result}`; 404 |
 //! | `POST /api/v1/payments/create` `{amount, currency}` | 201 `{id, status}`; 422 unless `amount` is above 0 |
 //! | `GET /api/v1/payments/list?limit=N` | 200 `{items, total}`, the latest first |
+//! | `POST /api/v1/seed` `{users}` | 201 `{tenant, users}`; 422 unless `users` is 1 to 10000 |
+//! | `DELETE /api/v1/seed/{tenant}` | 200 `{users}`, how many accounts it removed; 404 |
 //!
 //! A body that is not JSON or lacks a field is answered 422, one above 64 KiB 413; every error is
 //! `{"error": "..."}`. A list holds 20 items unless `limit` says otherwise, and never more than 100.
@@ -17,12 +19,16 @@
 //! **Seeded accounts.** For load tests, every e-mail `demo-user-N@example.com` (N any number) that nobody has
 //! registered has an account with the password `demo-password`. So a plan can log in without registering first.
 //!
+//! **Tenants.** `POST /api/v1/seed` makes accounts for one test: `TENANT-user-N@example.com`, N from 1 to `users`, with
+//! the same password. Deleting the tenant removes them.
+//!
 //! **Generations.** A new one is `queued` for the first fifth of its time, then `running`, and at the end
 //! `done`, or `failed` for the share of them that `--fail generation/done=...` sets.
 
 mod auth;
 mod generation;
 mod payments;
+mod seed;
 
 use crate::behaviour::Behaviour;
 use crate::config::Config;
@@ -31,12 +37,12 @@ use crate::law::Law;
 use crate::store::Store;
 use axum::Router;
 use axum::http::Method;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Its endpoints and their default laws.
-pub(crate) static ENDPOINTS: [Endpoint; 9] = [
+pub(crate) static ENDPOINTS: [Endpoint; 11] = [
     request("auth/register", Method::POST, "/api/v1/auth/register", 45),
     request("auth/login", Method::POST, "/api/v1/auth/login", 35),
     request("auth/health", Method::GET, "/api/v1/auth/health", 2),
@@ -45,6 +51,8 @@ pub(crate) static ENDPOINTS: [Endpoint; 9] = [
     request("generation/{id}", Method::GET, "/api/v1/generation/{id}", 8),
     request("payments/create", Method::POST, "/api/v1/payments/create", 50),
     request("payments/list", Method::GET, "/api/v1/payments/list", 20),
+    request("seed", Method::POST, "/api/v1/seed", 120),
+    request("seed/{tenant}", Method::DELETE, "/api/v1/seed/{tenant}", 60),
     Endpoint { name: "generation/done", route: None, latency: usual(1500) },
 ];
 
@@ -84,6 +92,8 @@ pub(crate) fn router(config: &Config) -> anyhow::Result<Router> {
         .route("/api/v1/generation/{id}", get(generation::status))
         .route("/api/v1/payments/create", post(payments::create))
         .route("/api/v1/payments/list", get(payments::list))
+        .route("/api/v1/seed", post(seed::create))
+        .route("/api/v1/seed/{tenant}", delete(seed::delete))
         .with_state(Arc::new(platform)))
 }
 
