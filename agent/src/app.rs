@@ -4,6 +4,7 @@
 use crate::engine::{Engine, EngineConfig};
 use crate::link::{Connect, Link, drive};
 use crate::session::{Exit, Session};
+use proto::Secret;
 use proto::message::Hello;
 use proto::version;
 use std::num::NonZero;
@@ -22,6 +23,8 @@ pub struct AgentConfig {
     pub coordinator: String,
     /// Random, new in every process.
     pub incarnation: u64,
+    /// What it shows to be let in.
+    pub join: Option<Secret>,
 }
 
 /// Runs an agent on the current (single-threaded) runtime until its process should end. `leave` delivers the
@@ -46,6 +49,7 @@ pub async fn run(
         cores: config.threads.get(),
         max_users: config.max_users,
         resume: None,
+        join: config.join,
     };
     let session = Session::new(hello, config.coordinator);
     Ok(drive(session, Link { name: config.name, connect, engine, events, note }, leave).await)

@@ -47,6 +47,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         max_users: cli.max_users.unwrap_or(room).min(room),
         coordinator: cli.coordinator.clone(),
         incarnation: rand::random(),
+        join: None,
     };
     let connect = link::tcp(&cli.coordinator).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -80,5 +80,6 @@ fn config(incarnation: u64, target: LocalTarget) -> AgentConfig {
         max_users: u32::try_from(room).unwrap_or(u32::MAX).max(1),
         coordinator: "this process".to_owned(),
         incarnation,
+        join: None,
     }
 }

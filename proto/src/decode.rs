@@ -9,7 +9,7 @@ use crate::message::{
     Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
-use crate::{Malformed, wire};
+use crate::{Malformed, Secret, wire};
 use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
 use plan::chore::{ChoreKind, SetupValues};
@@ -98,11 +98,23 @@ fn hello(m: wire::Hello) -> Decoded<Hello> {
         cores: within(m.cores, 1, 65_536, "hello.cores")?,
         max_users: m.max_users.min(MAX_SLOTS),
         resume: m.resume.map(resume).transpose()?,
+        join: join_secret(&m.join_secret)?,
     })
 }
 
 fn resume(m: wire::Resume) -> Decoded<Resume> {
     Ok(Resume { run: run_id(m.run_id, "hello.resume.run_id")?, session: m.session, stopped: m.stopped })
+}
+
+fn join_secret(bytes: &[u8]) -> Decoded<Option<Secret>> {
+    match (bytes.is_empty(), bytes.try_into()) {
+        (true, _) => Ok(None),
+        (false, Ok(bytes)) => Ok(Some(Secret::from_bytes(bytes))),
+        (false, Err(_)) => {
+            let problem = format!("has {} bytes; a secret has {}", bytes.len(), Secret::BYTES);
+            Err(Malformed::new("hello.join_secret", problem))
+        }
+    }
 }
 
 fn plan_state(m: wire::PlanState) -> Decoded<FromAgent> {
@@ -127,6 +139,9 @@ fn reject_code(code: i32) -> Decoded<RejectCode> {
         Ok(Code::Protocol) => Ok(RejectCode::Protocol),
         Ok(Code::Plan) => Ok(RejectCode::Plan),
         Ok(Code::Over) => Ok(RejectCode::Over),
+        Ok(Code::Secret) => Ok(RejectCode::Secret),
+        Ok(Code::Identity) => Ok(RejectCode::Identity),
+        Ok(Code::Wait) => Ok(RejectCode::Wait),
         Ok(Code::Unspecified) | Err(_) => Err(Malformed::new("reject.code", format!("{code} is not a code"))),
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
                 session: resume.session,
                 stopped: resume.stopped,
             }),
+            join_secret: hello.join.map(|join| join.as_bytes().to_vec().into()).unwrap_or_default(),
         }),
         FromAgent::PlanState { run, state } => {
             use wire::plan_state::{Ready, State};
@@ -90,6 +91,9 @@ fn reject_code(code: RejectCode) -> wire::reject::Code {
         RejectCode::Protocol => wire::reject::Code::Protocol,
         RejectCode::Plan => wire::reject::Code::Plan,
         RejectCode::Over => wire::reject::Code::Over,
+        RejectCode::Secret => wire::reject::Code::Secret,
+        RejectCode::Identity => wire::reject::Code::Identity,
+        RejectCode::Wait => wire::reject::Code::Wait,
     }
 }
 

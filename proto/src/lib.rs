@@ -5,24 +5,31 @@
 //! does not is [`Malformed`], never a panic.
 //!
 //! Reading order: [`message`] (what is said), [`limits`], [`version`], [`client`] and [`server`] (typed ends
-//! of the one gRPC stream).
+//! of the one gRPC stream), [`join`] (what agents join with), [`tls`] (how both ends prove who they are).
 
 pub mod client;
 mod decode;
 mod encode;
+mod fingerprint;
+pub mod join;
 pub mod limits;
 mod link_error;
 mod malformed;
 pub mod message;
 mod parts;
 pub mod raw;
+pub mod refusal;
+mod secret;
 pub mod server;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod version;
 
+pub use fingerprint::Fingerprint;
 pub use link_error::LinkError;
 pub use malformed::Malformed;
+pub use secret::Secret;
 
 /// Generated from `proto/muster/v1/fleet.proto`.
 #[allow(clippy::pedantic, missing_docs, unreachable_pub)]

@@ -1,5 +1,6 @@
 //! The messages as plain Rust: what is in here has passed every check of `decode`.
 
+use crate::Secret;
 use crate::version::Versions;
 use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorKind, PhaseSums, SeriesId};
@@ -146,6 +147,8 @@ pub struct Hello {
     pub max_users: u32,
     /// What it still has of a run that it took part in.
     pub resume: Option<Resume>,
+    /// The secret of its join string.
+    pub join: Option<Secret>,
 }
 
 /// An agent's part in a run that outlived its stream.
@@ -200,6 +203,12 @@ pub enum RejectCode {
     Plan,
     /// The run is over.
     Over,
+    /// The agent has no join secret, or one that is wrong, expired or used up.
+    Secret,
+    /// An agent of this name with another key is attached.
+    Identity,
+    /// Not now: too many tries, or the name is still another agent's for a moment.
+    Wait,
 }
 
 /// What an agent made of the plan.

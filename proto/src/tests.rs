@@ -5,7 +5,7 @@ use crate::message::{
     Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
-use crate::{decode, encode, limits, wire};
+use crate::{Secret, decode, encode, limits, wire};
 use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorCount, ErrorKind, Histogram, PhaseSums, SeriesId};
 use plan::chore::ChoreKind;
@@ -37,6 +37,7 @@ fn hello() -> Hello {
         cores: 8,
         max_users: 5000,
         resume: None,
+        join: Some(Secret::from_bytes(*b"sixteen bytes ok")),
     }
 }
 
@@ -155,7 +156,7 @@ fn what_an_agent_says_arrives_as_it_was_said() {
 
 #[test]
 fn what_the_coordinator_says_arrives_as_it_was_said() {
-    use RejectCode::{Full, Late, Name, Over, Plan, Protocol, Version};
+    use RejectCode::{Full, Identity, Late, Name, Over, Plan, Protocol, Version, Wait};
     let renew = Duration::from_secs(1);
     let welcome = Welcome { protocol: 1, build: "0.1.0".to_owned(), session: 7, renew, resumed: None };
     let resumed = |lost| Some(Resumed { applied: 417, lost });
@@ -178,11 +179,25 @@ fn what_the_coordinator_says_arrives_as_it_was_said() {
         ToAgent::WindowAck { run: run(), seq: 12 },
         ToAgent::Lease { n: 3, ttl: Duration::from_secs(4) },
     ];
-    for code in [Version, Full, Late, Name, Protocol, Plan, Over] {
+    for code in [Version, Full, Late, Name, Protocol, Plan, Over, RejectCode::Secret, Identity, Wait] {
         messages.push(ToAgent::Reject { code, message: "why".to_owned() });
     }
     for message in messages {
         assert_eq!(over_the_wire_down(message.clone()), Ok(message));
+    }
+}
+
+#[test]
+fn a_secret_has_its_length_or_is_not_there() {
+    for (length, good) in [(0, true), (15, false), (16, true), (17, false), (1 << 20, false)] {
+        let mut message = encode::from_agent(FromAgent::Hello(hello()));
+        let Some(wire::agent_message::Kind::Hello(hello)) = &mut message.kind else { unreachable!() };
+        hello.join_secret = vec![7; length].into();
+        match decode::from_agent(message) {
+            Ok(FromAgent::Hello(hello)) => assert!(good && hello.join.is_some() == (length > 0), "{length}"),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(!good && error.to_string().contains("hello.join_secret"), "{error}"),
+        }
     }
 }
 

@@ -99,6 +99,7 @@ pub fn hello(name: &str) -> Hello {
         cores: 1,
         max_users: 10_000,
         resume: None,
+        join: None,
     }
 }
 

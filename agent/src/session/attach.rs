@@ -152,10 +152,20 @@ impl Session {
 
     pub(super) fn rejected(&mut self, now: Duration, code: RejectCode, message: &str) {
         self.outputs.push_back(Output::Hangup);
-        self.give_up_run();
+        // Asked to wait, it may still have its part when it asks again.
+        if code != RejectCode::Wait {
+            self.give_up_run();
+        }
         match code {
-            RejectCode::Full | RejectCode::Late | RejectCode::Over => self.disconnected(now, message),
-            RejectCode::Version | RejectCode::Name | RejectCode::Protocol | RejectCode::Plan => {
+            RejectCode::Full | RejectCode::Late | RejectCode::Over | RejectCode::Wait => {
+                self.disconnected(now, message);
+            }
+            RejectCode::Version
+            | RejectCode::Name
+            | RejectCode::Protocol
+            | RejectCode::Plan
+            | RejectCode::Secret
+            | RejectCode::Identity => {
                 self.abandon_chore();
                 self.exit(Exit::Rejected(message.to_owned()));
             }

@@ -22,6 +22,7 @@ impl Harness {
             cores: 2,
             max_users: 100,
             resume: None,
+            join: None,
         };
         Harness { session: Session::new(hello, "host:5557"), now: Duration::ZERO }
     }
@@ -229,10 +230,17 @@ fn final_refusals_end_the_process_and_passing_ones_wait() {
         assert_eq!(outputs, expected, "{code:?}");
         assert_eq!(h.wait(10 * S), if leaves { vec![] } else { vec![Output::Dial] }, "{code:?}");
     };
-    for code in [RejectCode::Version, RejectCode::Name, RejectCode::Protocol, RejectCode::Plan] {
+    for code in [
+        RejectCode::Version,
+        RejectCode::Name,
+        RejectCode::Protocol,
+        RejectCode::Plan,
+        RejectCode::Secret,
+        RejectCode::Identity,
+    ] {
         check(code, true);
     }
-    for code in [RejectCode::Full, RejectCode::Late, RejectCode::Over] {
+    for code in [RejectCode::Full, RejectCode::Late, RejectCode::Over, RejectCode::Wait] {
         check(code, false);
     }
 }

@@ -124,6 +124,7 @@ pub(super) fn hello(name: &str) -> Hello {
         cores: 2,
         max_users: 1000,
         resume: None,
+        join: None,
     }
 }
 

@@ -95,6 +95,7 @@ impl Node {
             cores: 1,
             max_users: self.max_users,
             resume: None,
+            join: None,
         };
         self.process = Some(Process {
             who,
