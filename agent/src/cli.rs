@@ -1,17 +1,19 @@
 //! The agent's command line.
 
 use clap::Parser;
+use clap::builder::FalseyValueParser;
 use std::num::NonZero;
+use std::path::PathBuf;
 
 /// Exit codes of the agent's program, for its help.
 const AFTER_HELP: &str = "\
-Example, on each load-generating host:
-  agent --coordinator 10.0.0.1:5557
+Example, on each load-generating host; the coordinator prints the whole command:
+  agent --coordinator 10.0.0.1:5557 --join muster1.…
 
 The agent dials the coordinator, waits for a run, and stays for the next one until it is stopped
 (Ctrl-C or SIGTERM; a second one ends it at once).
 
-Exit codes: 0 stopped · 1 internal error · 2 usage · 4 refused by the coordinator";
+Exit codes: 0 stopped · 1 internal error · 2 usage · 4 refused by the coordinator, or refused it";
 
 /// Runs users for a coordinator.
 #[derive(Clone, Debug, Parser)]
@@ -20,6 +22,31 @@ pub struct Cli {
     /// The coordinator's address; port 5557 unless given.
     #[arg(long, value_name = "HOST[:PORT]", env = "LOAD_TEST_COORDINATOR", value_parser = coordinator)]
     pub coordinator: String,
+
+    /// What the coordinator printed: it says which key is the coordinator's, and lets this agent in. Needed unless
+    /// the coordinator is on this machine.
+    #[arg(long, value_name = "STRING", env = "LOAD_TEST_JOIN", hide_env_values = true)]
+    pub join: Option<String>,
+
+    /// A file that holds the join string, so that it does not show in the list of processes.
+    #[arg(long, value_name = "PATH", env = "LOAD_TEST_JOIN_FILE", conflicts_with = "join")]
+    pub join_file: Option<PathBuf>,
+
+    /// Trust coordinators whose certificate is signed by an authority in this PEM file and names their host.
+    #[arg(long, value_name = "PATH", env = "LOAD_TEST_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
+
+    /// This agent's certificate chain, PEM; without one it makes a key of its own at each start.
+    #[arg(long, value_name = "PATH", env = "LOAD_TEST_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of that certificate, PEM.
+    #[arg(long, value_name = "PATH", env = "LOAD_TEST_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Go to a coordinator on another machine without encryption and authentication.
+    #[arg(long, env = "LOAD_TEST_INSECURE", value_parser = FalseyValueParser::new())]
+    pub insecure: bool,
 
     /// This agent's name in reports: letters, digits, `.`, `_`, `-` [default: HOSTNAME-PID].
     #[arg(long, env = "LOAD_TEST_AGENT_NAME", value_parser = name)]

@@ -1,9 +1,11 @@
 //! The agent's program.
 
 use agent::cli::Cli;
+use agent::link::Way;
 use agent::session::Exit;
 use agent::{app, link};
 use clap::Parser;
+use proto::Secret;
 use std::io::Write as _;
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -14,7 +16,17 @@ const SPARE_DESCRIPTORS: u64 = 64;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
+    let (way, join) = match Way::of(&cli) {
+        Ok(way) => way,
+        Err(problem) => {
+            say(&format!("error: {problem}"));
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(warning) = way.warning(&cli.coordinator) {
+        say(&warning);
+    }
+    match run(cli, way, join) {
         Ok(Exit::Left) => ExitCode::SUCCESS,
         Ok(Exit::Broken(message)) => {
             say(&format!("error: {message}"));
@@ -36,7 +48,7 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-fn run(cli: Cli) -> anyhow::Result<Exit> {
+fn run(cli: Cli, way: Way, join: Option<Secret>) -> anyhow::Result<Exit> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let room = u32::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(u32::MAX).max(1);
     let cores =
@@ -47,9 +59,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         max_users: cli.max_users.unwrap_or(room).min(room),
         coordinator: cli.coordinator.clone(),
         incarnation: rand::random(),
-        join: None,
+        join,
     };
-    let connect = link::tcp(&cli.coordinator).map_err(anyhow::Error::msg)?;
+    let connect = link::dial(&cli.coordinator, way).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let leave = signals()?;

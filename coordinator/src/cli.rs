@@ -18,6 +18,7 @@ Examples:
   coordinator demo                             run the demo against a target of its own
   coordinator check api.yaml --users 200       explain the plan, run nothing
   coordinator schema                           print the JSON Schema of plans
+  coordinator join --ttl 24h --uses 40         make a join string for agents in advance
 
 Exit codes:
   0 pass (also warn)      1 internal error      2 usage      3 plan or data invalid
@@ -45,6 +46,8 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Print the JSON Schema of the plan language
     Schema,
+    /// Make a join string for agents in advance, and print it
+    Join(JoinArgs),
 }
 
 /// How to run a plan.
@@ -101,6 +104,35 @@ pub struct RunArgs {
     /// Where agents connect to [default: 127.0.0.1:5557] [env: LOAD_TEST_LISTEN]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// TLS and a join string also on loopback; elsewhere there always are [env: LOAD_TEST_TLS]
+    #[arg(long)]
+    pub tls: bool,
+    /// Where the coordinator's key and what is known of join strings are kept
+    /// [default: $XDG_STATE_HOME/muster, else ~/.local/state/muster] [env: LOAD_TEST_STATE_DIR]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
+    /// How long the join string that is printed lets in new agents [default: 1h] [env: LOAD_TEST_JOIN_TTL]
+    #[arg(long, value_name = "DURATION")]
+    pub join_ttl: Option<String>,
+    /// How many agents it lets in [default: 2 for each expected, at least 10] [env: LOAD_TEST_JOIN_USES]
+    #[arg(long, value_name = "N")]
+    pub join_uses: Option<String>,
+    /// File with a join string made in advance by `coordinator join`, to take instead of a new one
+    /// [env: LOAD_TEST_JOIN_FILE] (LOAD_TEST_JOIN holds the string itself)
+    #[arg(long, value_name = "PATH")]
+    pub join_file: Option<PathBuf>,
+    /// The coordinator's certificate chain, PEM, instead of a key of its own [env: LOAD_TEST_TLS_CERT]
+    #[arg(long, value_name = "PATH")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of that certificate, PEM [env: LOAD_TEST_TLS_KEY]
+    #[arg(long, value_name = "PATH")]
+    pub tls_key: Option<PathBuf>,
+    /// Let in agents by client certificates of these authorities, PEM, instead of a join string [env: LOAD_TEST_TLS_CA]
+    #[arg(long, value_name = "PATH")]
+    pub tls_ca: Option<PathBuf>,
+    /// Open the port to the network without encryption and authentication [env: LOAD_TEST_INSECURE]
+    #[arg(long)]
+    pub insecure: bool,
     /// No web page; there is none yet [env: LOAD_TEST_NO_UI]
     #[arg(long)]
     pub no_ui: bool,
@@ -192,6 +224,24 @@ impl From<CheckArgs> for RunArgs {
             ..RunArgs::default()
         }
     }
+}
+
+/// What a join string is to be good for.
+#[derive(Clone, Debug, Default, Args)]
+pub struct JoinArgs {
+    /// How long it lets in new agents [default: 1h] [env: LOAD_TEST_JOIN_TTL]
+    #[arg(long, value_name = "DURATION")]
+    pub ttl: Option<String>,
+    /// How many agents it lets in [default: 100] [env: LOAD_TEST_JOIN_USES]
+    #[arg(long, value_name = "N")]
+    pub uses: Option<String>,
+    /// Where the coordinator's key and what is known of join strings are kept
+    /// [default: $XDG_STATE_HOME/muster, else ~/.local/state/muster] [env: LOAD_TEST_STATE_DIR]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
+    /// The certificate that the coordinator is started with, if it has one [env: LOAD_TEST_TLS_CERT]
+    #[arg(long, value_name = "PATH")]
+    pub tls_cert: Option<PathBuf>,
 }
 
 /// How to run the demo.

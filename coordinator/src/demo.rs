@@ -5,7 +5,7 @@ use crate::exit::ExitCode;
 use crate::fleet::OnAgentLoss;
 use crate::report::Style;
 use crate::run::{Job, run, tell};
-use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig};
+use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig, Protection};
 use crate::terminal::say;
 use plan::{Bundle, Settings};
 use std::collections::BTreeMap;
@@ -48,6 +48,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         agents_timeout: DEFAULT_AGENTS_TIMEOUT,
         on_agent_loss: OnAgentLoss::default(),
         listen: DEFAULT_LISTEN,
+        protection: Protection::None,
         local_target: LocalTarget::Yes,
         report_dir: config.report_dir,
         style,

@@ -4,7 +4,7 @@
 use crate::grpc::LocalDial;
 use crate::terminal::say;
 use agent::app::{AgentConfig, run};
-use agent::link::Connect;
+use agent::link::{Connect, DialError};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,7 +41,7 @@ impl Embedded {
         let (leave, leaving) = mpsc::channel(2);
         let connect: Connect = Arc::new(move || {
             let local = local.clone();
-            Box::pin(async move { local.connect().await })
+            Box::pin(async move { local.connect().await.map_err(DialError::Passing) })
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("embedded-agent".to_owned()).spawn(move || {

@@ -1,7 +1,7 @@
 //! The coordinator: musters the agents, merges what they saw, and gives the verdict.
 //!
 //! Reading order: [`cli`] (what was typed) and [`settings`] (what it means), [`fleet`] (who does what) and
-//! [`grpc`] (how they are told), [`results`] (what was measured, and the verdict), [`report`] (how it is told),
+//! [`grpc`] (how they are told), [`secure`] (who may attach), [`results`] (what was measured, and the verdict), [`report`] (how it is told),
 //! [`terminal`] (progress), [`exit`] (what scripts get); [`run`] puts them together, with the [`embedded`] agent
 //! when none is expected, and [`demo`] gives it a target of its own. [`check`] explains a
 //! plan without running it.
@@ -18,5 +18,6 @@ pub mod reach;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod secure;
 pub mod settings;
 pub mod terminal;

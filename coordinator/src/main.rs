@@ -8,7 +8,8 @@ use coordinator::exit::ExitCode;
 use coordinator::files;
 use coordinator::report::Style;
 use coordinator::run::{Job, plan_warnings, run, tell};
-use coordinator::settings::{DemoConfig, Environment, RunConfig};
+use coordinator::secure::invite;
+use coordinator::settings::{DemoConfig, Environment, JoinConfig, RunConfig};
 use coordinator::terminal::say;
 use plan::Bundle;
 use std::io::IsTerminal as _;
@@ -83,6 +84,12 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::Passed);
         }
         Some(Command::Check(args)) => &RunArgs::from((**args).clone()),
+        Some(Command::Join(args)) => {
+            return Ok(match JoinConfig::resolve(args, &env) {
+                Ok(config) => join(&config),
+                Err(error) => usage(&error),
+            });
+        }
         Some(Command::Demo(_)) | None => &cli.run,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -101,6 +108,18 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
             }),
             Err(error) => Ok(usage(&error)),
         },
+    }
+}
+
+/// Makes a join string; it alone goes to standard output, for scripts.
+fn join(config: &JoinConfig) -> ExitCode {
+    match invite(config) {
+        Ok((join, text)) => {
+            say(&text);
+            tell(&format!("{}\n", join.reveal()));
+            ExitCode::Passed
+        }
+        Err(problem) => usage(&problem),
     }
 }
 
@@ -150,6 +169,7 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         agents_timeout: config.agents_timeout,
         on_agent_loss: config.on_agent_loss,
         listen: config.listen,
+        protection: config.protection,
         local_target: LocalTarget::No,
         report_dir: config.report_dir,
         style,

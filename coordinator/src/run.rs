@@ -5,10 +5,12 @@ use crate::exit::ExitCode;
 use crate::fleet::{
     AgentId, Cause, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentLoss, Outcome,
 };
-use crate::grpc::{Observer, drive, serve};
+use crate::grpc::{Observer, Port, drive, serve};
 use crate::reach::{self, Reach};
 use crate::report::{Report, ReportError, Style, render_text, write_json};
 use crate::results::{AgentFacts, GaveUp, Results, RunFacts};
+use crate::secure::Door;
+use crate::settings::Protection;
 use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
 use plan::chore::{Chore, ChoreKind};
@@ -43,6 +45,8 @@ pub struct Job {
     pub on_agent_loss: OnAgentLoss,
     /// Where agents attach.
     pub listen: SocketAddr,
+    /// What protects that port.
+    pub protection: Protection,
     /// Whether the target runs in this process too.
     pub local_target: LocalTarget,
     /// The directory that gets a directory for the run.
@@ -77,7 +81,15 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
         move |text: &str| progress.lock().expect("no holder panics").note(text)
     };
 
-    let listener = listen(&job, &note).await?;
+    let door = (job.expect_agents > 0).then(|| Door::new(&job.protection, job.listen)).transpose();
+    let port = match door {
+        Ok(None) => None,
+        Ok(Some(door)) => Some(listen(&job, door, &note).await?),
+        Err(problem) => {
+            say(&format!("error: {problem}"));
+            return Ok(ExitCode::Usage);
+        }
+    };
     greet(&plan, &job, &note).await;
 
     let (stop_serving, serving_stopped) = oneshot::channel::<()>();
@@ -87,7 +99,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let connection_note = note.clone();
     let strangers = AtomicU32::new(0);
     let (network, server) =
-        serve(listener, stopped, move |text| match strangers.fetch_add(1, Ordering::Relaxed) {
+        serve(port, stopped, move |text| match strangers.fetch_add(1, Ordering::Relaxed) {
             0..SHOWN_STRANGERS => connection_note(&text),
             SHOWN_STRANGERS => connection_note("more connections that are not agents' are not shown"),
             _ => {}
@@ -139,34 +151,25 @@ fn run_id() -> String {
     format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), rand::random::<u16>())
 }
 
-async fn listen(job: &Job, note: &impl Fn(&str)) -> anyhow::Result<Option<TcpListener>> {
-    if job.expect_agents == 0 {
-        return Ok(None);
-    }
-    if !job.listen.ip().is_loopback() {
-        note(&format!(
-            "warning: {} is open to the network, without encryption and for any agent (--listen); use it on \
-             networks that you trust",
-            job.listen
-        ));
-    }
+async fn listen(job: &Job, door: Door, note: &impl Fn(&str)) -> anyhow::Result<Port> {
     let listener = TcpListener::bind(job.listen).await.map_err(|error| {
         anyhow::anyhow!(
             "cannot listen on {} (--listen): {error}; is another coordinator running?",
             job.listen
         )
     })?;
+    // Each agent is a connection.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let address = listener.local_addr()?;
-    let reached = if address.ip().is_unspecified() {
-        format!("THIS-HOST:{}", address.port())
-    } else {
-        address.to_string()
-    };
     note(&format!(
-        "waiting for {} agents on {address}; on each host: agent --coordinator {reached}",
-        job.expect_agents
+        "waiting for {} agents on {address}; on each host: {}",
+        job.expect_agents,
+        door.command(address)
     ));
-    Ok(Some(listener))
+    for remark in door.remarks(address) {
+        note(&remark);
+    }
+    Ok(Port { listener, tls: door.tls, gate: door.gate })
 }
 
 /// What should be known about `plan`, read from `file`, before it runs; a line each, ready to be said.

@@ -1,5 +1,9 @@
 //! What the command line and the environment mean: valid values, or the flag, the value and the remedy.
 
+mod protection;
+
+pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
+
 use crate::cli::{DemoArgs, RunArgs};
 use crate::fleet::OnAgentLoss;
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
@@ -45,6 +49,8 @@ pub struct RunConfig {
     pub on_agent_loss: OnAgentLoss,
     /// Where agents connect to.
     pub listen: SocketAddr,
+    /// What protects that port.
+    pub protection: Protection,
     /// Whether the web page is left out.
     pub no_ui: bool,
     /// Where reports go.
@@ -95,13 +101,16 @@ impl RunConfig {
         let loss =
             Text::find("--on-agent-loss", "LOAD_TEST_ON_AGENT_LOSS", args.on_agent_loss.as_deref(), env);
         let listen = Text::find("--listen", "LOAD_TEST_LISTEN", args.listen.as_deref(), env);
+        let listen = listen.map_or(Ok(DEFAULT_LISTEN), Text::address)?;
+        let expect_agents = agents.map_or(Ok(0), |t| t.integer(0, MAX_AGENTS.into()))? as u32;
         let profile = Text::find("--profile", "LOAD_TEST_PROFILE", args.profile.as_deref(), env);
         Ok(RunConfig {
             plan_path: plan.unwrap_or_else(|| DEFAULT_PLAN.into()),
-            expect_agents: agents.map_or(Ok(0), |t| t.integer(0, MAX_AGENTS.into()))? as u32,
+            expect_agents,
             agents_timeout: timeout.map_or(Ok(DEFAULT_AGENTS_TIMEOUT), Text::duration)?,
             on_agent_loss: loss.map_or(Ok(OnAgentLoss::default()), Text::on_agent_loss)?,
-            listen: listen.map_or(Ok(DEFAULT_LISTEN), Text::address)?,
+            listen,
+            protection: Protection::resolve(args, env, listen, expect_agents)?,
             no_ui: args.no_ui || switch("LOAD_TEST_NO_UI", env)?,
             report_dir: report_dir(args.report_dir.as_ref(), env),
             secret_files: secret_files(&args.secret_file)?,
@@ -137,7 +146,7 @@ impl RunConfig {
                     exclude: tags("--exclude-tags", "LOAD_TEST_EXCLUDE_TAGS", &args.exclude_tags, env)?,
                 },
                 seed: seed(args.seed.as_deref(), env, drawn_seed)?,
-                env: env.clone(),
+                env: for_plans(env),
                 secrets: secrets(env),
                 ..Settings::default()
             },
@@ -155,6 +164,13 @@ impl DemoConfig {
             report_dir: report_dir(args.report_dir.as_ref(), env),
         })
     }
+}
+
+/// What plans may read of the environment: all but what lets agents in.
+fn for_plans(env: &Environment) -> Environment {
+    let mut env = env.clone();
+    env.remove("LOAD_TEST_JOIN");
+    env
 }
 
 fn users(typed: Option<&str>, env: &Environment) -> Result<Option<u32>, UsageError> {

@@ -17,15 +17,15 @@ pub type Outbound = Pin<Box<dyn Stream<Item = ToAgent> + Send>>;
 
 /// Takes the agents' streams in.
 pub trait Accept: Send + Sync + 'static {
-    /// A new stream from `peer` (an address, for messages to people). Must not wait.
-    fn accept(&self, peer: String, inbound: Inbound) -> Outbound;
+    /// What the connection's IO tells of the other end
+    /// ([`Connected::ConnectInfo`](tonic::transport::server::Connected::ConnectInfo)).
+    type Peer: Clone + Send + Sync + 'static;
+
+    /// A new stream from `peer`, if the connection tells. Must not wait.
+    fn accept(&self, peer: Option<Self::Peer>, inbound: Inbound) -> Outbound;
 }
 
-/// The address of the other end, as the connection's IO gives it.
-#[derive(Clone, Debug)]
-pub struct Peer(pub String);
-
-/// The gRPC service, to be added to a [`tonic::transport::Server`] whose connections give a [`Peer`].
+/// The gRPC service, to be added to a [`tonic::transport::Server`].
 pub fn service(
     accept: Arc<impl Accept>,
 ) -> impl tonic::codegen::Service<
@@ -55,8 +55,7 @@ impl<A: Accept> wire::fleet_server::Fleet for Fleet<A> {
         &self,
         request: Request<Streaming<wire::AgentMessage>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let peer =
-            request.extensions().get::<Peer>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.clone());
+        let peer = request.extensions().get::<A::Peer>().cloned();
         let inbound = request.into_inner().map(|message| Ok(decode::from_agent(message?)?));
         let outbound = self.accept.accept(peer, Box::pin(inbound));
         Ok(Response::new(Box::pin(Parted::new(outbound).map(Ok))))

@@ -9,26 +9,56 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Coordinator {
     process: Process,
-    /// Where agents attach.
+    /// Where agents attach, from this machine.
     pub address: String,
+    /// What they join with, if it was printed.
+    pub join: Option<String>,
 }
 
 impl Coordinator {
-    /// Starts `coordinator ARGS --expect-agents N --listen 127.0.0.1:0` in `dir` and waits until it listens.
+    /// Starts `coordinator ARGS --expect-agents N` in `dir`, on a port of its own choice on loopback unless ARGS say
+    /// where, and waits until it listens.
     pub fn start(dir: &Path, expect_agents: u32, args: &[&str]) -> Coordinator {
+        Coordinator::start_in(dir, expect_agents, args, &[])
+    }
+
+    /// The same, with these variables.
+    pub fn start_in(
+        dir: &Path,
+        expect_agents: u32,
+        args: &[&str],
+        env: &[(&str, Option<&str>)],
+    ) -> Coordinator {
         let expect_agents = expect_agents.to_string();
-        let mut all = vec!["--expect-agents", &expect_agents, "--listen", "127.0.0.1:0", "--no-ui"];
+        let mut all = vec!["--expect-agents", &expect_agents, "--no-ui"];
+        if !args.contains(&"--listen") {
+            all.extend(["--listen", "127.0.0.1:0"]);
+        }
+        if !args.contains(&"--state-dir") {
+            all.extend(["--state-dir", "state"]);
+        }
         all.extend(args);
-        let mut process = Process::start("coordinator", dir, all);
+        let mut process = Process::start_in("coordinator", dir, all, env);
         let line = process.line_with("agent --coordinator ");
-        let (_, address) = line.rsplit_once("--coordinator ").expect("just found");
-        let address = address.trim().to_owned();
-        Coordinator { process, address }
+        let (_, command) = line.rsplit_once("agent --coordinator ").expect("just found");
+        let mut words = command.split_whitespace();
+        let (host, port) = words.next().and_then(|word| word.rsplit_once(':')).expect("HOST:PORT");
+        assert!(host != "0.0.0.0" && host != "[::]", "an address that agents can use: {line}");
+        let host = if args.iter().any(|arg| arg.starts_with("0.0.0.0:")) { "127.0.0.1" } else { host };
+        let join = words.skip_while(|word| *word != "--join").nth(1).map(str::to_owned);
+        Coordinator { process, address: format!("{host}:{port}"), join }
     }
 
     /// Starts agent `name` for it.
     pub fn agent(&self, dir: &Path, name: &str) -> Process {
-        Coordinator::agent_at(&self.address, dir, name)
+        let join = self.join.iter().flat_map(|join| ["--join", join]);
+        self.agent_with(dir, name, &join.collect::<Vec<_>>())
+    }
+
+    /// Starts agent `name` for it with these flags.
+    pub fn agent_with(&self, dir: &Path, name: &str, flags: &[&str]) -> Process {
+        let args = ["--coordinator", &self.address, "--name", name, "--threads", "1"];
+        Process::start("agent", dir, args.iter().chain(flags))
     }
 
     /// Starts agent `name` for the coordinator that is reached at `address`.

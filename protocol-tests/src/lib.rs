@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
 //! ends), [`proxy`] (a wire that breaks), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
-//! tests), [`hostile`] (input that a fuzzer invents), [`things`] (a target that keeps
-//! things).
+//! tests), [`hostile`] (input that a fuzzer invents), [`joining`] (agents that join, well or badly), [`things`] (a
+//! target that keeps things).
 
 pub mod fleet;
 pub mod hostile;
+pub mod joining;
 pub mod peer;
 pub mod plan_file;
 pub mod process;

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tokio_stream::{Stream, StreamExt as _};
-use tonic::transport::{Endpoint, Server};
+use tonic::transport::{Channel, Endpoint, Server};
 
 /// Longest wait for a message. Never reached when all is well; a test that hangs must not hang CI.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,10 +28,14 @@ impl ScriptedAgent {
     pub async fn dial(address: &str) -> ScriptedAgent {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address of ours");
         let channel = endpoint.connect().await.expect("the coordinator listens");
+        ScriptedAgent::over(channel).await.expect("attached")
+    }
+
+    /// Opens the stream over `channel`; says nothing yet.
+    pub async fn over(channel: Channel) -> Result<ScriptedAgent, LinkError> {
         let (outbound, outgoing) = mpsc::unbounded_channel();
-        let inbound =
-            proto::client::attach(channel, UnboundedReceiverStream::new(outgoing)).await.expect("attached");
-        ScriptedAgent { outbound, inbound: Box::pin(inbound) }
+        let inbound = proto::client::attach(channel, UnboundedReceiverStream::new(outgoing)).await?;
+        Ok(ScriptedAgent { outbound, inbound: Box::pin(inbound) })
     }
 
     /// Dials and says Hello as `name`, of this version.
@@ -148,7 +152,9 @@ pub struct Attached {
 struct Script(mpsc::UnboundedSender<Attached>);
 
 impl Accept for Script {
-    fn accept(&self, _peer: String, inbound: Inbound) -> Outbound {
+    type Peer = ();
+
+    fn accept(&self, _peer: Option<()>, inbound: Inbound) -> Outbound {
         let (outbound, outgoing) = mpsc::unbounded_channel();
         let _ = self.0.send(Attached { inbound, outbound });
         Box::pin(UnboundedReceiverStream::new(outgoing))

@@ -41,6 +41,16 @@ impl Process {
     /// Starts program `name` of this workspace in `dir`, with none of the `LOAD_TEST_` variables of the
     /// environment, so that a developer's settings do not change a test.
     pub fn start<A: AsRef<OsStr>>(name: &str, dir: &Path, args: impl IntoIterator<Item = A>) -> Process {
+        Process::start_in(name, dir, args, &[])
+    }
+
+    /// The same, with variables of `env` set, or absent where they have no value.
+    pub fn start_in<A: AsRef<OsStr>>(
+        name: &str,
+        dir: &Path,
+        args: impl IntoIterator<Item = A>,
+        env: &[(&str, Option<&str>)],
+    ) -> Process {
         let mut command = Command::new(program(name));
         command
             .args(args)
@@ -52,6 +62,12 @@ impl Process {
             if variable.to_string_lossy().starts_with("LOAD_TEST_") {
                 command.env_remove(variable);
             }
+        }
+        for (variable, value) in env {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
         }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let (sender, lines) = channel();

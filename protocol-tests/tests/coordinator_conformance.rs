@@ -74,7 +74,7 @@ async fn garbage_on_the_port_is_named_and_changes_nothing() {
     let mut coordinator = coordinator(&dir, 1, &[]);
     for (bytes, expected) in [
         (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], "begins with \"GET / HTTP/1.1"),
-        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "begins with \"\\x16\\x03\\x01"),
+        (&b"\x17\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "begins with \"\\x17\\x03\\x01"),
         (&b""[..], "closed the connection without a word"),
     ] {
         let mut stream = tokio::net::TcpStream::connect(&coordinator.address).await.expect("it listens");

@@ -1,6 +1,6 @@
 //! Drives one session: a select over everything that can happen, then whatever the core decided.
 
-use super::dial::Connect;
+use super::dial::{Connect, DialError};
 use super::report::{chore_report, report};
 use crate::engine::{Engine, EngineEvent, StopMode};
 use crate::session::{Exit, Input, Output, Session};
@@ -49,14 +49,15 @@ struct Conversation {
 pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<String>) -> Exit {
     let Link { name, connect, engine, mut events, note } = link;
     let origin = Instant::now();
-    let mut dialling: Option<BoxFuture<'static, Result<Conversation, String>>> = None;
+    let mut dialling: Option<BoxFuture<'static, Result<Conversation, DialError>>> = None;
+    let mut was_connected = false;
     let mut conversation: Option<Conversation> = None;
     let mut preparing: Option<PlanDigests> = None;
     let mut asked_to_leave = false;
     loop {
         while let Some(output) = session.poll_output() {
             match output {
-                Output::Dial => dialling = Some(dial(&connect)),
+                Output::Dial => dialling = Some(open(&connect)),
                 Output::Send(message) => {
                     if let Some(conversation) = &conversation {
                         // A send that fails is followed by the end of `inbound`.
@@ -116,9 +117,12 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                 match result {
                     Ok(open) => {
                         conversation = Some(open);
+                        was_connected = true;
                         Some(Input::Connected)
                     }
-                    Err(reason) => Some(Input::Disconnected { reason }),
+                    // Once it was right, so it may be again.
+                    Err(DialError::Final(reason)) if !was_connected => return Exit::Rejected(reason),
+                    Err(error) => Some(Input::Disconnected { reason: error.to_string() }),
                 }
             }
             item = async { conversation.as_mut().expect("checked").inbound.next().await }, if conversation.is_some() => {
@@ -150,14 +154,14 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-fn dial(connect: &Connect) -> BoxFuture<'static, Result<Conversation, String>> {
+fn open(connect: &Connect) -> BoxFuture<'static, Result<Conversation, DialError>> {
     let connecting = connect();
     Box::pin(async move {
         let channel = connecting.await?;
         let (outbound, outgoing) = mpsc::unbounded_channel();
         let inbound = proto::client::attach(channel, UnboundedReceiverStream::new(outgoing))
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| DialError::of_stream(&error.to_string()))?;
         Ok(Conversation { outbound, inbound: Box::pin(inbound) })
     })
 }

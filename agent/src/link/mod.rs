@@ -3,6 +3,8 @@
 mod dial;
 mod driver;
 mod report;
+mod way;
 
-pub use dial::{Connect, tcp};
+pub use dial::{Connect, DialError, dial};
 pub use driver::{Link, drive};
+pub use way::Way;

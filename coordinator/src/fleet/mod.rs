@@ -143,6 +143,15 @@ pub enum Input {
         /// This.
         message: FromAgent,
     },
+    /// What a new stream's Hello showed was not enough to let it in.
+    Refused {
+        /// The stream.
+        session: SessionId,
+        /// The kind of refusal.
+        code: RejectCode,
+        /// Why, for people at both ends.
+        message: String,
+    },
     /// A stream ended: the connection broke, or the peer broke the protocol.
     Detached {
         /// The stream.
@@ -275,6 +284,7 @@ impl Fleet {
                 self.greeting.insert(session, Greeting { peer, until: now + HELLO_TIMEOUT });
             }
             Input::Received { session, message } => self.received(now, session, message),
+            Input::Refused { session, code, message } => self.turn_away(session, code, message),
             Input::Detached { session, reason } => {
                 if let Some(greeting) = self.greeting.remove(&session) {
                     self.remember(format!("{} ended before its Hello: {reason}", greeting.peer));

@@ -1,10 +1,15 @@
 //! Drives the fleet core: one select over everything that can happen, then whatever the core decided.
 
+use super::connection::Peer;
+use super::entrance::{First, enter};
+use super::listen::Note;
 use crate::fleet::{AgentId, Fleet, Input, Outcome, Output, SessionId};
+use crate::secure::{Gate, Refused};
 use plan::chore::ChoreKind;
-use proto::message::{ToAgent, WindowReport};
+use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
 use proto::server::{Accept, Inbound, Outbound};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -29,7 +34,8 @@ pub struct Event {
 #[derive(Debug)]
 enum What {
     Attached { peer: String, outbound: mpsc::Sender<ToAgent> },
-    Received(proto::message::FromAgent),
+    Received(FromAgent),
+    Refused { code: RejectCode, message: String },
     Detached(String),
 }
 
@@ -37,24 +43,49 @@ enum What {
 pub(super) struct Accepted {
     events: mpsc::Sender<Event>,
     sessions: AtomicU64,
+    gate: Arc<Gate>,
+    note: Note,
 }
 
 impl Accepted {
-    pub(super) fn new() -> (Accepted, mpsc::Receiver<Event>) {
+    pub(super) fn new(gate: Arc<Gate>, note: Note) -> (Accepted, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(MAX_EVENTS);
-        (Accepted { events, sessions: AtomicU64::new(1) }, receiver)
+        (Accepted { events, sessions: AtomicU64::new(1), gate, note }, receiver)
     }
 }
 
 impl Accept for Accepted {
-    fn accept(&self, peer: String, mut inbound: Inbound) -> Outbound {
+    type Peer = Peer;
+
+    fn accept(&self, peer: Option<Peer>, mut inbound: Inbound) -> Outbound {
+        let peer = peer.expect("every connection of this server says who is there");
         let session = SessionId(self.sessions.fetch_add(1, Ordering::Relaxed));
         let (outbound, outgoing) = mpsc::channel(MAX_UNREAD);
-        let events = self.events.clone();
+        let (events, gate, note) = (self.events.clone(), self.gate.clone(), self.note.clone());
         tokio::spawn(async move {
-            let mut what = What::Attached { peer, outbound };
+            let Some(first) = enter(&gate, &peer, &mut inbound, &outbound, &note).await else { return };
+            let mut what = What::Attached { peer: peer.name, outbound };
+            // Until its end, the stream speaks for the agent that was let in.
+            let mut pass = match first {
+                First::Unasked => None,
+                First::Hello(hello, pass) => {
+                    if events.send(Event { session, what }).await.is_err() {
+                        return;
+                    }
+                    what = What::Received(FromAgent::Hello(hello));
+                    Some(pass)
+                }
+                First::Refused(Refused { code, message, .. }) => {
+                    let _ = events.send(Event { session, what }).await;
+                    let _ = events.send(Event { session, what: What::Refused { code, message } }).await;
+                    return;
+                }
+            };
             loop {
                 let last = matches!(what, What::Detached(_));
+                if last {
+                    drop(pass.take());
+                }
                 if events.send(Event { session, what }).await.is_err() || last {
                     return;
                 }
@@ -132,6 +163,7 @@ pub async fn drive(
                     Some(Input::Attached { session, peer })
                 }
                 What::Received(message) => Some(Input::Received { session, message }),
+                What::Refused { code, message } => Some(Input::Refused { session, code, message }),
                 What::Detached(reason) => {
                     streams.remove(&session);
                     Some(Input::Detached { session, reason })

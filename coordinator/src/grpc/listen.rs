@@ -1,27 +1,46 @@
 //! Takes connections in, from the network and from this process, and turns away what is not gRPC.
 
-use super::connection::Connection;
+use super::connection::{Connection, Peer, Replay};
 use super::driver::{Accepted, Event};
+use super::stranger::{Addresses, MAX_PER_ADDRESS, Ticket};
+use crate::secure::Gate;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Server};
 
 /// What every HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How long a new connection may take to send it.
-const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What every TLS client sends first: a record of a handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
-/// Connections whose first bytes are awaited at the same time; more wait to be accepted.
+/// How long a new connection may take to show what it is, TLS included.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections that have not joined yet, at the same time; more wait to be accepted.
 const MAX_UNKNOWN: usize = 256;
+
+/// Bytes that are read of somebody who is being told why it is turned away.
+const MAX_UNREAD: u64 = 64 << 10;
+
+/// How long.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What strangers are told to their operator.
+const FOR_AGENTS: &str = "this port is for agents: agent --coordinator HOST:PORT";
+
+/// Takes what a person should know.
+pub(super) type Note = Arc<dyn Fn(String) + Send + Sync>;
 
 /// Buffer of an in-memory connection, in bytes: a busy window fits.
 const MEMORY_BUFFER: usize = 256 << 10;
@@ -64,17 +83,29 @@ pub struct Fleetwork {
     pub local: LocalDial,
 }
 
-/// Serves agents on `listener` (if any) and over [`LocalDial`] until `stop` resolves. Call within a runtime.
+/// Where agents connect to, and what protects it.
+pub struct Port {
+    /// Bound.
+    pub listener: TcpListener,
+    /// What speaks TLS on it, if anything does.
+    pub tls: Option<TlsAcceptor>,
+    /// Who gets in.
+    pub gate: Arc<Gate>,
+}
+
+/// Serves agents on `port` (if any) and over [`LocalDial`] until `stop` resolves. Call within a runtime.
 /// `note` takes what a person should know about connections that are not agents'.
 pub fn serve(
-    listener: Option<TcpListener>,
+    port: Option<Port>,
     stop: impl Future<Output = ()> + Send + 'static,
     note: impl Fn(String) + Send + Sync + 'static,
 ) -> (Fleetwork, tokio::task::JoinHandle<()>) {
     let (connections, incoming) = mpsc::channel(16);
     let local = LocalDial { connections: connections.clone() };
-    let accepting = listener.map(|listener| tokio::spawn(accept(listener, connections, Arc::new(note))));
-    let (accepted, events) = Accepted::new();
+    let note: Note = Arc::new(note);
+    let gate = port.as_ref().map_or_else(|| Arc::new(Gate::open()), |port| port.gate.clone());
+    let accepting = port.map(|port| tokio::spawn(accept(port, connections, note.clone())));
+    let (accepted, events) = Accepted::new(gate, note);
     let server = tokio::spawn(async move {
         let incoming = ReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
         // An error would be one of `incoming`, which has none.
@@ -92,14 +123,11 @@ pub fn serve(
     (Fleetwork { events, local }, server)
 }
 
-async fn accept(
-    listener: TcpListener,
-    connections: mpsc::Sender<Connection>,
-    note: Arc<dyn Fn(String) + Send + Sync>,
-) {
+async fn accept(port: Port, connections: mpsc::Sender<Connection>, note: Note) {
     let unknown = Arc::new(Semaphore::new(MAX_UNKNOWN));
+    let addresses = Addresses::default();
     while let Ok(permit) = unknown.clone().acquire_owned().await {
-        let (stream, peer) = match listener.accept().await {
+        let (stream, address) = match port.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 note(format!("cannot accept a connection: {error}"));
@@ -108,42 +136,116 @@ async fn accept(
                 continue;
             }
         };
-        let (connections, note) = (connections.clone(), note.clone());
+        let room = addresses.room(address.ip().to_canonical());
+        if room.is_none() && port.tls.is_some() {
+            note(format!(
+                "{} has {MAX_PER_ADDRESS} connections that have not joined; one more is closed",
+                address.ip()
+            ));
+            continue;
+        }
+        let ticket = Ticket::new(permit, room);
+        let (connections, note, tls) = (connections.clone(), note.clone(), port.tls.clone());
         tokio::spawn(async move {
-            let peer = peer.to_string();
-            match identify(stream, &peer).await {
-                Ok(connection) => {
+            match tokio::time::timeout(GREETING_TIMEOUT, identify(stream, address, tls, ticket)).await {
+                Ok(Ok(connection)) => {
                     // A closed channel means that the coordinator is ending.
                     let _ = connections.send(connection).await;
                 }
-                Err(problem) => note(problem),
+                Ok(Err(problem)) => note(problem),
+                Err(_) => note(format!(
+                    "{address} did not say what it is within {} s; {FOR_AGENTS}",
+                    GREETING_TIMEOUT.as_secs()
+                )),
             }
-            drop(permit);
         });
     }
 }
 
-/// Reads the first bytes of a connection; what is not HTTP/2 is turned away with what it sent and the remedy.
-async fn identify(mut stream: TcpStream, peer: &str) -> Result<Connection, String> {
+/// Reads the first bytes of a connection and shakes hands; what is not an agent is turned away with what it sent
+/// and the remedy.
+async fn identify(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    ticket: Ticket,
+) -> Result<Connection, String> {
     let _ = stream.set_nodelay(true);
     let mut seen = [0; PREFACE.len()];
     let mut n = 0;
-    let reading = async {
-        while n < seen.len() && seen[..n] == PREFACE[..n] {
-            match stream.read(&mut seen[n..]).await {
-                Ok(0) | Err(_) => break,
-                Ok(more) => n += more,
-            }
+    while n < seen.len() && seen[..n] == PREFACE[..n] {
+        match stream.read(&mut seen[n..]).await {
+            Ok(0) | Err(_) => break,
+            Ok(more) => n += more,
         }
-    };
-    let timely = tokio::time::timeout(PREFACE_TIMEOUT, reading).await.is_ok();
-    if seen[..n] == *PREFACE {
-        return Ok(Connection::tcp(stream, Bytes::copy_from_slice(&seen), peer.to_owned()));
     }
-    let what = match (n, timely) {
-        (0, true) => "closed the connection without a word".to_owned(),
-        (0, false) => format!("said nothing for {} s", PREFACE_TIMEOUT.as_secs()),
-        _ => format!("sent what is not gRPC (it begins with \"{}\")", seen[..n].escape_ascii()),
+    let seen = &seen[..n];
+    let is_tls = seen.first() == Some(&TLS_HANDSHAKE);
+    let replay = Replay::new(stream, Bytes::copy_from_slice(seen));
+    match tls {
+        None if seen == PREFACE => Ok(Connection::plain(replay, Peer::of(address, None), ticket)),
+        Some(tls) if is_tls => {
+            let stream = match tls.accept(replay).into_fallible().await {
+                Ok(stream) => stream,
+                Err((error, replay)) => {
+                    part(replay.into_inner()).await;
+                    return Err(handshake_failed(address, &error));
+                }
+            };
+            let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let key = certificate.and_then(|certificate| proto::tls::fingerprint(certificate).ok());
+            Ok(Connection::tls(stream, Peer::of(address, key), ticket))
+        }
+        None if is_tls => Err(format!(
+            "{address} speaks TLS, and this port takes plain text; start the coordinator with --tls, or agents \
+             without --join"
+        )),
+        Some(_) if seen == PREFACE => {
+            // In its own words, so that the agent can tell its operator.
+            let mut stream = replay.into_inner();
+            let _ = stream.write_all(&proto::refusal::tls_wanted()).await;
+            part(stream).await;
+            Err(format!(
+                "{address} speaks plain text, and this port takes TLS; start the agent with the --join string that \
+                 was printed"
+            ))
+        }
+        _ if seen.is_empty() => Err(format!("{address} closed the connection without a word; {FOR_AGENTS}")),
+        _ => Err(format!(
+            "{address} sent what is not gRPC (it begins with \"{}\"); {FOR_AGENTS}",
+            seen.escape_ascii()
+        )),
+    }
+}
+
+/// Ends a connection on which the last word was said. Closing it before everything is read would reset it, and what
+/// was said would be lost.
+async fn part(mut stream: TcpStream) {
+    let _ = stream.shutdown().await;
+    let mut rest = stream.take(MAX_UNREAD);
+    let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+}
+
+fn handshake_failed(address: SocketAddr, error: &std::io::Error) -> String {
+    use rustls::{AlertDescription as Alert, Error};
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let why = match tls {
+        Some(Error::AlertReceived(Alert::AccessDenied)) => {
+            "it does not trust this coordinator's key; its --join string is another coordinator's".to_owned()
+        }
+        Some(Error::AlertReceived(alert)) => {
+            format!("it does not trust this coordinator's certificate ({alert:?}); check its --tls-ca")
+        }
+        Some(Error::NoCertificatesPresented) => {
+            "it shows no certificate; start the agent with --join, or with --tls-cert and --tls-key"
+                .to_owned()
+        }
+        Some(Error::InvalidCertificate(problem)) => {
+            format!(
+                "its certificate is not good here ({problem}); an authority of --tls-ca must have signed it"
+            )
+        }
+        _ => error.to_string(),
     };
-    Err(format!("{peer} {what}; this port is for agents: agent --coordinator HOST:PORT"))
+    format!("{address}: no TLS: {why}")
 }

@@ -2,7 +2,10 @@
 
 mod connection;
 mod driver;
+mod entrance;
 mod listen;
+mod stranger;
 
+pub use connection::Peer;
 pub use driver::{Observer, drive};
-pub use listen::{Fleetwork, LocalDial, serve};
+pub use listen::{Fleetwork, LocalDial, Port, serve};

@@ -16,6 +16,7 @@ fn defaults() {
         agents_timeout: Duration::from_mins(1),
         on_agent_loss: OnAgentLoss::Rebalance,
         listen: "127.0.0.1:5557".parse().unwrap(),
+        protection: Protection::None,
         no_ui: false,
         report_dir: "reports".into(),
         secret_files: Vec::new(),
@@ -47,6 +48,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         ("LOAD_TEST_AGENTS_TIMEOUT", "5s"),
         ("LOAD_TEST_ON_AGENT_LOSS", "abort"),
         ("LOAD_TEST_LISTEN", "0.0.0.0:6000"),
+        ("LOAD_TEST_INSECURE", "1"),
         ("LOAD_TEST_REPORT_DIR", "out"),
         ("LOAD_TEST_NO_UI", "true"),
     ];
@@ -57,6 +59,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         agents_timeout: Duration::from_secs(5),
         on_agent_loss: OnAgentLoss::Abort,
         listen: "0.0.0.0:6000".parse().unwrap(),
+        protection: Protection::Insecure,
         no_ui: true,
         report_dir: "out".into(),
         secret_files: Vec::new(),
