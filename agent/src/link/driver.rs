@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -52,6 +53,7 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
     let mut dialling: Option<BoxFuture<'static, Result<Conversation, DialError>>> = None;
     let mut was_connected = false;
     let mut conversation: Option<Conversation> = None;
+    let mut understanding: Option<JoinHandle<(RunId, Understood)>> = None;
     let mut preparing: Option<PlanDigests> = None;
     let mut asked_to_leave = false;
     loop {
@@ -70,13 +72,11 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                         tokio::spawn(hang_up(conversation));
                     }
                 }
-                Output::Prepare { run, bundle, bundle_sha256 } => match understand(&bundle, &bundle_sha256) {
-                    Ok((plan, bundle, digests)) => {
-                        preparing = Some(digests);
-                        engine.prepare(Arc::new(plan), Arc::new(facts(run, &name, bundle)));
-                    }
-                    Err(reason) => session.handle_input(origin.elapsed(), Input::Prepared(Err(reason))),
-                },
+                // A million rows take seconds to read, and the coordinator takes a silent agent for lost.
+                Output::Prepare { run, bundle, bundle_sha256 } => {
+                    let understand = move || (run, understand(&bundle, &bundle_sha256));
+                    understanding = Some(tokio::task::spawn_blocking(understand));
+                }
                 Output::Run { seats, t0 } => engine.run((origin + t0).into_std(), seats),
                 Output::StopUsers { timeout: Duration::ZERO } => engine.stop(StopMode::Now),
                 Output::StopUsers { timeout } => engine.stop(StopMode::Graceful { timeout }),
@@ -112,6 +112,18 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                 Some(event) => Some(engine_input(event, &mut preparing)),
                 None => return Exit::Broken("the engine ended by itself".to_owned()),
             },
+            understood = async { understanding.as_mut().expect("checked").await }, if understanding.is_some() => {
+                understanding = None;
+                match understood {
+                    Ok((run, Ok((plan, bundle, digests)))) => {
+                        preparing = Some(digests);
+                        engine.prepare(Arc::new(plan), Arc::new(facts(run, &name, bundle)));
+                        continue;
+                    }
+                    Ok((_, Err(reason))) => Some(Input::Prepared(Err(reason))),
+                    Err(error) => Some(Input::Prepared(Err(format!("the plan could not be read: {error}")))),
+                }
+            }
             result = async { dialling.as_mut().expect("checked").await }, if dialling.is_some() => {
                 dialling = None;
                 match result {
@@ -185,8 +197,11 @@ fn engine_input(event: EngineEvent, preparing: &mut Option<PlanDigests>) -> Inpu
     }
 }
 
+/// A plan, the bundle that it came in, and the digests of both; or why this build refuses it.
+type Understood = Result<(Plan, Bundle, PlanDigests), String>;
+
 /// What the bytes of a bundle mean here.
-fn understand(bytes: &Bytes, expected_sha256: &str) -> Result<(Plan, Bundle, PlanDigests), String> {
+fn understand(bytes: &Bytes, expected_sha256: &str) -> Understood {
     let bundle_sha256 = sha256_hex(bytes);
     if bundle_sha256 != expected_sha256 {
         return Err(format!(
