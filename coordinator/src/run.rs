@@ -14,7 +14,7 @@ use crate::settings::Protection;
 use crate::terminal::{Progress, Screen, say};
 use jiff::Timestamp;
 use plan::chore::{Chore, ChoreKind};
-use plan::{Bundle, Plan, sha256_hex};
+use plan::{Bundle, Files, Plan, sha256_hex};
 use proto::message::{PlanDigests, RunId, WindowReport};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -70,6 +70,8 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     };
     job.bundle.retain_env(&plan);
     let bytes = job.bundle.to_bytes();
+    // They are in the bytes, which agents get, and in the plan.
+    job.bundle.settings.files = Files::default();
     let digests = PlanDigests { bundle_sha256: sha256_hex(&bytes), meaning_sha256: plan.meaning_sha256() };
     let run_id = RunId(run_id());
     // Better now than after a run whose report finds no place.
