@@ -1,14 +1,17 @@
 //! One connection of one user, over which it speaks HTTP/1.1 or HTTP/2.
 
+use super::body::BodySink;
 use super::counting_io::Wire;
 use super::error_kind;
+use super::http1::Http1;
 use super::origin::Origin;
 use super::outgoing::Form;
 use super::stream::Stream;
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use http::header::HeaderMap;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use metrics::{ErrorKind, Failure};
@@ -16,9 +19,9 @@ use plan::model::HttpVersion;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
-type Request = http::Request<Full<Bytes>>;
+type Request = http::Request<Bytes>;
 
 /// An open connection. Dropping it closes the socket at once, whatever is in flight.
 #[derive(Debug)]
@@ -27,22 +30,35 @@ pub(super) struct Connection {
     /// How requests are written on it.
     pub(super) form: Form,
     pub(super) wire: Rc<Wire>,
-    sender: Sender,
-    driver: Driver,
+    talk: Talk,
 }
 
 /// What moves the bytes of a connection.
 #[derive(Debug)]
-enum Driver {
-    Http1(JoinHandle<()>),
-    /// The connection and what it runs beside it; aborted when dropped.
-    Http2(#[expect(dead_code, reason = "it is held")] Rc<RefCell<JoinSet<()>>>),
+enum Talk {
+    Http1(Http1),
+    Http2 {
+        sender: http2::SendRequest<Full<Bytes>>,
+        /// The connection and what it runs beside it; aborted when dropped.
+        _drivers: Rc<RefCell<JoinSet<()>>>,
+    },
 }
 
+/// A response whose body is yet to be read.
 #[derive(Debug)]
-enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    /// The body, where it does not stand on the connection itself.
+    body: Option<Incoming>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) failure: Failure,
+    /// The request, if it may not have been sent.
+    pub(super) request: Option<Request>,
 }
 
 impl Connection {
@@ -60,59 +76,75 @@ impl Connection {
             let problem = "the target does not offer HTTP/2 in the TLS handshake; use `version: auto`";
             return Err(Failure::new(ErrorKind::Protocol, problem));
         }
-        // A request that is in flight, if any, is told the same error as its driver.
-        let (sender, form, driver) = if agreed.unwrap_or(version == HttpVersion::Http2) {
-            let drivers = Rc::new(RefCell::new(JoinSet::new()));
-            let tasks = Tasks(Rc::downgrade(&drivers));
-            let shaken = http2::handshake(tasks, TokioIo::new(stream)).await;
-            let (sender, connection) = shaken.map_err(|e| error_kind::of_exchange(&e))?;
-            drivers.borrow_mut().spawn_local(async {
-                let _ = connection.await;
-            });
-            (Sender::Http2(sender), Form::Http2, Driver::Http2(drivers))
-        } else {
-            let shaken = http1::handshake(TokioIo::new(stream)).await;
-            let (sender, connection) = shaken.map_err(|e| error_kind::of_exchange(&e))?;
-            let driver = tokio::task::spawn_local(async {
-                let _ = connection.await;
-            });
-            (Sender::Http1(sender), form, Driver::Http1(driver))
-        };
-        Ok(Connection { origin, form, wire, sender, driver })
+        if !agreed.unwrap_or(version == HttpVersion::Http2) {
+            return Ok(Connection { origin, form, wire, talk: Talk::Http1(Http1::new(stream)) });
+        }
+        let drivers = Rc::new(RefCell::new(JoinSet::new()));
+        let tasks = Tasks(Rc::downgrade(&drivers));
+        let shaken = http2::handshake(tasks, TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.map_err(|e| error_kind::of_exchange(&e))?;
+        drivers.borrow_mut().spawn_local(async {
+            let _ = connection.await;
+        });
+        Ok(Connection { origin, form: Form::Http2, wire, talk: Talk::Http2 { sender, _drivers: drivers } })
     }
 
     /// Whether the other side has left it open, as far as is known.
     pub(super) async fn is_ready(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::Http1(sender) => sender.ready().await.is_ok(),
-            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        match &mut self.talk {
+            Talk::Http1(http1) => http1.is_ready().await,
+            Talk::Http2 { sender, .. } => sender.ready().await.is_ok(),
         }
     }
 
     /// Sends a request that has the connection's form.
-    #[allow(clippy::result_large_err, reason = "the request comes back, as it went")]
-    pub(super) async fn send(
-        &mut self,
-        request: Request,
-    ) -> Result<http::Response<Incoming>, TrySendError<Request>> {
-        match &mut self.sender {
-            Sender::Http1(sender) => sender.try_send_request(request).await,
-            Sender::Http2(sender) => sender.try_send_request(request).await,
+    pub(super) async fn send(&mut self, request: Request) -> Result<Answer, Box<Unanswered>> {
+        match &mut self.talk {
+            Talk::Http1(http1) => match http1.send(&request).await {
+                Ok(head) => Ok(Answer { status: head.status, headers: head.headers, body: None }),
+                Err(failure) => Err(Box::new(Unanswered { failure, request: Some(request) })),
+            },
+            Talk::Http2 { sender, .. } => {
+                let body = request.body().clone();
+                match sender.try_send_request(request.map(Full::new)).await {
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: Some(body) })
+                    }
+                    Err(mut error) => {
+                        let request = error.take_message().map(|request| request.map(|_| body));
+                        Err(Box::new(Unanswered { failure: error_kind::of_exchange(error.error()), request }))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the body of `answer`, which was the last, into `sink`.
+    pub(super) async fn read(&mut self, answer: &mut Answer, sink: &mut BodySink) -> Result<(), Failure> {
+        match (&mut self.talk, &mut answer.body) {
+            (_, Some(incoming)) => {
+                sink.expect(incoming.size_hint().lower())?;
+                while let Some(frame) = incoming.frame().await {
+                    let frame = frame.map_err(|e| error_kind::of_exchange(&e))?;
+                    if let Some(data) = frame.data_ref() {
+                        sink.take(data)?;
+                    }
+                }
+                Ok(())
+            }
+            (Talk::Http1(http1), None) => {
+                sink.expect(http1.announced())?;
+                http1.read(sink).await
+            }
+            (Talk::Http2 { .. }, None) => Ok(()),
         }
     }
 
     /// Whether a request that came back unsent while `written` bytes of its time crossed the wire was really not
     /// sent. Over HTTP/2 the connection's own frames may have crossed it.
     pub(super) fn is_unsent(&self, written: u64) -> bool {
-        matches!(self.sender, Sender::Http2(_)) || written == 0
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if let Driver::Http1(driver) = &self.driver {
-            driver.abort();
-        }
+        matches!(self.talk, Talk::Http2 { .. }) || written == 0
     }
 }
 

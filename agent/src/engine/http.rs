@@ -4,10 +4,10 @@
 //! a byte of it was written, goes over a new one; that is counted as a reconnect. Redirects are answers here; who
 //! follows them is [`redirect`](super::redirect).
 
-use super::connection::Connection;
+use super::body::BodySink;
+use super::connection::{Answer, Connection};
 use super::counting_io::Wire;
 use super::dial::{Attempt, Dialer, Talk};
-use super::error_kind;
 use super::jar::Jar;
 use super::job::ClassConnections;
 use super::limits::{MAX_CONNECTIONS_PER_USER, RequestLimits};
@@ -20,11 +20,10 @@ use super::tally::Tally;
 use super::tls::Tls;
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
 use metrics::{ErrorKind, Failure, Phases};
 use plan::model::{ConnectionSettings, HttpVersion};
 use plan::slot::Slot;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -117,10 +116,11 @@ impl Client {
         if !self.dialer.settings.keep_alive {
             outgoing.request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let attempt = self.attempt(outgoing, terms, &progress, tally);
-        let outcome = match timeout_at((began + terms.limits.request).into(), attempt).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(progress.timed_out(&terms.limits)),
+        let outcome = {
+            // Pinned here, because it is large and would be moved into the timeout.
+            let attempt = pin!(self.attempt(outgoing, terms, &progress, tally));
+            let in_time = timeout_at((began + terms.limits.request).into(), attempt).await;
+            in_time.unwrap_or_else(|_| Err(progress.timed_out(&terms.limits)))
         };
         let ended = Instant::now();
         if let Ok((reply, _)) = &outcome {
@@ -151,7 +151,8 @@ impl Client {
         loop {
             let (mut connection, reused) = match kept.take() {
                 Some(connection) => (connection, true),
-                None => (self.open(&origin, progress, &terms.limits).await?, false),
+                // Rare, and larger than all the rest.
+                None => (Box::pin(self.open(&origin, progress, &terms.limits)).await?, false),
             };
             if reused {
                 progress.meter(&connection.wire);
@@ -165,17 +166,17 @@ impl Client {
                 None => sent.await,
                 Some(limit) => timeout(limit, sent).await.map_err(|_| no_first_byte(limit))?,
             };
-            let mut error = match sent {
-                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !upgrades => {
+            let unanswered = match sent {
+                Ok(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS && !upgrades => {
                     let problem = "the server switches protocols, which the request did not ask for";
                     return Err(Failure::new(ErrorKind::Protocol, problem));
                 }
-                Ok(response) => return self.receive(connection, response, terms, progress, asked_at).await,
-                Err(error) => error,
+                Ok(answer) => return self.receive(connection, answer, terms, progress, asked_at).await,
+                Err(unanswered) => *unanswered,
             };
-            match error.take_message() {
+            match unanswered.request {
                 Some(unsent) if reused && connection.is_unsent(progress.bytes().1) => request = unsent,
-                _ => return Err(error_kind::of_exchange(error.error())),
+                _ => return Err(unanswered.failure),
             }
             tally.reconnected();
         }
@@ -242,8 +243,8 @@ impl Client {
 
     async fn receive(
         &mut self,
-        connection: Connection,
-        response: http::Response<Incoming>,
+        mut connection: Connection,
+        mut answer: Answer,
         terms: &Terms,
         progress: &Progress,
         asked_at: Option<Instant>,
@@ -252,15 +253,16 @@ impl Client {
         let asked_at = asked_at.or(connection.wire.last_write.get()).unwrap_or(head_at);
         progress.mark(|phases| phases.first_byte = Some(head_at.saturating_duration_since(asked_at)));
         progress.stage.set(Stage::Body);
-        let (head, incoming) = response.into_parts();
-        let body = read_body(incoming, terms).await?;
+        let mut body = BodySink::new(terms);
+        connection.read(&mut answer, &mut body).await?;
         if self.dialer.settings.keep_alive {
             if self.kept.len() == MAX_CONNECTIONS_PER_USER {
                 self.kept.remove(0);
             }
             self.kept.push(connection);
         }
-        Ok((Reply { status: head.status.as_u16(), headers: head.headers, body }, head_at))
+        let Answer { status, headers, .. } = answer;
+        Ok((Reply { status, headers, body: body.into_kept() }, head_at))
     }
 }
 
@@ -274,36 +276,6 @@ fn for_user(
         *connector = Some(tls.for_user(version).map_err(|why| Failure::new(ErrorKind::Tls, why))?);
     }
     Ok(connector.clone().expect("it has just been made"))
-}
-
-/// Reads `incoming` to its end, at most as far as the limits allow.
-async fn read_body(mut incoming: Incoming, terms: &Terms) -> Result<Vec<u8>, Failure> {
-    let limit = match terms.body {
-        BodyUse::Keep => terms.limits.kept_body,
-        BodyUse::Discard => terms.limits.body,
-    };
-    let too_large = || {
-        Failure::new(
-            ErrorKind::TooLarge,
-            format!("the response body is larger than the limit of {limit} bytes"),
-        )
-    };
-    if incoming.size_hint().lower() > limit {
-        return Err(too_large());
-    }
-    let (mut bytes, mut kept) = (0, Vec::new());
-    while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|e| error_kind::of_exchange(&e))?;
-        let Some(data) = frame.data_ref() else { continue };
-        bytes += data.len() as u64;
-        if bytes > limit {
-            return Err(too_large());
-        }
-        if terms.body == BodyUse::Keep {
-            kept.extend_from_slice(data);
-        }
-    }
-    Ok(kept)
 }
 
 #[cfg(test)]

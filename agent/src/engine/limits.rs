@@ -43,6 +43,12 @@ pub(super) const RESOLVER_THREADS: usize = 16;
 /// Longest answer of a proxy that is asked for a tunnel, in bytes.
 pub(super) const MAX_TUNNEL_ANSWER_BYTES: usize = 8 << 10;
 
+/// Longest head of a response, in bytes. Servers commonly allow themselves a fiftieth of it.
+pub(super) const MAX_HEAD_BYTES: usize = 400 << 10;
+
+/// Bytes that are read from an HTTP/1.1 connection at a time.
+pub(super) const READ_BYTES: usize = 32 << 10;
+
 /// Cookies that one user keeps; further ones are not stored.
 pub(super) const MAX_COOKIES_PER_USER: usize = 100;
 

@@ -18,6 +18,7 @@
 //! the one in [`EngineEvent::Finished`].
 
 mod alarm;
+mod body;
 mod chore;
 mod coding;
 mod collector;
@@ -28,6 +29,7 @@ mod dial;
 mod error_kind;
 mod health;
 mod http;
+mod http1;
 mod hub;
 mod jar;
 mod job;

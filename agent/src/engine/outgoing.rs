@@ -8,7 +8,6 @@ use http::header::{
     TRANSFER_ENCODING, USER_AGENT,
 };
 use http::uri::{Authority, PathAndQuery, Uri};
-use http_body_util::Full;
 use metrics::{ErrorKind, Failure};
 use plan::judge::RenderedRequest;
 use plan::model::{Method, RequestSettings};
@@ -60,7 +59,7 @@ impl Draft {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) origin: Arc<Origin>,
-    pub(super) request: http::Request<Full<Bytes>>,
+    pub(super) request: http::Request<Bytes>,
 }
 
 /// How a request is written on a connection.
@@ -76,7 +75,7 @@ pub(super) enum Form {
 
 impl Form {
     /// Gives a request to `origin`, of any form, this one.
-    pub(super) fn shape(&self, request: &mut http::Request<Full<Bytes>>, origin: &Origin) {
+    pub(super) fn shape(&self, request: &mut http::Request<Bytes>, origin: &Origin) {
         if *self == Form::Path && request.uri().authority().is_none() {
             return;
         }
@@ -115,13 +114,10 @@ impl Form {
 /// Builds the request; a failure is of kind [`ErrorKind::Template`], for the request never leaves.
 pub(super) fn build(target: &Arc<Origin>, draft: &Draft) -> Result<Outgoing, Failure> {
     let (origin, path) = locate(target, &draft.url)?;
-    let mut request = http::Request::new(Full::new(Bytes::new()));
+    let mut request = http::Request::new(draft.body.clone());
     *request.method_mut() = wire_method(draft.method);
     *request.uri_mut() = path.into();
     *request.headers_mut() = headers(&origin, draft)?;
-    if !draft.body.is_empty() {
-        *request.body_mut() = Full::new(draft.body.clone());
-    }
     Ok(Outgoing { origin, request })
 }
 

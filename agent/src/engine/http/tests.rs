@@ -120,7 +120,7 @@ fn broken_responses_have_a_kind_each() {
     check("not HTTP at all\r\n\r\n", KeepOpen, "Protocol: invalid HTTP version parsed");
     check("HTTP/1.1 999999 x\r\n\r\n", KeepOpen, "Protocol: invalid HTTP status-code parsed");
     let bad_chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
-    check(bad_chunk, KeepOpen, "Protocol: Invalid chunk size line: missing size digit");
+    check(bad_chunk, KeepOpen, "Protocol: invalid chunk in the response body: missing size digit");
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101));
     check(&many, KeepOpen, "TooLarge: the response's header section is larger than the limit");
 }
