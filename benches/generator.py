@@ -8,7 +8,11 @@
 The target is nginx where it is installed, else demo-target (for WebSockets always that); it runs on the last core, the generators one after the
 other on the first one, round by round, so that all of them see the same machine. Compared is user plus system time of
 the whole process (for Muster: coordinator and embedded agent), divided by the requests that it says it made. Only the
-generators that are installed take part: wrk, oha, k6, locust. Nothing leaves the machine.
+generators that are installed take part: wrk, oha, k6, locust, and Goose once its plans are built:
+
+    cargo build --release --manifest-path benches/goose/Cargo.toml
+
+GOOSE_BENCH may name another place of that program. Nothing leaves the machine.
 """
 
 import argparse
@@ -27,6 +31,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+GOOSE = Path(os.environ.get("GOOSE_BENCH", ROOT / "benches/goose/target/release/goose-bench"))
 BODY = '{"id":7,"state":"done","items":[1,2,3],"access_token":"abcdef0123456789"}'
 
 
@@ -211,6 +216,16 @@ def k6(directory, target, users, seconds, script):
     return json.loads(summary.read_text())["metrics"]["http_reqs"]["count"], cost_of[1]
 
 
+def goose(directory, target, users, seconds, plan):
+    command = [GOOSE, plan, target.path, "--host", target.url, "--users", users, "--hatch-rate", users,
+               "--run-time", f"{seconds}s", "--no-telnet", "--no-websocket", "--no-print-metrics", "-qq"]
+    output, cpu = cost([str(word) for word in command], seconds)
+    good, bad = re.search(r"(\d+) good requests, (\d+) bad", output).groups()
+    if int(bad):
+        sys.exit(f"goose: {bad} requests failed\n{output}")
+    return int(good), cpu
+
+
 def generators(scenario):
     """Those that are installed, Muster first."""
     one = scenario == "one keep-alive GET"
@@ -219,6 +234,8 @@ def generators(scenario):
         found["wrk"] = wrk
     if one and shutil.which("oha"):
         found["oha"] = oha
+    if GOOSE.exists():
+        found["goose"] = lambda *a: goose(*a, "get" if one else "realistic")
     if shutil.which("k6"):
         found["k6"] = lambda *a: k6(*a, K6_GET if one else K6)
     if shutil.which("locust"):
