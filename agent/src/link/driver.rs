@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -114,14 +114,12 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
             },
             understood = async { understanding.as_mut().expect("checked").await }, if understanding.is_some() => {
                 understanding = None;
-                match understood {
-                    Ok((run, Ok((plan, bundle, digests)))) => {
+                match prepare(&engine, &name, understood) {
+                    Ok(digests) => {
                         preparing = Some(digests);
-                        engine.prepare(Arc::new(plan), Arc::new(facts(run, &name, bundle)));
                         continue;
                     }
-                    Ok((_, Err(reason))) => Some(Input::Prepared(Err(reason))),
-                    Err(error) => Some(Input::Prepared(Err(format!("the plan could not be read: {error}")))),
+                    Err(reason) => Some(Input::Prepared(Err(reason))),
                 }
             }
             result = async { dialling.as_mut().expect("checked").await }, if dialling.is_some() => {
@@ -138,17 +136,11 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                 }
             }
             item = async { conversation.as_mut().expect("checked").inbound.next().await }, if conversation.is_some() => {
-                match item {
-                    Some(Ok(message)) => Some(Input::Received(message)),
-                    Some(Err(error)) => {
-                        conversation = None;
-                        Some(Input::Disconnected { reason: error.to_string() })
-                    }
-                    None => {
-                        conversation = None;
-                        Some(Input::Disconnected { reason: "the coordinator ended the stream".to_owned() })
-                    }
+                let input = heard(item);
+                if let Input::Disconnected { .. } = input {
+                    conversation = None;
                 }
+                Some(input)
             }
             () = sleep_until(due.map(|due| origin + due)) => None,
         };
@@ -195,6 +187,27 @@ fn engine_input(event: EngineEvent, preparing: &mut Option<PlanDigests>) -> Inpu
         EngineEvent::ChoreDone(outcome) => Input::ChoreDone(chore_report(*outcome)),
         EngineEvent::Finished(window) => Input::Window(report(&window, true)),
     }
+}
+
+/// What an item of the stream is, its end included.
+fn heard(item: Option<Result<ToAgent, LinkError>>) -> Input {
+    match item {
+        Some(Ok(message)) => Input::Received(message),
+        Some(Err(error)) => Input::Disconnected { reason: error.to_string() },
+        None => Input::Disconnected { reason: "the coordinator ended the stream".to_owned() },
+    }
+}
+
+/// Has the engine prepare what was understood; gives the digests to answer with when it is ready.
+fn prepare(
+    engine: &Engine,
+    agent: &str,
+    understood: Result<(RunId, Understood), JoinError>,
+) -> Result<PlanDigests, String> {
+    let (run, understood) = understood.map_err(|error| format!("the plan could not be read: {error}"))?;
+    let (plan, bundle, digests) = understood?;
+    engine.prepare(Arc::new(plan), Arc::new(facts(run, agent, bundle)));
+    Ok(digests)
 }
 
 /// A plan, the bundle that it came in, and the digests of both; or why this build refuses it.
