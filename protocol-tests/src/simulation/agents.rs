@@ -225,8 +225,10 @@ impl World {
     fn say_up(&mut self, stream: u64, message: FromAgent) {
         let Stream { who, node, .. } = self.network.streams[stream as usize];
         self.trace.line(self.now, format_args!("p{} -> {}", who.0, brief_up(&message)));
-        if let FromAgent::Renew { n, .. } = message {
-            self.oracle.renewal_sent(who, stream, n, self.now);
+        match message {
+            FromAgent::Renew { n, .. } => self.oracle.renewal_sent(who, stream, n, self.now),
+            FromAgent::AssignAck { revision, .. } => self.oracle.obeys(who, revision),
+            _ => {}
         }
         match self.network.fate(node, Way::Up, self.now) {
             Fate::InOrder => {

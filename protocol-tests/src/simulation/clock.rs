@@ -46,3 +46,26 @@ impl Clock {
 fn nanos(nanos: i128) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_shows_what_it_is_asked_for_and_not_before() {
+        for drift in [-1000, 0, 37, 1000] {
+            let mut clock = Clock::new(drift, Duration::from_secs(90_000));
+            for n in 1..200_u32 {
+                let now = Duration::from_millis(37) * n;
+                if n % 50 == 0 {
+                    clock.step(now, Duration::from_millis(900));
+                }
+                let shown = clock.read(now) + Duration::from_micros(777) * n;
+                let at = clock.when(now, shown);
+                assert!(clock.read(at) >= shown, "drift {drift}, {n}");
+                let before = at.saturating_sub(Duration::from_micros(3));
+                assert!(before < now || clock.read(before) < shown, "drift {drift}, {n}");
+            }
+        }
+    }
+}

@@ -21,10 +21,11 @@ const SLACK: Duration = Duration::from_millis(1500);
 impl World {
     /// Counts the users, if it can be said how many there have to be.
     pub(super) fn count_users(&mut self) {
+        self.push(self.now + EVERY, Event::Count);
+        self.check_leases();
         if self.coordinator.outcome.is_some() || self.coordinator.crashed {
             return;
         }
-        self.push(self.now + EVERY, Event::Count);
         let Some((since, wanted)) = self.wanted() else { return };
         let here: u64 = self.oracle.processes.iter().map(|truth| truth.users.len() as u64).sum();
         self.oracle.tally.counts += 1;
@@ -33,6 +34,19 @@ impl World {
                 "convergence: {here} users are there where {wanted} are wanted, and all is well since {since:?}"
             );
             self.oracle.complain(text);
+        }
+    }
+
+    /// Nobody has a request open whose lease is over, or it is stopped and cannot see that.
+    fn check_leases(&mut self) {
+        for (who, truth) in self.oracle.processes.iter().enumerate() {
+            let over = truth.lease_until + SLACK < self.now
+                && self.nodes[truth.node].paused_until + SLACK < self.now;
+            if truth.alive && over && truth.open() > 0 {
+                let text =
+                    format!("dead man: process {who} has {} requests open without a lease", truth.open());
+                return self.oracle.complain(text);
+            }
         }
     }
 

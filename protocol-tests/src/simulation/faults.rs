@@ -56,6 +56,9 @@ pub(super) struct Faults {
     pub(super) healed_at: Duration,
 }
 
+/// What is over so soon ends no lease by itself.
+const SHORT: Duration = Duration::from_secs(2);
+
 /// Longest time to muster and start.
 const PREPARATION: Duration = Duration::from_secs(3);
 
@@ -81,11 +84,24 @@ pub(super) fn plan(dice: &mut Dice, weather: Weather, agents: usize, length: Dur
 }
 
 impl Faults {
+    /// Whether nothing that happens costs a process its memory, or keeps one away for longer than it may be.
+    pub(super) fn are_survivable(&self) -> bool {
+        let few = self.events.len() <= 2;
+        let short = |(_, fault): &(Duration, Fault)| lasts(fault) <= SHORT && !fault.kills();
+        few && self.events.iter().all(short)
+    }
+
     /// When what has gone wrong by `now` is over; `None` if something is wrong now.
     pub(super) fn calm_since(&self, now: Duration) -> Option<Duration> {
         let begun = self.events.iter().filter(|(at, _)| *at <= now);
         let ends = begun.map(|(at, fault)| *at + lasts(fault)).max().unwrap_or_default();
         (ends <= now).then_some(ends)
+    }
+}
+
+impl Fault {
+    fn kills(&self) -> bool {
+        matches!(self, Fault::Crash { .. } | Fault::CrashCoordinator { .. } | Fault::Slow { .. })
     }
 }
 

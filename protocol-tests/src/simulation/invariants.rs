@@ -191,6 +191,15 @@ impl Oracle {
         }
     }
 
+    /// Fencing: no process goes back to an older assignment.
+    pub(super) fn obeys(&mut self, who: Who, revision: u64) {
+        let newest = self.look(who).revision;
+        if revision < newest {
+            self.complain(format!("fencing: process {} takes assignment {revision} after {newest}", who.0));
+        }
+        self.of(who).revision = revision;
+    }
+
     /// Everything that a process did, by its name: over all its lives.
     pub(super) fn started_by(&self, name: &str) -> u64 {
         self.processes.iter().filter(|truth| truth.name == name).map(|truth| truth.started).sum()
@@ -208,3 +217,6 @@ impl Taken {
         *aborted += window.aborted;
     }
 }
+
+#[cfg(test)]
+mod tests;

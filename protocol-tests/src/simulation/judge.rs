@@ -1,11 +1,11 @@
 //! The end of a run: whether its report says what really happened.
 
-use super::scenario::{Scenario, Weather};
+use super::scenario::{Mode, Scenario, Weather};
 use super::world::World;
 use coordinator::fleet::{Cause, NotStarted, Outcome};
 use coordinator::results::{AccountStatus, AgentFacts, GaveUp, Record, RunFacts, Verdict};
 use jiff::Timestamp;
-use proto::message::RunId;
+use proto::message::{Cumulative, RunId};
 use std::time::Duration;
 
 impl World {
@@ -74,6 +74,10 @@ impl World {
                 accounting.lost_at_most
             ));
         }
+        if self.scenario.mode == Mode::Stream && self.scenario.faults.are_survivable() && missing > 0 {
+            return Err(format!("nobody died, but {missing} of {truth} requests are missing"));
+        }
+        self.compare_applied(record)?;
         self.compare_iterations(outcome, record)?;
         let stopped_early = matches!(outcome.stopped, Some((_, Cause::Operator | Cause::AgentLost(_))));
         if record.verdict == Verdict::Pass && stopped_early {
@@ -83,6 +87,21 @@ impl World {
             Self::compare_calm(outcome, record)?;
         }
         Ok(())
+    }
+
+    /// What was acknowledged is in the report.
+    fn compare_applied(&self, record: &Record) -> Result<(), String> {
+        let sum = |part: fn(&Cumulative) -> u64| {
+            self.oracle.taken.values().map(|taken| part(&taken.sums)).sum::<u64>()
+        };
+        let applied = (sum(|c| c.started), sum(|c| c.ok + c.failed), sum(|c| c.aborted));
+        let told = &record.accounting;
+        let told = (told.started, told.merged, told.aborted);
+        if applied == told {
+            Ok(())
+        } else {
+            Err(format!("applied are {applied:?}, the report has {told:?}"))
+        }
     }
 
     /// A run of so many iterations does exactly these, if somebody is left to do them.

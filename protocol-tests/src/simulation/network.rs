@@ -165,9 +165,14 @@ impl Network {
             (false, false) => 1,
             (false, true) => self.dice.pick(&[0, 1, 2]),
         };
-        let late = if copies == 1 && self.dice.permille(self.noise_permille) { 1500 } else { 0 };
-        let copies = (0..copies).map(|_| now + self.latency(node) + self.dice.millis(0, late)).collect();
-        Fate::Alone(copies)
+        let mut late = if copies == 1 && self.dice.permille(self.noise_permille) { 1500 } else { 0 };
+        let mut arrivals = Vec::new();
+        for _ in 0..copies {
+            arrivals.push(now + self.latency(node) + self.dice.millis(0, late));
+            // The copy of one that arrives may come when nobody thinks of it any more.
+            late = 10_000;
+        }
+        Fate::Alone(arrivals)
     }
 
     /// Sends in order; when it arrives.

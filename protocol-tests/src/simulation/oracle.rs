@@ -34,6 +34,8 @@ pub(super) struct Truth {
     pub(super) granted: bool,
     /// When each renewal of each connection was sent.
     pub(super) renewals: BTreeMap<(u64, u64), Duration>,
+    /// The newest assignment that it took.
+    pub(super) revision: u64,
     /// When it was told to stop its users.
     pub(super) stopped_at: Option<Duration>,
     /// How long the order to start was on its way.
