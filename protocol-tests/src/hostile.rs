@@ -1,8 +1,9 @@
 //! Entry points for input from outside, as bytes: each takes anything, and must come back soon without a panic.
 //! `fuzz/` feeds them what a fuzzer invents; `tests/corpus.rs` what it has found worth keeping.
 
+use metrics::Failure;
 use plan::judge::Response;
-use plan::model::{Request, Step};
+use plan::model::{HttpVersion, Request, Step};
 use plan::scope::{RunFacts, Scope};
 use plan::slot::Slot;
 use plan::{Bundle, Plan, Settings};
@@ -13,8 +14,15 @@ use std::time::Duration;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: &[(&str, Target)] =
-    &[("plan", plan), ("response", response), ("wire", wire), ("histogram", histogram)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("plan", plan),
+    ("data", data),
+    ("response", response),
+    ("http", http),
+    ("websocket", websocket),
+    ("wire", wire),
+    ("histogram", histogram),
+];
 
 /// A plan file: compiled, or explained what is wrong with it.
 pub fn plan(bytes: &[u8]) {
@@ -46,9 +54,56 @@ pub fn response(bytes: &[u8]) {
         if let Err(failure) =
             request.judge(&Response { status, headers: &headers, body, elapsed }, &mut scope)
         {
-            assert!(failure.message.chars().count() < 2000, "a bounded message: {}", failure.message);
+            bounded(&failure);
         }
     }
+}
+
+/// The files of data sources, all of them these bytes: read, or explained what is wrong with them.
+pub fn data(bytes: &[u8]) {
+    const PLAN: &str = r#"
+version: 1
+name: T
+target: http://localhost
+load: { users: 2, duration: 1s }
+data:
+  a: { csv: rows, types: { id: integer, n: number, on: boolean, more: json } }
+  b: { csv: rows, delimiter: ";" }
+  c: { jsonl: rows, pick: shuffle }
+users:
+  A: { data: a, tasks: { t: { get: / } } }
+  B: { data: b, tasks: { t: { get: / } } }
+  C: { data: c, tasks: { t: { get: / } } }
+"#;
+    let mut bundle = bundle(PLAN.to_owned());
+    bundle.settings.files.insert("rows", Ok(bytes.to_vec()));
+    if let Err(diagnostics) = bundle.compile() {
+        let told = diagnostics.to_string();
+        assert!(!told.is_empty() && told.chars().count() < 100_000, "a bounded reason: {}", told.len());
+    }
+}
+
+/// What a target says on a connection over which one request goes; HTTP/2 if the first byte is odd.
+pub fn http(bytes: &[u8]) {
+    let Some((first, said)) = bytes.split_first() else { return };
+    let version = if first % 2 == 1 { HttpVersion::Http2 } else { HttpVersion::Http1 };
+    match agent::engine::hostile::http(said, version) {
+        Ok(status) => assert!((100..=999).contains(&status), "{status}"),
+        Err(failure) => bounded(&failure),
+    }
+}
+
+/// What a server says instead of a WebSocket handshake, or after one.
+pub fn websocket(bytes: &[u8]) {
+    bounded(&agent::engine::hostile::handshake(bytes));
+    let (messages, failure) = agent::engine::hostile::conversation(bytes);
+    assert!(messages <= bytes.len() / 2, "{messages} messages of at least two bytes");
+    bounded(&failure);
+}
+
+fn bounded(failure: &Failure) {
+    let characters = failure.message.chars().count();
+    assert!((1..2000).contains(&characters), "{:?}: {}", failure.kind, failure.message);
 }
 
 /// A message of an agent, and one of a coordinator.

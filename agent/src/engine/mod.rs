@@ -28,6 +28,7 @@ mod deal;
 mod dial;
 mod error_kind;
 mod health;
+pub mod hostile;
 mod http;
 mod http1;
 mod hub;

@@ -108,6 +108,12 @@ fn bombs_are_defused() {
         let small = encoded(coding, &zeros[..1 << 20]);
         assert_eq!(told(coding, &small, 1 << 20).len(), 1 << 20, "small bodies may be of any ratio");
     }
+    // 3 MiB of zeros, as the reference encoder writes them at its best.
+    let bomb = *b"\x9b\xff\xff\x2f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x05";
+    let limited = "TooLarge: the decoded response body is larger than the limit of 100000 bytes";
+    assert_eq!(told("br", &bomb, 100_000), limited);
+    let ratio = "TooLarge: the decoded response body is more than 500 times as large as what arrived";
+    assert_eq!(told("br", &bomb, 1 << 30), ratio);
     let exact = encoded("br", &[b'x'; 1000]);
     assert_eq!(told("br", &exact, 1000).len(), 1000);
     assert!(told("br", &exact, 999).starts_with("TooLarge"));

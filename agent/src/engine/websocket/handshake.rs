@@ -60,7 +60,7 @@ impl Client {
 }
 
 /// Sends the request and reads its answer; gives its headers and what came after it.
-async fn shake<B>(
+pub(super) async fn shake<B>(
     stream: &mut Stream,
     request: &http::Request<B>,
     subprotocols: &[String],

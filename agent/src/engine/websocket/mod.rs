@@ -9,10 +9,12 @@ mod close;
 mod connection;
 mod failure;
 mod handshake;
+mod hostile;
 mod message;
 mod receive;
 
 pub(super) use connection::Conversation;
+pub(super) use hostile::{heard, refused};
 
 use super::limits::RequestLimits;
 use super::outgoing::{self, Codings, Draft, Outgoing};
