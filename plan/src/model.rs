@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod no_proxy;
 mod part;
 
 pub use connection::{
@@ -11,6 +12,7 @@ pub use http::{
     Auth, AuthReach, DEFAULT_BODY_LIMIT, DEFAULT_REDIRECTS, DEFAULT_TIMEOUT, MAX_BODY_LIMIT, MAX_REDIRECTS,
     MAX_TIMEOUT, RequestSettings, SentAuth,
 };
+pub use no_proxy::NoProxy;
 
 pub use part::{Part, PartContent};
 

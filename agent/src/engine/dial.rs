@@ -58,7 +58,8 @@ impl Dialer {
     }
 
     fn proxy(&self, origin: &Origin) -> Option<&Proxy> {
-        self.settings.proxy.as_ref().filter(|_| self.socket_path(origin).is_none())
+        let direct = || self.settings.no_proxy.iter().any(|hosts| hosts.covers(&origin.host));
+        self.settings.proxy.as_ref().filter(|_| self.socket_path(origin).is_none() && !direct())
     }
 
     /// The socket is the target's; redirects may lead elsewhere.

@@ -101,6 +101,23 @@ async fn requests_are_handed_to_the_proxy_whole() {
 }
 
 #[tokio::test]
+async fn some_hosts_are_reached_without_the_proxy() {
+    let (proxy, server) = (Server::start(|_| Answer::ok("")), Server::start(|_| Answer::ok("")));
+    let port = server.address.port();
+    let keys = format!(
+        "proxy: \"http://{}\", no_proxy: [ a.test, 127.0.0.0/8 ], resolve: {{ a.test: 127.0.0.1, b.a.test: 127.0.0.1 }}",
+        proxy.address
+    );
+    let steps = format!(
+        "{{ get: / }}, {{ get: \"http://B.a.test:{port}/\" }}, {{ get: \"http://ba.test:{port}/\" }}"
+    );
+    let outcome = played(Rig::start(Vec::new()), 1, &http(&server), &keys, &steps).await;
+    assert_eq!((outcome.total.ok, outcome.total.failed), (3, 0), "{:?}", failures(&outcome));
+    assert_eq!(hosts(&proxy), [format!("ba.test:{port}")]);
+    assert_eq!(hosts(&server), [format!("127.0.0.1:{port}"), format!("b.a.test:{port}")]);
+}
+
+#[tokio::test]
 async fn encrypted_requests_go_through_a_tunnel() {
     let (acceptor, root) = localhost();
     let server = Server::start_tls(acceptor, |_| Answer::ok(""));

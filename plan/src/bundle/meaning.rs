@@ -313,6 +313,7 @@ fn connection(facts: &mut Facts, settings: &ConnectionSettings) {
         resolve,
         sources,
         proxy,
+        no_proxy,
         unix,
     } = settings;
     let TlsSettings { insecure, server_name, authorities, client } = tls;
@@ -327,7 +328,7 @@ fn connection(facts: &mut Facts, settings: &ConnectionSettings) {
             format_args!("{} {}", chain.join(","), super::sha256_hex(client.key.secret_der())),
         );
     }
-    facts.add("version", format_args!("{version:?} {sources:?}"));
+    facts.add("version", format_args!("{version:?} {sources:?} {no_proxy:?}"));
     for Resolve { host, port, address, to_port } in resolve {
         facts.add("resolve", format_args!("{} {port:?} {address} {to_port:?}", quoted(host)));
     }

@@ -40,6 +40,7 @@ pub static HTTP: Table = Table {
         key("resolve", Shape::Addresses, "addresses in place of what names resolve to"),
         key("source", Shape::Sources, "addresses of the agent to connect from"),
         key("proxy", Shape::Text, "the URL of a proxy"),
+        key("no_proxy", Shape::Texts, "hosts and networks that are reached without it"),
         key("unix", Shape::Text, "the Unix socket on which the target listens"),
     ],
     also: None,

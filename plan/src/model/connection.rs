@@ -1,5 +1,6 @@
 //! How users connect: what a plan says under `http:` of its classes, with defaults filled in.
 
+use super::no_proxy::NoProxy;
 use core::net::IpAddr;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
@@ -29,6 +30,8 @@ pub struct ConnectionSettings {
     pub sources: Vec<IpAddr>,
     /// Through which all is sent that does not go through [`unix`](ConnectionSettings::unix).
     pub proxy: Option<Proxy>,
+    /// Hosts that are reached without it.
+    pub no_proxy: Vec<NoProxy>,
     /// The Unix socket on which the target listens.
     pub unix: Option<String>,
 }
@@ -45,6 +48,7 @@ impl Default for ConnectionSettings {
             resolve: Vec::new(),
             sources: Vec::new(),
             proxy: None,
+            no_proxy: Vec::new(),
             unix: None,
         }
     }

@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::tls::GivenTls;
 use super::value::Expected;
 use crate::diagnostic::{Problem, shown};
-use crate::model::{ConnectionSettings, HttpVersion, Proxy, Resolve};
+use crate::model::{ConnectionSettings, HttpVersion, NoProxy, Proxy, Resolve};
 use crate::yaml::{Entry, Node, Value};
 use core::net::{IpAddr, SocketAddr};
 use metrics::unit::UnitError;
@@ -17,6 +17,8 @@ use url::{Host, Url};
 const MAX_RESOLVED: usize = 100;
 /// Most addresses that users connect from.
 const MAX_SOURCES: usize = 1000;
+/// Most hosts that need no proxy.
+const MAX_NO_PROXY: usize = 1000;
 /// Longest path of a socket in bytes: what the operating system can take, its end mark left out.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -34,6 +36,7 @@ pub(super) struct GivenConnection {
     resolve: Option<Vec<Resolve>>,
     sources: Option<Vec<IpAddr>>,
     proxy: Option<Proxy>,
+    no_proxy: Option<Vec<NoProxy>>,
     unix: Option<String>,
 }
 
@@ -49,6 +52,7 @@ impl GivenConnection {
             resolve: self.resolve.or_else(|| around.resolve.clone()),
             sources: self.sources.or_else(|| around.sources.clone()),
             proxy: self.proxy.or_else(|| around.proxy.clone()),
+            no_proxy: self.no_proxy.or_else(|| around.no_proxy.clone()),
             unix: self.unix.or_else(|| around.unix.clone()),
         }
     }
@@ -66,6 +70,7 @@ impl GivenConnection {
             resolve: given.resolve.unwrap_or_default(),
             sources: given.sources.unwrap_or_default(),
             proxy: given.proxy,
+            no_proxy: given.no_proxy.unwrap_or_default(),
             unix: given.unix,
         }
     }
@@ -82,6 +87,7 @@ impl Reader<'_> {
             resolve: fields.get("resolve").and_then(|e| self.resolve(&e.value)),
             sources: fields.get("source").and_then(|e| self.source_addresses(e)),
             proxy: fields.get("proxy").and_then(|e| self.proxy(&e.value)),
+            no_proxy: fields.get("no_proxy").and_then(|e| self.no_proxy(e)),
             unix: fields.get("unix").and_then(|e| self.socket_path(&e.value)),
             tls: fields.get("tls").map(|e| self.tls(e)).unwrap_or_default(),
         }
@@ -162,6 +168,30 @@ impl Reader<'_> {
             self.report(Problem::new(node.span, problem, expected.remedy));
         }
         proxy
+    }
+
+    fn no_proxy(&mut self, entry: &Entry) -> Option<Vec<NoProxy>> {
+        let expected = Expected {
+            what: "a list of hosts that need no proxy",
+            remedy: "write names and networks, without ports: `[ example.com, 10.0.0.0/8 ]`",
+        };
+        let items = self.list(&entry.value, expected)?;
+        if items.is_empty() {
+            self.report(Problem::new(entry.value.span, "there is no host", expected.remedy));
+            return None;
+        }
+        if !self.at_most(items.len(), MAX_NO_PROXY, "`no_proxy`", entry.key_span) {
+            return None;
+        }
+        let parse = |text: &str| {
+            NoProxy::parse(text).ok_or_else(|| UnitError {
+                problem: format!("{} is neither a host nor a network", shown(text)),
+                remedy: expected.remedy.into(),
+            })
+        };
+        let one = Expected { what: "a host or a network such as `10.0.0.0/8`", ..expected };
+        let hosts: Vec<_> = items.iter().map(|item| self.parsed(item, one, parse)).collect();
+        hosts.into_iter().collect()
     }
 
     fn socket_path(&mut self, node: &Node) -> Option<String> {
