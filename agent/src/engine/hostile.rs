@@ -2,8 +2,8 @@
 //!
 //! They are for fuzzers and for what those have found; the peer is the other end of a pair of sockets.
 
-use super::coding;
 use super::body::BodySink;
+use super::coding;
 use super::connection::{Answer, Connection};
 use super::counting_io::{CountingIo, Wire};
 use super::http::{BodyUse, Reply, Terms};
