@@ -31,11 +31,13 @@ impl Coordinator {
     ) -> Coordinator {
         let expect_agents = expect_agents.to_string();
         let mut all = vec!["--expect-agents", &expect_agents, "--no-ui"];
-        if !args.contains(&"--listen") {
-            all.extend(["--listen", "127.0.0.1:0"]);
-        }
-        if !args.contains(&"--state-dir") {
-            all.extend(["--state-dir", "state"]);
+        // Agents may have to be built first.
+        for (flag, value) in
+            [("--listen", "127.0.0.1:0"), ("--state-dir", "state"), ("--agents-timeout", "10m")]
+        {
+            if !args.contains(&flag) {
+                all.extend([flag, value]);
+            }
         }
         all.extend(args);
         let mut process = Process::start_in("coordinator", dir, all, env);

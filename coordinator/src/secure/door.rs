@@ -1,7 +1,7 @@
 //! The door for agents: what protects it, and the command that gets through it.
 
 use super::state::read;
-use super::{Gate, Joins, StateDir, expiry, issue, unix_now, unused};
+use super::{Gate, Joins, StateDir, agents, expiry, issue, unix_now, unused};
 use crate::settings::{Entry, Protection, Terms, TlsConfig};
 use proto::join::JoinString;
 use proto::tls::{Clients, Identity, authorities, server};
@@ -110,8 +110,7 @@ fn invitation(entry: &Entry, joins: &Joins, identity: &Identity) -> Result<(Stri
     match entry {
         Entry::New(terms) => {
             let join = issue(joins, identity.fingerprint(), *terms)?;
-            let remark =
-                format!("the join string lets in up to {} agents until {}", terms.uses, expiry(*terms));
+            let remark = format!("the join string lets in {} until {}", agents(terms.uses), expiry(*terms));
             Ok((format!(" --join {}", join.reveal()), remark))
         }
         Entry::Agreed { source_name, join, terms } => {

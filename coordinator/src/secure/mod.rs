@@ -35,8 +35,8 @@ pub fn invite(config: &JoinConfig) -> Result<(JoinString, String), String> {
     };
     let join = issue(&state.joins()?, pin, config.terms)?;
     let text = format!(
-        "the join string lets in up to {} agents until {}; its secret is kept, hashed, in {}",
-        config.terms.uses,
+        "the join string lets in {} until {}; its secret is kept, hashed, in {}",
+        agents(config.terms.uses),
         expiry(config.terms),
         state.path().display()
     );
@@ -53,6 +53,11 @@ fn issue(joins: &Joins, pin: Fingerprint, terms: Terms) -> Result<JoinString, St
 /// What is known of a join string that is made now.
 fn unused(terms: Terms) -> Join {
     Join::new(unix_now().saturating_add(terms.ttl.as_secs()), terms.uses)
+}
+
+/// So many agents, in words.
+fn agents(uses: u32) -> String {
+    if uses == 1 { "1 agent".to_owned() } else { format!("up to {uses} agents") }
 }
 
 fn expiry(terms: Terms) -> String {
