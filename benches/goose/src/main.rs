@@ -2,6 +2,7 @@
 //! Prints how many requests it made.
 
 use goose::config::GooseConfiguration;
+use goose::goose::GooseResponse;
 use goose::prelude::*;
 use rand::Rng;
 use serde_json::{Value, json};
