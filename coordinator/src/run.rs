@@ -332,7 +332,7 @@ impl Watch {
             started_at,
             ended_at,
             measured: end.saturating_duration_since(t0).min(stopped.unwrap_or(plan.schedule.end())),
-            start_skew: None,
+            start_skew: outcome.start_skew,
             agents: outcome.agents.iter().map(AgentFacts::from).collect(),
             interrupted,
             done,

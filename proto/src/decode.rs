@@ -1,8 +1,9 @@
 //! Wire messages to typed messages. Total: any message gives a typed one or [`Malformed`].
 
 use crate::limits::{
-    MAX_CHORE_US, MAX_COUNT, MAX_ERROR_ROWS, MAX_ITERATION, MAX_LEASE_MS, MAX_NAME_CHARS, MAX_RUN_ID_CHARS,
-    MAX_SERIES, MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS, MAX_WINDOW_INDEX,
+    MAX_CHORE_US, MAX_CLOCK_US, MAX_COUNT, MAX_ERROR_ROWS, MAX_ITERATION, MAX_LEASE_MS, MAX_NAME_CHARS,
+    MAX_RUN_ID_CHARS, MAX_SERIES, MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS,
+    MAX_WINDOW_INDEX,
 };
 use crate::message::{
     ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, Resume,
@@ -24,7 +25,15 @@ pub(crate) fn from_agent(message: wire::AgentMessage) -> Decoded<FromAgent> {
         Kind::Hello(m) => hello(m).map(FromAgent::Hello),
         Kind::PlanState(m) => plan_state(m),
         Kind::AssignAck(m) => {
-            Ok(FromAgent::AssignAck { run: run_id(m.run_id, "assign_ack.run_id")?, revision: m.revision })
+            let clock_error = m
+                .clock_error_us
+                .map(|us| at_most(us, MAX_CLOCK_US, "assign_ack.clock_error_us"))
+                .transpose()?;
+            Ok(FromAgent::AssignAck {
+                run: run_id(m.run_id, "assign_ack.run_id")?,
+                revision: m.revision,
+                clock_error: clock_error.map(Duration::from_micros),
+            })
         }
         Kind::Renew(m) => Ok(FromAgent::Renew { n: m.n, users: at_most(m.users, MAX_SLOTS, "renew.users")? }),
         Kind::Window(m) => window(m).map(|w| FromAgent::Window(Box::new(w))),
@@ -68,6 +77,7 @@ pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
         Kind::Start(m) => ToAgent::Start {
             run: run_id(m.run_id, "start.run_id")?,
             after: Duration::from_micros(at_most(m.in_us, MAX_START_IN_US, "start.in_us")?),
+            t0: Duration::from_micros(at_most(m.t0_us, MAX_CLOCK_US, "start.t0_us")?),
         },
         Kind::Stop(m) => ToAgent::Stop {
             run: run_id(m.run_id, "stop.run_id")?,
@@ -85,6 +95,7 @@ pub(crate) fn to_agent(message: wire::CoordinatorMessage) -> Decoded<ToAgent> {
         Kind::Lease(m) => ToAgent::Lease {
             n: m.n,
             ttl: Duration::from_millis(u64::from(at_most(m.ttl_ms, MAX_LEASE_MS, "lease.ttl_ms")?)),
+            clock: Duration::from_micros(at_most(m.clock_us, MAX_CLOCK_US, "lease.clock_us")?),
         },
     })
 }

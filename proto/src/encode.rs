@@ -36,8 +36,9 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
             };
             Kind::PlanState(wire::PlanState { run_id: run.0, state: Some(state) })
         }
-        FromAgent::AssignAck { run, revision } => {
-            Kind::AssignAck(wire::AssignAck { run_id: run.0, revision })
+        FromAgent::AssignAck { run, revision, clock_error } => {
+            let clock_error_us = clock_error.map(micros);
+            Kind::AssignAck(wire::AssignAck { run_id: run.0, revision, clock_error_us })
         }
         FromAgent::Renew { n, users } => Kind::Renew(wire::Renew { n, users }),
         FromAgent::Window(window) => Kind::Window(report(*window)),
@@ -66,7 +67,9 @@ pub(crate) fn to_agent(message: ToAgent) -> wire::CoordinatorMessage {
             Kind::Prepare(wire::Prepare { run_id: run.0, bundle, bundle_sha256 })
         }
         ToAgent::Assign { run, revision, seats } => Kind::Assign(assign(run.0, revision, &seats)),
-        ToAgent::Start { run, after } => Kind::Start(wire::Start { run_id: run.0, in_us: micros(after) }),
+        ToAgent::Start { run, after, t0 } => {
+            Kind::Start(wire::Start { run_id: run.0, in_us: micros(after), t0_us: micros(t0) })
+        }
         ToAgent::Stop { run, timeout } => {
             Kind::Stop(wire::Stop { run_id: run.0, timeout_ms: timeout.as_millis() as u64 })
         }
@@ -77,7 +80,9 @@ pub(crate) fn to_agent(message: ToAgent) -> wire::CoordinatorMessage {
             Kind::RunChore(wire::RunChore { run_id: run.0, chore: chore(kind) as i32 })
         }
         ToAgent::WindowAck { run, seq } => Kind::WindowAck(wire::WindowAck { run_id: run.0, seq }),
-        ToAgent::Lease { n, ttl } => Kind::Lease(wire::Lease { n, ttl_ms: ttl.as_millis() as u32 }),
+        ToAgent::Lease { n, ttl, clock } => {
+            Kind::Lease(wire::Lease { n, ttl_ms: ttl.as_millis() as u32, clock_us: micros(clock) })
+        }
     };
     wire::CoordinatorMessage { kind: Some(kind) }
 }

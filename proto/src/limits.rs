@@ -40,6 +40,9 @@ pub const MAX_LEASE_MS: u32 = 60_000;
 /// Longest wait before the start that an agent accepts, in microseconds.
 pub const MAX_START_IN_US: u64 = 600_000_000;
 
+/// Highest time on a coordinator's clock, in microseconds: 1000 days, more than the longest run and the wait for its agents.
+pub const MAX_CLOCK_US: u64 = 1000 * 24 * 3600 * 1_000_000;
+
 /// Longest stop timeout that an agent accepts, in milliseconds.
 pub const MAX_STOP_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 

@@ -37,6 +37,8 @@ pub enum FromAgent {
         run: RunId,
         /// The revision in force.
         revision: u64,
+        /// How far off the agent's idea of the coordinator's clock may be; `None` while it has none.
+        clock_error: Option<Duration>,
     },
     /// Asks for the lease.
     Renew {
@@ -86,12 +88,14 @@ pub enum ToAgent {
         /// Strictly rising by slot.
         seats: Vec<Seat>,
     },
-    /// T0 is `after` the arrival of this.
+    /// When T0 is.
     Start {
         /// The run.
         run: RunId,
-        /// How far away T0 is.
+        /// How far ahead T0 was when this was said; zero if it was past.
         after: Duration,
+        /// T0 on the coordinator's clock.
+        t0: Duration,
     },
     /// End the run.
     Stop {
@@ -127,6 +131,8 @@ pub enum ToAgent {
         n: u64,
         /// How long, counted from when the renewal was sent.
         ttl: Duration,
+        /// The coordinator's clock when this was said, since an origin of its own.
+        clock: Duration,
     },
 }
 

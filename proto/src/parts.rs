@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn lease(n: u64) -> ToAgent {
-        ToAgent::Lease { n, ttl: Duration::from_secs(4) }
+        ToAgent::Lease { n, ttl: Duration::from_secs(4), clock: Duration::ZERO }
     }
 
     fn acknowledged(seq: u64) -> ToAgent {

@@ -142,7 +142,8 @@ fn what_an_agent_says_arrives_as_it_was_said() {
         FromAgent::Hello(Hello { resume: Some(resume(true)), ..hello() }),
         FromAgent::PlanState { run: run(), state: Ok(digests) },
         FromAgent::PlanState { run: run(), state: Err("no such function".to_owned()) },
-        FromAgent::AssignAck { run: run(), revision: 9 },
+        FromAgent::AssignAck { run: run(), revision: 9, clock_error: None },
+        FromAgent::AssignAck { run: run(), revision: 9, clock_error: Some(Duration::from_micros(417)) },
         FromAgent::Renew { n: 4, users: 17 },
         FromAgent::Window(Box::new(window())),
         FromAgent::ChoreDone(Box::new(setup_done())),
@@ -171,13 +172,13 @@ fn what_the_coordinator_says_arrives_as_it_was_said() {
         ToAgent::Assign { run: run(), revision: 2, seats },
         ToAgent::Assign { run: run(), revision: 3, seats: vec![] },
         ToAgent::Assign { run: run(), revision: 4, seats: moved },
-        ToAgent::Start { run: run(), after: Duration::from_micros(250_001) },
+        ToAgent::Start { run: run(), after: Duration::from_micros(250_001), t0: Duration::from_micros(7) },
         ToAgent::Stop { run: run(), timeout: Duration::from_secs(30) },
         ToAgent::SetupValues { run: run(), values: Bytes::from_static(b"{\"tenant\":\"t-1\"}") },
         ToAgent::RunChore { run: run(), chore: ChoreKind::Setup },
         ToAgent::RunChore { run: run(), chore: ChoreKind::Teardown },
         ToAgent::WindowAck { run: run(), seq: 12 },
-        ToAgent::Lease { n: 3, ttl: Duration::from_secs(4) },
+        ToAgent::Lease { n: 3, ttl: Duration::from_secs(4), clock: Duration::from_micros(9) },
     ];
     for code in [Version, Full, Late, Name, Protocol, Plan, Over, RejectCode::Secret, Identity, Wait] {
         messages.push(ToAgent::Reject { code, message: "why".to_owned() });
@@ -309,9 +310,11 @@ fn what_the_coordinator_must_not_say_names_the_field_and_the_limit() {
     check(assign(vec![3, 0]), "assign.slot_deltas[1]: 0 does not lead to a higher slot");
     check(assign(vec![3, u32::MAX]), "assign.slot_deltas[1]");
     check(assign(vec![limits::MAX_SLOTS]), "below 1000000");
-    check(Kind::Start(wire::Start { run_id: run_id(), in_us: u64::MAX }), "start.in_us");
+    check(Kind::Start(wire::Start { run_id: run_id(), in_us: u64::MAX, t0_us: 0 }), "start.in_us");
+    check(Kind::Start(wire::Start { run_id: run_id(), in_us: 0, t0_us: u64::MAX }), "start.t0_us");
     check(Kind::Stop(wire::Stop { run_id: run_id(), timeout_ms: u64::MAX }), "stop.timeout_ms");
-    check(Kind::Lease(wire::Lease { n: 1, ttl_ms: u32::MAX }), "lease.ttl_ms");
+    check(Kind::Lease(wire::Lease { n: 1, ttl_ms: u32::MAX, clock_us: 0 }), "lease.ttl_ms");
+    check(Kind::Lease(wire::Lease { n: 1, ttl_ms: 1, clock_us: u64::MAX }), "lease.clock_us");
     check(Kind::Reject(wire::Reject { code: 0, message: String::new() }), "reject.code: 0 is not a code");
     check(Kind::Reject(wire::Reject { code: 99, message: String::new() }), "reject.code: 99 is not a code");
     check(Kind::Welcome(wire::Welcome::default()), "welcome.renew_ms: 0 is outside");

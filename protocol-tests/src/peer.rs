@@ -86,7 +86,7 @@ impl ScriptedAgent {
                 _ => None,
             })
             .await;
-        self.say(FromAgent::AssignAck { run: run.clone(), revision });
+        self.say(FromAgent::AssignAck { run: run.clone(), revision, clock_error: None });
         self.hear_until(|m| matches!(m, ToAgent::Start { .. }).then_some(())).await;
         (run, users)
     }
@@ -198,7 +198,7 @@ impl Attached {
         loop {
             let message = self.hear().await.expect("the stream goes on until what is waited for");
             if let FromAgent::Renew { n, .. } = message {
-                self.say(ToAgent::Lease { n, ttl });
+                self.say(ToAgent::Lease { n, ttl, clock: Duration::ZERO });
             }
             if let Some(picked) = pick(&message) {
                 return picked;

@@ -63,7 +63,7 @@ async fn started(stream: &mut Attached, target: &str) {
     let seats = [0, 1].map(|slot| Seat::fresh(Slot(slot))).to_vec();
     stream.say(ToAgent::Assign { run: run(), revision: 1, seats });
     stream.hear_until(LEASE, |m| matches!(m, FromAgent::AssignAck { revision: 1, .. }).then_some(())).await;
-    stream.say(ToAgent::Start { run: run(), after: Duration::ZERO });
+    stream.say(ToAgent::Start { run: run(), after: Duration::ZERO, t0: Duration::ZERO });
 }
 
 #[tokio::test(flavor = "multi_thread")]

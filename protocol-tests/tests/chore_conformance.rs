@@ -43,7 +43,7 @@ async fn armed(agent: &mut ScriptedAgent) -> RunId {
         _ => None,
     };
     let revision = agent.hear_until(assigned).await;
-    agent.say(FromAgent::AssignAck { run: run.clone(), revision });
+    agent.say(FromAgent::AssignAck { run: run.clone(), revision, clock_error: None });
     run
 }
 
@@ -175,7 +175,7 @@ async fn the_agent_runs_each_chore_once_and_stops_it_when_told() {
     stream.say(order(ChoreKind::Setup));
     stream.say(order(ChoreKind::Setup));
     // Users may not start beside it.
-    stream.say(ToAgent::Start { run: run(), after: Duration::ZERO });
+    stream.say(ToAgent::Start { run: run(), after: Duration::ZERO, t0: Duration::ZERO });
     things.until(|state| state.count("POST /things") == 1);
     stream.say(ToAgent::Stop { run: run(), timeout: Duration::ZERO });
     let setup = stream.hear_until(LEASE, ended).await;

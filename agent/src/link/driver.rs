@@ -1,5 +1,6 @@
 //! Drives one session: a select over everything that can happen, then whatever the core decided.
 
+use super::clock::Clock;
 use super::dial::{Connect, DialError};
 use super::report::{chore_report, report};
 use crate::engine::{Engine, EngineEvent, StopMode};
@@ -49,7 +50,7 @@ struct Conversation {
 /// process is asked to; the second time it ends at once.
 pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<String>) -> Exit {
     let Link { name, connect, engine, mut events, note } = link;
-    let origin = Instant::now();
+    let clock = Clock::start();
     let mut dialling: Option<BoxFuture<'static, Result<Conversation, DialError>>> = None;
     let mut was_connected = false;
     let mut conversation: Option<Conversation> = None;
@@ -77,7 +78,7 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                     let understand = move || (run, understand(&bundle, &bundle_sha256));
                     understanding = Some(tokio::task::spawn_blocking(understand));
                 }
-                Output::Run { seats, t0 } => engine.run((origin + t0).into_std(), seats),
+                Output::Run { seats, t0 } => engine.run(clock.instant(t0).into_std(), seats),
                 Output::StopUsers { timeout: Duration::ZERO } => engine.stop(StopMode::Now),
                 Output::StopUsers { timeout } => engine.stop(StopMode::Graceful { timeout }),
                 Output::Chore(kind) => engine.chore(kind),
@@ -142,11 +143,11 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
                 }
                 Some(input)
             }
-            () = sleep_until(due.map(|due| origin + due)) => None,
+            () = sleep_until(due.map(|due| clock.instant(due))) => None,
         };
         match input {
-            Some(input) => session.handle_input(origin.elapsed(), input),
-            None => session.handle_timeout(origin.elapsed()),
+            Some(input) => session.handle_input(clock.now(), input),
+            None => session.handle_timeout(clock.now()),
         }
     }
 }

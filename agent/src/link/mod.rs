@@ -1,5 +1,6 @@
 //! The link: carries out what the session core decides, over a stream to the coordinator and with the engine.
 
+mod clock;
 mod dial;
 mod driver;
 mod report;

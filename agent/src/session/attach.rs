@@ -3,6 +3,7 @@
 //! A run outlives its stream. Its users go on until the lease is over, and what they measured is kept until it is
 //! acknowledged, over whichever stream. Only when the coordinator wants no more of it is it given up.
 
+use super::clock::Clock;
 use super::lease::Lease;
 use super::run::Run;
 use super::{Exit, GREETING_TIMEOUT, Output, Session, State};
@@ -69,6 +70,18 @@ impl Session {
         self.note(text);
     }
 
+    /// The coordinator granted renewal `n` when its clock showed `theirs`.
+    pub(super) fn granted(&mut self, now: Duration, n: u64, ttl: Duration, theirs: Duration) {
+        let Some(lease) = &mut self.lease else { return };
+        let Some(sent) = lease.granted(n, ttl) else { return };
+        self.clock.measured(sent, now, theirs);
+        // Before a run, the clock is worth a few round trips more.
+        if self.clock.wants_more() && self.run.as_ref().is_none_or(|run| !run.is_running()) {
+            let n = lease.renew(now);
+            self.send(FromAgent::Renew { n, users: 0 });
+        }
+    }
+
     /// From now on no user may run.
     pub(super) fn lease_over(&mut self, now: Duration) {
         self.lease = None;
@@ -127,6 +140,8 @@ impl Session {
         } else {
             let (lease, n) = Lease::new(now, welcome.renew);
             self.lease = Some(lease);
+            // It may be another coordinator.
+            self.clock = Clock::default();
             n
         };
         self.state = State::Attached { session: welcome.session };

@@ -48,15 +48,15 @@ impl Lease {
         (self.renew_at <= now).then(|| self.renew(now))
     }
 
-    /// The answer to renewal `n`.
-    pub(super) fn granted(&mut self, n: u64, ttl: Duration) {
-        if let Some(&(_, sent)) = self.pending.iter().find(|&&(pending, _)| pending == n) {
-            // The first grant ends the provisional lease, also when that would have lasted longer.
-            let earlier = if self.granted { self.over_at } else { Duration::ZERO };
-            self.over_at = earlier.max(sent + ttl);
-            self.granted = true;
-            self.pending.retain(|&(pending, _)| pending > n);
-        }
+    /// The answer to renewal `n`; when that was sent, if it was and this is its first answer.
+    pub(super) fn granted(&mut self, n: u64, ttl: Duration) -> Option<Duration> {
+        let &(_, sent) = self.pending.iter().find(|&&(pending, _)| pending == n)?;
+        // The first grant ends the provisional lease, also when that would have lasted longer.
+        let earlier = if self.granted { self.over_at } else { Duration::ZERO };
+        self.over_at = earlier.max(sent + ttl);
+        self.granted = true;
+        self.pending.retain(|&(pending, _)| pending > n);
+        Some(sent)
     }
 
     /// From when on no load may be made.
@@ -69,7 +69,8 @@ impl Lease {
         self.renew_at.min(self.over_at)
     }
 
-    fn renew(&mut self, now: Duration) -> u64 {
+    /// The number of a renewal to send at `now`.
+    pub(super) fn renew(&mut self, now: Duration) -> u64 {
         self.last_n += 1;
         self.renew_at = now + self.renew_every;
         self.pending.push_back((self.last_n, now));

@@ -30,6 +30,7 @@
 mod attach;
 mod backoff;
 mod chore;
+mod clock;
 mod lease;
 mod outbox;
 mod run;
@@ -39,6 +40,7 @@ mod tests;
 use backoff::Backoff;
 use bytes::Bytes;
 use chore::Chores;
+use clock::Clock;
 use lease::Lease;
 use plan::chore::ChoreKind;
 use plan::slot::Seat;
@@ -143,6 +145,8 @@ pub struct Session {
     backoff: Backoff,
     /// The right to make load; outlives the stream over which it was granted.
     lease: Option<Lease>,
+    /// The coordinator's clock.
+    clock: Clock,
     /// The run, from Prepare to the acknowledgement of its last window.
     run: Option<Run>,
     /// The engine has users of a run that this session gave up; nothing is prepared before its last window.
@@ -176,6 +180,7 @@ impl Session {
         Session {
             backoff: Backoff::new(hello.incarnation),
             lease: None,
+            clock: Clock::default(),
             hello,
             coordinator: coordinator.into(),
             state: State::Offline { dial_at: Duration::ZERO },
@@ -196,7 +201,7 @@ impl Session {
             Input::Received(message) => self.received(now, message),
             Input::Disconnected { reason } => self.disconnected(now, &reason),
             Input::Prepared(result) => self.prepared(result),
-            Input::Window(window) => self.window(window),
+            Input::Window(window) => self.window(now, window),
             Input::ChoreDone(report) => self.chore_done(report),
             Input::Leave { reason } => self.leave(now, reason),
         }
@@ -266,10 +271,8 @@ impl Session {
             (State::Greeting { .. } | State::Attached { .. }, ToAgent::Reject { code, message }) => {
                 self.rejected(now, code, &message);
             }
-            (State::Attached { .. }, ToAgent::Lease { n, ttl }) => {
-                if let Some(lease) = &mut self.lease {
-                    lease.granted(n, ttl);
-                }
+            (State::Attached { .. }, ToAgent::Lease { n, ttl, clock }) => {
+                self.granted(now, n, ttl, clock);
             }
             (State::Attached { session }, ToAgent::Prepare { run, bundle, bundle_sha256 }) => {
                 let session = *session;
@@ -347,12 +350,14 @@ impl Session {
                     self.outputs.push_back(Output::Run { seats, t0 });
                 }
                 let revision = run.revision;
-                self.send(FromAgent::AssignAck { run: id, revision });
+                let clock_error = self.clock.error(now);
+                self.send(FromAgent::AssignAck { run: id, revision, clock_error });
             }
-            ToAgent::Start { run: id, after }
+            ToAgent::Start { run: id, after, t0 }
                 if id == run.id && run.stage == Stage::Ready && !self.chores.is_going_on() =>
             {
-                run.stage = Stage::Running { t0: now + after };
+                let t0 = self.clock.here(now, t0).unwrap_or(now + after);
+                run.stage = Stage::Running { t0 };
                 if let Some((seats, t0)) = run.users_to_run() {
                     self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", seats.len())));
                     self.outputs.push_back(Output::Run { seats, t0 });
@@ -375,7 +380,7 @@ impl Session {
         }
     }
 
-    fn window(&mut self, window: Box<WindowReport>) {
+    fn window(&mut self, now: Duration, window: Box<WindowReport>) {
         if self.engine_clearing {
             // Its run was given up, and the coordinator counts it as lost.
             if window.last {
@@ -386,6 +391,11 @@ impl Session {
         }
         if let Some(run) = self.run.as_mut().filter(|run| run.has_users()) {
             run.push(window);
+            if run.outbox.is_complete()
+                && let Some(leaving) = &mut self.leaving
+            {
+                leaving.until = leaving.until.min(now + DELIVERY_TIMEOUT);
+            }
             self.send_windows();
         }
     }

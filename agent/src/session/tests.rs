@@ -42,7 +42,7 @@ impl Harness {
         h.hear(prepare("r"));
         h.input(Input::Prepared(Ok(digests())));
         h.hear(assign("r", 1, &[0, 4]));
-        h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO });
+        h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO });
         h
     }
 
@@ -141,10 +141,10 @@ fn a_run_from_hello_to_the_last_acknowledgement() {
     assert_eq!(h.hear(prepare("r")), [output]);
     let ready = FromAgent::PlanState { run: id("r"), state: Ok(digests()) };
     assert_eq!(h.input(Input::Prepared(Ok(digests()))), [Output::Send(ready)]);
-    let ack = FromAgent::AssignAck { run: id("r"), revision: 1 };
+    let ack = FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: None };
     assert_eq!(h.hear(assign("r", 1, &[0, 4])), [Output::Send(ack)]);
     let run = Output::Run { seats: seats(&[0, 4]), t0: h.now + 200 * MS };
-    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: 200 * MS }), [run]);
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: 200 * MS, t0: Duration::ZERO }), [run]);
 
     let first = h.input(window(0, 10, 1, false));
     assert_eq!(
@@ -165,7 +165,7 @@ fn a_run_from_hello_to_the_last_acknowledgement() {
 fn users_stop_when_the_lease_is_over_and_not_before() {
     let mut h = Harness::running();
     assert_eq!(h.wait(S), [Output::Send(FromAgent::Renew { n: 2, users: 0 })]);
-    assert_eq!(h.hear(ToAgent::Lease { n: 2, ttl: 4 * S }), []);
+    assert_eq!(h.hear(ToAgent::Lease { n: 2, ttl: 4 * S, clock: Duration::ZERO }), []);
     for _ in 0..3 {
         assert!(matches!(h.wait(S)[..], [Output::Send(FromAgent::Renew { .. })]));
     }
@@ -179,7 +179,7 @@ fn no_more_users_than_the_agent_accepts() {
     h.input(Input::Prepared(Ok(digests())));
     let slots: Vec<u32> = (0..101).collect();
     assert_eq!(h.hear(assign("r", 1, &slots)), [Output::Hangup]);
-    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO }), []);
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO }), []);
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn orders_that_do_not_fit_change_nothing() {
     check(&mut h, prepare("r"));
     check(&mut h, prepare("other"));
     check(&mut h, assign("other", 9, &[1]));
-    check(&mut h, ToAgent::Start { run: id("r"), after: Duration::ZERO });
+    check(&mut h, ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO });
     check(&mut h, ToAgent::Stop { run: id("other"), timeout: S });
     check(&mut h, ToAgent::WindowAck { run: id("r"), seq: 99 });
-    check(&mut h, ToAgent::Lease { n: 99, ttl: S });
-    let ack = |revision| [Output::Send(FromAgent::AssignAck { run: id("r"), revision })];
+    check(&mut h, ToAgent::Lease { n: 99, ttl: S, clock: Duration::ZERO });
+    let ack = |revision| [Output::Send(FromAgent::AssignAck { run: id("r"), revision, clock_error: None })];
     assert_eq!(h.hear(assign("r", 1, &[7])), ack(1), "a repeated revision is acknowledged, not taken");
     let outputs = h.hear(assign("r", 2, &[7]));
     assert!(
@@ -217,7 +217,7 @@ fn a_plan_that_cannot_be_prepared_is_refused_with_the_reason() {
     h.hear(prepare("r"));
     let refused = FromAgent::PlanState { run: id("r"), state: Err("no such field".to_owned()) };
     assert_eq!(h.input(Input::Prepared(Err("no such field".to_owned()))), [Output::Send(refused)]);
-    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO }), []);
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO }), []);
 }
 
 #[test]

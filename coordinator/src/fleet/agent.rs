@@ -21,6 +21,8 @@ pub(super) struct Agent {
     pub(super) heard: Duration,
     /// When its lease was last renewed.
     pub(super) leased: Duration,
+    /// How far off its idea of the coordinator's clock may be, and when it said so; `None` if it has none.
+    pub(super) clock_error: Option<(Duration, Duration)>,
     pub(super) stage: Stage,
     /// Whether its newest stream has ended.
     pub(super) gone: bool,
@@ -83,6 +85,7 @@ impl Agent {
             peer,
             heard: now,
             leased: now,
+            clock_error: None,
             stage: Stage::Waiting,
             gone: false,
             broken: None,

@@ -48,6 +48,13 @@ impl Fleet {
             .filter(|a| started.is_ok() && !a.slots.is_empty())
             .map(Agent::outcome)
             .collect();
-        self.outputs.push_back(Output::Finished(Outcome { started, stopped, agents, setup, teardown }));
+        self.outputs.push_back(Output::Finished(Outcome {
+            started,
+            stopped,
+            start_skew: self.start_skew,
+            agents,
+            setup,
+            teardown,
+        }));
     }
 }

@@ -82,8 +82,14 @@ const SILENCE: Duration = Duration::from_millis(4_504);
 /// Longest wait for a Hello on a new stream.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How far ahead T0 is when Start is sent: enough for the message to reach every agent before it.
+/// How far ahead T0 is at least when Start is sent: enough for the message to reach every agent before it.
 const START_AHEAD: Duration = Duration::from_millis(250);
+
+/// How far ahead T0 is at most, however slow the streams are.
+const LONGEST_START_AHEAD: Duration = Duration::from_secs(10);
+
+/// Agents that begin further apart than this are worth a word.
+const LARGE_SKEW: Duration = Duration::from_millis(50);
 
 /// Agents whose users end sooner before the schedule's end are not worth a word.
 const EARLY: Duration = Duration::from_secs(1);
@@ -238,6 +244,8 @@ pub struct Fleet {
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
     chores: Chores,
+    /// How far apart the agents' T0 may be.
+    start_skew: Option<Duration>,
     /// How the run ended, while it is torn down.
     ending: Option<Ending>,
     outputs: VecDeque<Output>,
@@ -272,6 +280,7 @@ impl Fleet {
             revision: 0,
             turned_away: Vec::new(),
             chores: Chores::default(),
+            start_skew: None,
             ending: None,
             outputs: VecDeque::new(),
         }
@@ -398,10 +407,11 @@ impl Fleet {
             FromAgent::Hello(_) => self.drop_agent(now, session, "it said Hello twice"),
             FromAgent::Renew { n, users: _ } => {
                 agent.leased = now;
-                self.send(session, ToAgent::Lease { n, ttl: LEASE });
+                self.send(session, ToAgent::Lease { n, ttl: LEASE, clock: now });
             }
             FromAgent::PlanState { run, state } if run == self.config.run => self.plan_state(session, state),
-            FromAgent::AssignAck { run, revision } if run == self.config.run => {
+            FromAgent::AssignAck { run, revision, clock_error } if run == self.config.run => {
+                agent.clock_error = clock_error.map(|error| (error, now));
                 if agent.stage == Stage::Assigned && revision == self.revision {
                     agent.stage = Stage::Armed;
                 }

@@ -2,8 +2,8 @@
 
 use super::agent::{Agent, Stage};
 use super::{
-    AgentId, Fleet, LAST_WINDOW_GRACE, NotStarted, Output, Parting, Phase, RENEW, START_AHEAD, SessionId,
-    deal,
+    AgentId, Fleet, LARGE_SKEW, LAST_WINDOW_GRACE, LONGEST_START_AHEAD, NotStarted, Output, Parting, Phase,
+    RENEW, START_AHEAD, SessionId, deal,
 };
 use proto::message::{Hello, PlanDigests, RejectCode, ToAgent, Welcome};
 use proto::version;
@@ -176,17 +176,29 @@ impl Fleet {
     }
 
     pub(super) fn start(&mut self, now: Duration) {
-        let t0 = now + START_AHEAD;
+        // Clocks may have drifted since.
+        let drifted = |(error, at): (Duration, Duration)| error + now.saturating_sub(at) / 1000;
+        let errors: Option<Vec<Duration>> =
+            self.agents.iter().map(|agent| agent.clock_error.map(drifted)).collect();
+        let ahead = start_ahead(errors.as_deref().unwrap_or_default());
+        self.start_skew = errors.as_deref().map(skew);
+        if let Some(skew) = self.start_skew.filter(|skew| *skew > LARGE_SKEW) {
+            let ms = skew.as_millis();
+            self.note(format!(
+                "the agents may begin up to {ms} ms apart: their streams are too slow to know better"
+            ));
+        }
+        let t0 = now + ahead;
         let overdue = t0 + self.config.schedule.end() + self.config.stop_timeout + LAST_WINDOW_GRACE;
         self.phase = Phase::Running { t0, stopped: None, overdue };
         for index in 0..self.agents.len() {
             self.agents[index].stage = Stage::Running;
             let session = self.agents[index].session;
             self.send_setup_values(session);
-            self.send(session, ToAgent::Start { run: self.config.run.clone(), after: START_AHEAD });
+            self.send(session, ToAgent::Start { run: self.config.run.clone(), after: ahead, t0 });
         }
         let agents = self.agents.iter().map(|agent| agent.id).collect();
-        self.outputs.push_back(Output::Started { after: START_AHEAD, agents });
+        self.outputs.push_back(Output::Started { after: ahead, agents });
     }
 
     /// Too few agents came in time.
@@ -210,4 +222,17 @@ impl Fleet {
         }
         self.conclude(now, Err(NotStarted::Agents(reason)));
     }
+}
+
+/// How far ahead T0 is: a clock's error is the time that a message takes at most, and it may take longer next time.
+fn start_ahead(errors: &[Duration]) -> Duration {
+    let slowest = errors.iter().max().copied().unwrap_or_default();
+    (4 * slowest).clamp(START_AHEAD, LONGEST_START_AHEAD)
+}
+
+/// How far apart two agents may begin, whose clocks are off by `errors` at most: none begins early, and each up to twice
+/// its error late.
+fn skew(errors: &[Duration]) -> Duration {
+    let worst = errors.iter().max().copied().unwrap_or_default();
+    if errors.len() < 2 { Duration::ZERO } else { 2 * worst }
 }

@@ -11,6 +11,8 @@ pub struct Outcome {
     pub started: Result<Duration, NotStarted>,
     /// When, since T0, and why the run was stopped before its schedule ended.
     pub stopped: Option<(Duration, Cause)>,
+    /// How far apart the agents' T0 may be; `None` if an agent had no idea of the coordinator's clock.
+    pub start_skew: Option<Duration>,
     /// Every agent of a run that started, in the order in which they came.
     pub agents: Vec<AgentOutcome>,
     /// What became of setup, if the plan has one.

@@ -2,6 +2,8 @@
 mod loss;
 #[cfg(test)]
 mod reattach;
+#[cfg(test)]
+mod start;
 
 use super::*;
 use metrics::{PhaseSums, SeriesId};
@@ -70,7 +72,7 @@ impl Harness {
             h.ready(session);
         }
         for session in 1..=agents {
-            h.says(session, FromAgent::AssignAck { run: id("r"), revision: 1 });
+            h.says(session, FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: None });
         }
         assert!(matches!(h.fleet.phase, Phase::Running { .. }));
         self
@@ -217,12 +219,12 @@ fn a_run_from_the_first_hello_to_the_last_window() {
         let seats = slots.iter().map(|&s| Seat::fresh(Slot(s))).collect();
         send(session, ToAgent::Assign { run: id("r"), revision: 1, seats })
     };
-    let start = |session| send(session, ToAgent::Start { run: id("r"), after: START_AHEAD });
+    let start = |session| send(session, ToAgent::Start { run: id("r"), after: START_AHEAD, t0: START_AHEAD });
     assert_eq!(h.attach(1, "a"), [welcome(1)]);
     assert_eq!(h.attach(2, "b"), [welcome(2), prepare(1), prepare(2)]);
     assert_eq!(h.ready(2), []);
     assert_eq!(h.ready(1), [assign(1, &[0, 2, 4]), assign(2, &[1, 3])]);
-    let armed = || FromAgent::AssignAck { run: id("r"), revision: 1 };
+    let armed = || FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: None };
     assert_eq!(h.says(1, armed()), []);
     assert_eq!(
         h.says(2, armed()),
@@ -395,7 +397,7 @@ fn an_agent_that_goes_before_the_start_is_replaced_and_the_users_are_dealt_again
     h.attach(2, "b");
     h.ready(1);
     h.ready(2);
-    h.says(1, FromAgent::AssignAck { run: id("r"), revision: 1 });
+    h.says(1, FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: None });
     assert_eq!(h.detach(2), []);
     let outputs = h.attach(3, "b");
     assert!(matches!(
@@ -404,9 +406,13 @@ fn an_agent_that_goes_before_the_start_is_replaced_and_the_users_are_dealt_again
     ));
     let assigned = h.ready(3);
     assert_eq!(assigned.len(), 2);
-    assert_eq!(h.says(1, FromAgent::AssignAck { run: id("r"), revision: 1 }), [], "that revision is over");
-    h.says(1, FromAgent::AssignAck { run: id("r"), revision: 2 });
-    let started = h.says(3, FromAgent::AssignAck { run: id("r"), revision: 2 });
+    assert_eq!(
+        h.says(1, FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: None }),
+        [],
+        "that revision is over"
+    );
+    h.says(1, FromAgent::AssignAck { run: id("r"), revision: 2, clock_error: None });
+    let started = h.says(3, FromAgent::AssignAck { run: id("r"), revision: 2, clock_error: None });
     let agents = vec![AgentId(0), AgentId(2)];
     assert_eq!(started.last(), Some(&Output::Started { after: START_AHEAD, agents }));
 }
@@ -433,7 +439,7 @@ fn a_silent_agent_is_lost_once_its_lease_is_surely_over() {
     while silent_for < 4 * S {
         assert_eq!(h.wait(S), []);
         silent_for += S;
-        let lease = send(2, ToAgent::Lease { n: 1, ttl: LEASE });
+        let lease = send(2, ToAgent::Lease { n: 1, ttl: LEASE, clock: h.now });
         assert_eq!(h.says(2, FromAgent::Renew { n: 1, users: 1 }), [lease]);
     }
     let outputs = h.wait(SILENCE.saturating_sub(4 * S));

@@ -227,8 +227,12 @@ fn accounting(report: &Report) -> String {
 
 fn users(users: &UsersPart) -> String {
     let seconds = |s: f64| quantity::decimal(s, 0);
+    let skew = match users.start_skew_ms {
+        Some(ms) if ms > 0.0 => format!("; agents began within {} ms", quantity::decimal(ms, 1)),
+        _ => String::new(),
+    };
     format!(
-        "users: {} of {} user-seconds, {} missing\n",
+        "users: {} of {} user-seconds, {} missing{skew}\n",
         seconds(users.actual_user_seconds),
         seconds(users.target_user_seconds),
         seconds(users.missing_user_seconds),

@@ -122,6 +122,10 @@ impl World {
         match output {
             Output::Dial => self.dial(who),
             Output::Send(message) => {
+                if let FromAgent::AssignAck { clock_error: Some(error), .. } = message {
+                    // The first of a process: by that one it began.
+                    self.oracle.of(who).clock_error.get_or_insert(error);
+                }
                 if let Some(stream) = self.process(who).and_then(|process| process.stream) {
                     self.say_up(stream, message);
                 }
@@ -273,11 +277,7 @@ impl World {
     fn witness(&mut self, who: Who, stream: u64, message: &ToAgent) {
         match message {
             ToAgent::Welcome(_) => self.oracle.attached(who, self.now),
-            ToAgent::Lease { n, ttl } => self.oracle.granted(who, stream, *n, *ttl),
-            ToAgent::Start { .. } => {
-                let sent = self.coordinator.started_at.unwrap_or(self.now);
-                self.oracle.of(who).start_travelled = self.now.saturating_sub(sent);
-            }
+            ToAgent::Lease { n, ttl, .. } => self.oracle.granted(who, stream, *n, *ttl),
             ToAgent::Stop { .. } => {
                 self.oracle.of(who).stopped_at.get_or_insert(self.now);
             }

@@ -77,10 +77,10 @@ impl World {
         if !self.scenario.faults.events.is_empty() && elapsed < restarted + SLACK {
             return None;
         }
-        // Agents may be behind by as long as their order to start travelled.
-        let travelled =
-            self.oracle.processes.iter().map(|truth| truth.start_travelled).max().unwrap_or_default();
-        let early = elapsed.saturating_sub(travelled + SLACK);
+        // Agents may begin late by twice the error of their idea of the coordinator's clock.
+        let error =
+            self.oracle.processes.iter().filter_map(|truth| truth.clock_error).max().unwrap_or_default();
+        let early = elapsed.saturating_sub(2 * error + SLACK);
         let samples = (0..=20).map(|n| early + (elapsed + SLACK).saturating_sub(early) * n / 20);
         let wanted = samples.map(|at| plan.schedule.users_at(at)).min().unwrap_or(0);
         Some((since, u64::from(wanted)))

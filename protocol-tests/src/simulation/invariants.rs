@@ -52,9 +52,9 @@ impl Oracle {
 
     /// Nobody begins anything that the schedule does not want, or after it was told to stop.
     ///
-    /// A process's idea of T0 is late by as long as its order to start travelled, and its clock may have jumped ahead
-    /// or drifted; so much its users may be off, and no more. With one owner for each slot it follows that no more
-    /// users begin anything than U(t) wants, to within that.
+    /// A process's idea of T0 is never early, and late by at most twice the error of its idea of the coordinator's clock;
+    /// its clock may have jumped ahead or drifted since. So much its users may be off, and no more. With one owner for
+    /// each slot it follows that no more users begin anything than U(t) wants, to within that.
     pub(super) fn iteration_begins(&mut self, now: Duration, who: Who, slot: Slot, iteration: u64) {
         let truth = self.look(who);
         if let Some(at) = truth.stopped_at.filter(|at| *at < now) {
@@ -68,7 +68,7 @@ impl Oracle {
         }
         let Some(t0) = self.t0 else { return };
         let drift = EPSILON + now.saturating_sub(t0) / 400;
-        let (early, late) = (truth.jumped + drift, truth.start_travelled + drift);
+        let (early, late) = (truth.jumped + drift, 2 * truth.clock_error.unwrap_or_default() + drift);
         let wanted = self
             .plan
             .schedule

@@ -38,8 +38,8 @@ pub(super) struct Truth {
     pub(super) revision: u64,
     /// When it was told to stop its users.
     pub(super) stopped_at: Option<Duration>,
-    /// How long the order to start was on its way.
-    pub(super) start_travelled: Duration,
+    /// How far off its idea of the coordinator's clock was at most before it began, as it said.
+    pub(super) clock_error: Option<Duration>,
     /// How far its clock has jumped.
     pub(super) jumped: Duration,
     /// Users that exist, with the start of the request that each has open.

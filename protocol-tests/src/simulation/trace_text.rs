@@ -39,6 +39,6 @@ pub(super) fn brief_down(message: &ToAgent) -> String {
         ToAgent::SetupValues { .. } => "SetupValues".to_owned(),
         ToAgent::RunChore { chore, .. } => format!("RunChore {}", chore.name()),
         ToAgent::WindowAck { seq, .. } => format!("WindowAck {seq}"),
-        ToAgent::Lease { n, ttl } => format!("Lease {n} for {ttl:?}"),
+        ToAgent::Lease { n, ttl, .. } => format!("Lease {n} for {ttl:?}"),
     }
 }

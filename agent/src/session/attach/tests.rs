@@ -20,7 +20,7 @@ fn two_windows() -> Harness {
     h.input(window(1, 20, 0, false));
     h.hear(ack(1));
     h.wait(S);
-    h.hear(ToAgent::Lease { n: 2, ttl: 4 * S });
+    h.hear(ToAgent::Lease { n: 2, ttl: 4 * S, clock: Duration::ZERO });
     h
 }
 
@@ -106,7 +106,7 @@ fn whoever_wakes_after_the_lease_stops_before_anything_else() {
     };
     check(window(2, 5, 0, false));
     check(broken());
-    check(Input::Received(ToAgent::Lease { n: 2, ttl: 4 * S }));
+    check(Input::Received(ToAgent::Lease { n: 2, ttl: 4 * S, clock: Duration::ZERO }));
     check(Input::Leave { reason: "SIGTERM".to_owned() });
 }
 
@@ -163,4 +163,34 @@ fn who_leaves_delivers_first_also_over_another_stream_but_not_for_ever() {
     assert_eq!(alone.input(leave()), [Output::StopUsers { timeout: 5 * S }]);
     assert!(!alone.wait(14 * S).contains(&Output::Exit(Exit::Left)));
     assert_eq!(alone.wait(S), [Output::Hangup, Output::Exit(Exit::Left)]);
+}
+
+#[test]
+fn the_coordinators_clock_is_measured_before_a_run_and_says_when_it_begins() {
+    let ms = Duration::from_millis;
+    // The coordinator's clock is 500 s ahead, and every message takes 5 ms.
+    let theirs = |h: &Harness| h.now + 500 * S;
+    let mut h = Harness::attached();
+    for n in 1..=8 {
+        h.now += ms(5);
+        let clock = theirs(&h);
+        h.now += ms(5);
+        let said = h.hear(ToAgent::Lease { n, ttl: 4 * S, clock });
+        let more = Output::Send(FromAgent::Renew { n: n + 1, users: 0 });
+        assert_eq!(said, if n < 8 { vec![more] } else { vec![] });
+    }
+    h.hear(prepare("r"));
+    h.input(Input::Prepared(Ok(super::super::tests::digests())));
+    let said = h.hear(super::super::tests::assign("r", 1, &[0]));
+    let armed = FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: Some(ms(5)) };
+    assert_eq!(said, [Output::Send(armed)]);
+    let t0 = theirs(&h) + ms(250);
+    h.now += ms(90);
+    let said = h.hear(ToAgent::Start { run: id("r"), after: ms(250), t0 });
+    let at = |output: &Output| match output {
+        Output::Run { t0, .. } => *t0,
+        other => panic!("expected Run, got {other:?}"),
+    };
+    let drift = Duration::from_micros(90);
+    assert_eq!(at(&said[0]), h.now + ms(160) + ms(5) + drift, "however long the order took, and never early");
 }

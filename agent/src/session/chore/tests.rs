@@ -57,7 +57,7 @@ fn setup_comes_before_the_start_and_teardown_after_the_last_window() {
     let sent = Output::Send(FromAgent::ChoreDone(done("r", ChoreKind::Setup)));
     assert_eq!(h.input(Input::ChoreDone(done("", ChoreKind::Setup))), [sent]);
     assert_eq!(h.hear(values("r")), [Output::SeeSetup(Bytes::from_static(VALUES))]);
-    let started = h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO });
+    let started = h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO });
     assert!(matches!(&started[..], [Output::Run { .. }]), "{started:?}");
     assert_eq!(h.hear(order("r", ChoreKind::Teardown)), [], "not beside users");
     h.input(window(0, 0, 0, true));
@@ -78,7 +78,7 @@ fn orders_that_make_no_sense_change_nothing() {
     check(ready(), values("other"));
     check(setting_up(), order("r", ChoreKind::Setup));
     check(setting_up(), order("r", ChoreKind::Teardown));
-    check(setting_up(), ToAgent::Start { run: id("r"), after: Duration::ZERO });
+    check(setting_up(), ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO });
     check(setting_up(), ToAgent::Stop { run: id("other"), timeout: S });
     check(setting_up(), prepare("r"));
     let mut h = setting_up();
@@ -101,7 +101,7 @@ fn stop_ends_the_chore_and_the_run_can_still_be_torn_down() {
 fn no_chore_goes_on_without_a_lease() {
     for chore in [ChoreKind::Setup, ChoreKind::Teardown] {
         let mut h = if chore == ChoreKind::Setup { ready() } else { finished() };
-        h.hear(ToAgent::Lease { n: 1, ttl: 4 * S });
+        h.hear(ToAgent::Lease { n: 1, ttl: 4 * S, clock: Duration::ZERO });
         h.hear(order("r", chore));
         let mut said = Vec::new();
         for _ in 0..4 {

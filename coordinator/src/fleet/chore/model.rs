@@ -74,7 +74,9 @@ impl Model {
             Event::Ready(agent) => self.says(agent, |h| h.ready(agent)),
             Event::Armed(agent) => {
                 let revision = self.agents.get(&agent).map_or(0, |seen| seen.revision);
-                self.says(agent, |h| h.says(agent, FromAgent::AssignAck { run: id("r"), revision }))
+                self.says(agent, |h| {
+                    h.says(agent, FromAgent::AssignAck { run: id("r"), revision, clock_error: None })
+                })
             }
             Event::Renew(agent) => {
                 let said = self.says(agent, |h| h.says(agent, FromAgent::Renew { n: 1, users: 0 }));

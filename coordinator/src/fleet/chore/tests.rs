@@ -53,7 +53,7 @@ fn began(kind: ChoreKind, agent: &str) -> Output {
 }
 
 fn armed(revision: u64) -> FromAgent {
-    FromAgent::AssignAck { run: id("r"), revision }
+    FromAgent::AssignAck { run: id("r"), revision, clock_error: None }
 }
 
 /// Two agents that have their users; agent `a1` has been told to set up.
@@ -99,7 +99,8 @@ fn wait_for(h: &mut Harness, renewing: &[u64]) -> Vec<Output> {
 #[test]
 fn a_run_with_setup_and_teardown() {
     let mut h = setting_up(BOTH);
-    let start = |session| send(session, ToAgent::Start { run: id("r"), after: super::super::START_AHEAD });
+    let (after, t0) = (super::super::START_AHEAD, h.now + super::super::START_AHEAD);
+    let start = |session| send(session, ToAgent::Start { run: id("r"), after, t0 });
     let started = h.says(1, says(done(ChoreKind::Setup)));
     assert_eq!(
         started[..5],
