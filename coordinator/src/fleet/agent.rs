@@ -38,6 +38,8 @@ pub(super) struct Agent {
     pub(super) applied: u64,
     /// Its own totals as of that window.
     pub(super) cumulative: Cumulative,
+    /// The most requests that it said to have started, in windows that were not applied.
+    pub(super) claimed: u64,
     /// Requests open at the end of that window.
     pub(super) in_flight: u64,
     pub(super) orphans: Orphans,
@@ -94,6 +96,7 @@ impl Agent {
             slots: Vec::new(),
             applied: 0,
             cumulative: Cumulative::default(),
+            claimed: 0,
             in_flight: 0,
             orphans: Orphans::None,
         }
@@ -127,7 +130,7 @@ impl Agent {
             cores: self.hello.cores,
             users: self.slots.len() as u32,
             windows: self.applied,
-            cumulative: self.cumulative,
+            cumulative: Cumulative { started: self.cumulative.started.max(self.claimed), ..self.cumulative },
             in_flight: self.in_flight,
             finished: self.delivered,
             lost: match &self.stage {

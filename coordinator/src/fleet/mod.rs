@@ -437,7 +437,10 @@ impl Fleet {
             return self.drop_agent(now, session, "it sent a window before the start");
         }
         match agent.judge(&window, self.config.n_series, &self.iterations) {
-            Err(problem) => return self.drop_agent(now, session, &problem),
+            Err(problem) => {
+                agent.claimed = agent.claimed.max(window.cumulative.started);
+                return self.drop_agent(now, session, &problem);
+            }
             Ok(Sequence::Repeated) => {}
             Ok(Sequence::Next) => {
                 if agent.has_lost_its_users() {

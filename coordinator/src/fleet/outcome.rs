@@ -69,7 +69,7 @@ pub struct AgentOutcome {
     pub users: u32,
     /// Windows applied.
     pub windows: u64,
-    /// Its own totals as of the last of them.
+    /// Its own totals as of the last of them; `started` also as of one that was not applied.
     pub cumulative: Cumulative,
     /// Requests open at the end of the last of them.
     pub in_flight: u64,

@@ -278,9 +278,11 @@ fn an_agent_that_breaks_the_protocol_is_dropped_and_the_run_goes_on() {
         let lost = &outcome(&end).agents[0];
         assert!(lost.lost.as_ref().is_some_and(|lost| lost.reason.contains(expected)), "{lost:?}");
         assert_eq!((lost.windows, lost.cumulative.ok), (1, 7), "what was applied stays");
+        assert!(lost.cumulative.started >= 14, "and what it said to have started is known to be missing");
     };
     check(&|w| w.errors[0].series = SeriesId(9), "counts series 9, the plan has 2");
     check(&|w| w.seq = 3, "window 3 arrived where 2 was next");
+    check(&|w| (w.seq, w.cumulative.started) = (4, 28), "window 4 arrived where 2 was next");
     check(&|w| w.series[0].series = SeriesId(2), "counts series 2, the plan has 2");
     check(&|w| w.cumulative.ok += 1, "add up to");
     check(&|w| w.in_flight = 1, "14 requests started, 14 ended and 1 are open");
