@@ -33,6 +33,7 @@
 
 mod agent;
 mod chore;
+mod config;
 mod deal;
 mod ending;
 mod iterations;
@@ -44,9 +45,9 @@ mod reattach;
 mod tests;
 
 use agent::{Agent, Sequence, Stage};
-use bytes::Bytes;
 use chore::Chores;
 pub use chore::{ChoreConfig, ChoreConfigs, ChoreEnd, ChoreStatus};
+pub use config::FleetConfig;
 pub use deal::deal;
 use ending::Ending;
 pub(crate) use iterations::Iterations;
@@ -54,10 +55,8 @@ use loss::Parting;
 pub use loss::{HandedOver, OnAgentLoss};
 pub use outcome::{AgentOutcome, Cause, Lost, NotStarted, Outcome};
 use plan::chore::ChoreKind;
-use plan::finite::Finite;
-use plan::schedule::Schedule;
-use plan::slot::{Classes, Slot};
-use proto::message::{FromAgent, PlanDigests, RejectCode, RunId, ToAgent, WindowReport};
+use plan::slot::Slot;
+use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -96,41 +95,6 @@ const EARLY: Duration = Duration::from_secs(1);
 
 /// How long after the last iteration must be over an agent's last window may take to arrive.
 const LAST_WINDOW_GRACE: Duration = Duration::from_secs(10);
-
-/// What the fleet core needs to know of a run.
-#[derive(Clone, Debug)]
-pub struct FleetConfig {
-    /// The run.
-    pub run: RunId,
-    /// Version of this program.
-    pub build: String,
-    /// The plan as it travels.
-    pub bundle: Bytes,
-    /// What every agent must make of it.
-    pub digests: PlanDigests,
-    /// Number of series.
-    pub n_series: u32,
-    /// Users: slots `0..users`.
-    pub users: u32,
-    /// Their classes.
-    pub classes: Classes,
-    /// When they exist.
-    pub schedule: Schedule,
-    /// How many iterations end the run.
-    pub iterations: Option<Finite>,
-    /// What to do when an agent is lost.
-    pub on_agent_loss: OnAgentLoss,
-    /// How long running iterations may take to finish.
-    pub stop_timeout: Duration,
-    /// Agents to wait for, at least 1.
-    pub expect_agents: u32,
-    /// How long to wait for them.
-    pub agents_timeout: Duration,
-    /// What runs once before the start and once after the end.
-    pub chores: ChoreConfigs,
-    /// What to do when they cannot take the users, for a person.
-    pub capacity_remedy: String,
-}
 
 /// What happened.
 #[derive(Debug)]

@@ -6,9 +6,13 @@ mod reattach;
 mod start;
 
 use super::*;
+use bytes::Bytes;
 use metrics::{PhaseSums, SeriesId};
-use plan::slot::{Seat, Slot};
-use proto::message::{Cumulative, HealthReport, Hello, Progress, Resume, Resumed, SeriesReport, Welcome};
+use plan::schedule::Schedule;
+use plan::slot::{Classes, Seat, Slot};
+use proto::message::{
+    Cumulative, HealthReport, Hello, PlanDigests, Progress, Resume, Resumed, RunId, SeriesReport, Welcome,
+};
 use proto::version::Versions;
 
 pub(super) const S: Duration = Duration::from_secs(1);
