@@ -127,7 +127,7 @@ impl World {
                     self.oracle.of(who).clock_error.get_or_insert(error);
                 }
                 if let Some(stream) = self.process(who).and_then(|process| process.stream) {
-                    self.say_up(stream, message);
+                    self.say_up(stream, &message);
                 }
             }
             Output::Hangup => self.hang_up(who, "it closed the stream"),
@@ -226,18 +226,23 @@ impl World {
         }
     }
 
-    fn say_up(&mut self, stream: u64, message: FromAgent) {
+    fn say_up(&mut self, stream: u64, message: &FromAgent) {
         let Stream { who, node, .. } = self.network.streams[stream as usize];
-        self.trace.line(self.now, format_args!("p{} -> {}", who.0, brief_up(&message)));
+        self.trace.line(self.now, format_args!("p{} -> {}", who.0, brief_up(message)));
         match message {
-            FromAgent::Renew { n, .. } => self.oracle.renewal_sent(who, stream, n, self.now),
-            FromAgent::AssignAck { revision, .. } => self.oracle.obeys(who, revision),
+            FromAgent::Renew { n, .. } => self.oracle.renewal_sent(who, stream, *n, self.now),
+            FromAgent::AssignAck { revision, .. } => self.oracle.obeys(who, *revision),
             _ => {}
         }
         match self.network.fate(node, Way::Up, self.now) {
-            Fate::InOrder => {
-                if let Some(at) = self.network.send_up(self.now, stream, Item::Message(Box::new(message))) {
-                    self.push(at, Event::Arrive { stream, way: Way::Up });
+            Fate::InOrder { copies } => {
+                // A second Hello is against the rules.
+                let copies = if matches!(message, FromAgent::Hello(_)) { 1 } else { copies };
+                for _ in 0..copies {
+                    let item = Item::Message(Box::new(message.clone()));
+                    if let Some(at) = self.network.send_up(self.now, stream, item) {
+                        self.push(at, Event::Arrive { stream, way: Way::Up });
+                    }
                 }
             }
             Fate::Alone(copies) => {

@@ -6,12 +6,12 @@ use super::clock::Clock;
 use super::network::{FarEnd, Fate, Item, Way};
 use super::node::Timer;
 use super::oracle::Who;
-use super::scenario::Scenario;
+use super::scenario::{Mode, Scenario};
 use super::trace_text::brief_down;
 use super::world::{Event, World};
 use coordinator::fleet::{Fleet, Input, Outcome, Output, SessionId};
 use coordinator::results::Results;
-use proto::message::ToAgent;
+use proto::message::{RejectCode, ToAgent};
 use std::time::Duration;
 
 /// Messages that wait for an agent to read them; one that lets more pile up is dropped.
@@ -140,7 +140,7 @@ impl World {
     fn carry_out_fleet(&mut self, output: Output) {
         let now = self.now;
         match output {
-            Output::Send { session, message } => self.say_down(session.0, message),
+            Output::Send { session, message } => self.say_down(session.0, &message),
             Output::Close { session } => {
                 self.close_coordinator_end(session.0, "the coordinator ended the stream");
             }
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    fn say_down(&mut self, stream: u64, message: ToAgent) {
+    fn say_down(&mut self, stream: u64, message: &ToAgent) {
         let open = &self.network.streams[stream as usize];
         let (who, node): (Who, usize) = (open.who, open.node);
         if open.coordinator != FarEnd::Open {
@@ -215,14 +215,25 @@ impl World {
         if open.down.len() > MAX_UNREAD {
             return self.detached(stream, "it let too many messages pile up unread");
         }
-        self.trace.line(self.now, format_args!("coordinator -> p{}: {}", who.0, brief_down(&message)));
-        if let ToAgent::WindowAck { seq, .. } = message {
-            self.oracle.acknowledged(who, seq);
+        self.trace.line(self.now, format_args!("coordinator -> p{}: {}", who.0, brief_down(message)));
+        match message {
+            ToAgent::WindowAck { seq, .. } => self.oracle.acknowledged(who, *seq),
+            // A stream that is cut before its Hello is nobody's fault.
+            ToAgent::Reject { code: RejectCode::Protocol, message }
+                if self.scenario.mode == Mode::Stream && !message.starts_with("no Hello") =>
+            {
+                let text = format!("honest: process {} is turned away, who broke no rule: {message}", who.0);
+                self.oracle.complain(text);
+            }
+            _ => {}
         }
         match self.network.fate(node, Way::Down, self.now) {
-            Fate::InOrder => {
-                if let Some(at) = self.network.send_down(self.now, stream, Item::Message(Box::new(message))) {
-                    self.push(at, Event::Arrive { stream, way: Way::Down });
+            Fate::InOrder { copies } => {
+                for _ in 0..copies {
+                    let item = Item::Message(Box::new(message.clone()));
+                    if let Some(at) = self.network.send_down(self.now, stream, item) {
+                        self.push(at, Event::Arrive { stream, way: Way::Down });
+                    }
                 }
             }
             Fate::Alone(copies) => {

@@ -129,8 +129,8 @@ impl Link {
 /// When copies of one message arrive; none if it is lost.
 #[derive(Debug)]
 pub(super) enum Fate {
-    /// In its place in the stream.
-    InOrder,
+    /// In its place in the stream, as a rule once: a peer may well repeat itself.
+    InOrder { copies: u32 },
     /// Each copy by itself.
     Alone(Vec<Duration>),
 }
@@ -143,12 +143,15 @@ pub(super) struct Network {
     mode: Mode,
     noise_permille: u64,
     dice: Dice,
+    /// Says which messages are said twice.
+    repeats: Dice,
 }
 
 impl Network {
     pub(super) fn new(nodes: usize, mode: Mode, noise_permille: u64, dice: Dice) -> Network {
         let links = vec![Link::default(); nodes];
-        Network { streams: Vec::new(), links, mode, noise_permille, dice }
+        let repeats = dice.clone();
+        Network { streams: Vec::new(), links, mode, noise_permille, dice, repeats }
     }
 
     pub(super) fn latency(&mut self, node: usize) -> Duration {
@@ -158,7 +161,7 @@ impl Network {
     /// How a message sent now travels.
     pub(super) fn fate(&mut self, node: usize, way: Way, now: Duration) -> Fate {
         if self.mode == Mode::Stream {
-            return Fate::InOrder;
+            return Fate::InOrder { copies: 1 + u32::from(self.repeats.permille(self.noise_permille)) };
         }
         let copies = match (self.links[node].blocked(way), self.dice.permille(self.noise_permille)) {
             (true, _) => 0,

@@ -21,7 +21,7 @@ pub(super) const AGENTS_TIMEOUT: Duration = Duration::from_secs(15);
 /// How the network treats messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// As TCP does: in order and once, until the stream breaks.
+    /// As TCP does: in order, until the stream breaks. Peers may say a thing twice.
     Stream,
     /// Each message by itself may be lost, doubled or overtaken: the cores have to be total.
     Harsh,
