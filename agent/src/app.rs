@@ -4,6 +4,7 @@
 use crate::engine::{Engine, EngineConfig};
 use crate::link::{Connect, Link, drive};
 use crate::session::{Exit, Session};
+use crate::watchdog;
 use proto::Secret;
 use proto::message::Hello;
 use proto::version;
@@ -25,6 +26,17 @@ pub struct AgentConfig {
     pub incarnation: u64,
     /// What it shows to be let in.
     pub join: Option<Secret>,
+    /// What ends users that do not end.
+    pub last_resort: LastResort,
+}
+
+/// What ends users that go on although their lease is over, if the runtime is stuck and does not come to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastResort {
+    /// A thread of its own ends the process.
+    EndProcess,
+    /// Nothing: the process does more than run an agent.
+    Nothing,
 }
 
 /// Runs an agent on the current (single-threaded) runtime until its process should end. `leave` delivers the
@@ -41,6 +53,9 @@ pub async fn run(
     let (sender, events) = mpsc::unbounded_channel();
     let threads = config.threads.get() as usize;
     let engine = Engine::start(EngineConfig { threads, extra_roots: Vec::new() }, sender)?;
+    if config.last_resort == LastResort::EndProcess {
+        watchdog::start(engine.permit().clone())?;
+    }
     let hello = Hello {
         protocol: version::SUPPORTED,
         build: env!("CARGO_PKG_VERSION").to_owned(),

@@ -4,7 +4,9 @@
 //! HTTP), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
 
 pub mod app;
+mod boot_clock;
 pub mod cli;
 pub mod engine;
 pub mod link;
 pub mod session;
+mod watchdog;

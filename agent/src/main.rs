@@ -60,6 +60,7 @@ fn run(cli: Cli, way: Way, join: Option<Secret>) -> anyhow::Result<Exit> {
         coordinator: cli.coordinator.clone(),
         incarnation: rand::random(),
         join,
+        last_resort: app::LastResort::EndProcess,
     };
     let connect = link::dial(&cli.coordinator, way).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

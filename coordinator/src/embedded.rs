@@ -3,7 +3,7 @@
 
 use crate::grpc::LocalDial;
 use crate::terminal::say;
-use agent::app::{AgentConfig, run};
+use agent::app::{AgentConfig, LastResort, run};
 use agent::link::{Connect, DialError};
 use std::num::NonZero;
 use std::sync::Arc;
@@ -81,5 +81,6 @@ fn config(incarnation: u64, target: LocalTarget) -> AgentConfig {
         coordinator: "this process".to_owned(),
         incarnation,
         join: None,
+        last_resort: LastResort::Nothing,
     }
 }

@@ -1,7 +1,7 @@
 //! Wires that break in the middle of a run: what the target sees of it, and what the report says.
 
 use protocol_tests::fleet::{Coordinator, report};
-use protocol_tests::process::{Ended, TestDir};
+use protocol_tests::process::{Ended, Process, TestDir};
 use protocol_tests::proxy::Proxy;
 use protocol_tests::recorder::{Recorder, Seens};
 use serde_json::Value;
@@ -44,6 +44,31 @@ fn three_agents(name: &str, fault: impl FnOnce(&Proxy, &Recorder)) -> (Seens, En
     (target.seen(), ended, report(&dir))
 }
 
+/// Runs 12 users on three agents; `fault` is done to the second once all users run.
+fn with_fault(name: &str, fault: impl FnOnce(&Process, &Recorder)) -> (Seens, Ended, Value) {
+    let target = Recorder::start(Duration::from_millis(5));
+    let dir = TestDir::new(name);
+    let plan = dir.write("plan.yaml", &plan(&target.url()));
+    let mut coordinator = Coordinator::start(dir.path(), 3, &[plan.to_str().expect("an ASCII path")]);
+    let agents = ["a", "b", "c"].map(|name| coordinator.agent(dir.path(), name));
+    coordinator.line_with("00:03 /");
+    fault(&agents[1], &target);
+    let ended = coordinator.wait();
+    drop(agents);
+    (target.seen(), ended, report(&dir))
+}
+
+/// Waits until other agents make requests as every user that agent b had.
+fn until_others_have_the_users_of_b(target: &Recorder) {
+    target.until(|seen| {
+        let slots = |of_b: bool| -> BTreeSet<u64> {
+            let those = seen.requests.iter().filter(|seen| (seen.header("x-agent") == "b") == of_b);
+            those.map(|seen| seen.number("x-slot")).collect()
+        };
+        slots(true).is_subset(&slots(false))
+    });
+}
+
 fn merged(report: &Value) -> Option<u64> {
     report["accounting"]["merged"].as_u64()
 }
@@ -75,15 +100,7 @@ fn an_agent_behind_a_silent_wire_stops_in_time_and_delivers_when_it_is_back() {
     let (seen, ended, report) = three_agents("silent", |wire, target| {
         silent_at = Instant::now();
         wire.silence();
-        // Somebody else has its users.
-        let of_b = |agent: &str| agent == "b";
-        target.until(|seen| {
-            let slots = |of: &dyn Fn(&str) -> bool| -> BTreeSet<u64> {
-                let those = seen.requests.iter().filter(|seen| of(seen.header("x-agent")));
-                those.map(|seen| seen.number("x-slot")).collect()
-            };
-            slots(&of_b).is_subset(&slots(&|agent| !of_b(agent)))
-        });
+        until_others_have_the_users_of_b(target);
         wire.restore();
     });
     let last = seen.requests.iter().filter(|seen| seen.header("x-agent") == "b").map(|seen| seen.at).max();
@@ -97,4 +114,22 @@ fn an_agent_behind_a_silent_wire_stops_in_time_and_delivers_when_it_is_back() {
     assert_eq!(report["users"]["losses"][0]["agent"], "b");
     let reasons = report["reasons"].to_string();
     assert!(reasons.contains("it came back and delivered all that it had measured"), "{reasons}");
+}
+
+#[test]
+fn an_agent_that_was_frozen_sends_nothing_when_it_wakes() {
+    let mut woke_at = Instant::now();
+    let (seen, ended, report) = with_fault("frozen", |agent, target| {
+        agent.signal("STOP");
+        until_others_have_the_users_of_b(target);
+        woke_at = Instant::now();
+        agent.signal("CONT");
+    });
+    let of_b = || seen.requests.iter().filter(|seen| seen.header("x-agent") == "b");
+    let late: Vec<_> = of_b().filter(|seen| seen.at > woke_at).collect();
+    assert!(late.is_empty(), "{} requests after it woke: {late:?}", late.len());
+    assert!(of_b().count() > 0);
+    assert!(ended.err.contains("agent b is back from"), "{}", ended.err);
+    assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
+    assert_eq!(merged(&report), Some(seen.requests.len() as u64), "also what it did before it was frozen");
 }

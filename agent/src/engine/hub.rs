@@ -7,6 +7,7 @@ use super::collector::{Collected, Collector, Second, ThreadReport};
 use super::deal::Dealer;
 use super::health::{CpuMeter, Health, memory_bytes};
 use super::job::Job;
+use super::permit::Permit;
 use super::thread::{self, Command};
 use super::tls::Authorities;
 use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
@@ -46,13 +47,14 @@ pub(super) enum HubInput {
 /// Starts the hub and its engine threads.
 pub(super) fn start(
     config: EngineConfig,
+    permit: Arc<Permit>,
     events: UnboundedSender<EngineEvent>,
 ) -> io::Result<(mpsc::Sender<HubInput>, JoinHandle<()>)> {
     let (sender, inputs) = mpsc::channel();
     let threads =
         (0..config.threads).map(|index| thread::start(index, sender.clone())).collect::<io::Result<_>>()?;
     let authorities = Arc::new(Authorities::new(config.extra_roots));
-    let hub = Hub { threads, events, authorities, job: None, run: None, chore: false };
+    let hub = Hub { threads, events, authorities, permit, job: None, run: None, chore: false };
     let thread =
         std::thread::Builder::new().name("engine-hub".to_owned()).spawn(move || hub.serve(&inputs))?;
     Ok((sender, thread))
@@ -62,6 +64,7 @@ struct Hub {
     threads: Vec<(UnboundedSender<Command>, JoinHandle<()>)>,
     events: UnboundedSender<EngineEvent>,
     authorities: Arc<Authorities>,
+    permit: Arc<Permit>,
     job: Option<Arc<Job>>,
     run: Option<Run>,
     /// Whether a chore is going on; it has a thread of the idle ones.
@@ -112,7 +115,7 @@ impl Hub {
         let prepared = match self.run {
             Some(_) => Err("a run is going on; stop it first".to_owned()),
             None if self.chore => Err("a chore is going on; stop it first".to_owned()),
-            None => Job::prepare(plan, facts, &self.authorities),
+            None => Job::prepare(plan, facts, &self.authorities, self.permit.clone()),
         };
         match prepared {
             Ok(job) => {
@@ -135,6 +138,7 @@ impl Hub {
         let count = self.threads.len();
         let mut dealer = Dealer::new(count);
         let mut hands = dealer.deal(seats);
+        self.permit.in_use(true);
         self.run = Some(Run {
             collector: Collector::new(count),
             dealer,
@@ -184,6 +188,7 @@ impl Hub {
             let _ = self.events.send(event);
         }
         if over {
+            self.permit.in_use(false);
             self.run = None;
         }
     }

@@ -1,6 +1,7 @@
 //! A plan made ready to run, shared by all threads.
 
 use super::origin::{Origin, Scheme};
+use super::permit::Permit;
 use super::tls::{Authorities, Tls};
 use plan::Plan;
 use plan::chore::SetupValues;
@@ -17,6 +18,8 @@ pub(super) struct Job {
     /// How the users of each class connect.
     pub(super) connections: Vec<ClassConnections>,
     authorities: Arc<Authorities>,
+    /// Until when users may begin anything.
+    pub(super) permit: Arc<Permit>,
     setup: OnceLock<SetupValues>,
 }
 
@@ -40,6 +43,7 @@ impl Job {
         plan: Arc<Plan>,
         facts: Arc<RunFacts>,
         authorities: &Arc<Authorities>,
+        permit: Arc<Permit>,
     ) -> Result<Job, String> {
         let target =
             Arc::new(Origin::of(&plan.target).map_err(|why| format!("target `{}`: {why}", plan.target))?);
@@ -52,7 +56,7 @@ impl Job {
             connections.push(of_class);
         }
         let authorities = authorities.clone();
-        Ok(Job { plan, facts, target, connections, authorities, setup: OnceLock::new() })
+        Ok(Job { plan, facts, target, connections, authorities, permit, setup: OnceLock::new() })
     }
 
     /// How something that is of no class connects.

@@ -40,6 +40,7 @@ mod lobby;
 mod origin;
 mod outgoing;
 mod pacer;
+mod permit;
 mod poll;
 mod progress;
 mod proxy;
@@ -73,6 +74,7 @@ pub use limits::{
     CLOSE_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS_PER_USER, MAX_HANDSHAKE_BYTES, MAX_MESSAGE_BYTES,
     MAX_WAITING_BYTES, ON_START_RETRY_PAUSE_MIN, SEND_TIMEOUT,
 };
+pub use permit::Permit;
 
 use hub::HubInput;
 use metrics::Window;
@@ -143,6 +145,7 @@ pub struct AgentWindow {
 #[derive(Debug)]
 pub struct Engine {
     hub: mpsc::Sender<HubInput>,
+    permit: Arc<Permit>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -158,8 +161,14 @@ impl Engine {
                 "an engine needs at least 1 thread, not 0",
             ));
         }
-        let (hub, thread) = hub::start(config, events)?;
-        Ok(Engine { hub, thread: Some(thread) })
+        let permit = Arc::new(Permit::for_ever());
+        let (hub, thread) = hub::start(config, permit.clone(), events)?;
+        Ok(Engine { hub, permit, thread: Some(thread) })
+    }
+
+    /// Until when its users may begin anything: for ever, until another end is set.
+    pub fn permit(&self) -> &Arc<Permit> {
+        &self.permit
     }
 
     /// Makes ready to run `plan`: loads the certificates of authorities if the target wants TLS. Answered by

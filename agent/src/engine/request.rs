@@ -31,6 +31,7 @@ impl User {
         judge: impl FnOnce(&Response<'_>, &mut Scope) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let shared = self.shared.clone();
+        shared.job.permit.wait().await;
         let began = Instant::now();
         let late = std::mem::take(&mut self.late);
         self.submitted.get_or_insert(began.checked_sub(late).unwrap_or(began));
@@ -79,6 +80,7 @@ impl User {
             };
             open.close(&sample);
             let Some(next) = next else { return sample.outcome };
+            shared.job.permit.wait().await;
             outgoing = next;
             started = Instant::now();
         }

@@ -87,6 +87,7 @@ impl User {
         if self.is_out_of_rows() {
             return self.give_up(shared.now()).await;
         }
+        shared.job.permit.wait().await;
         if !self.enter(class).await {
             return;
         }

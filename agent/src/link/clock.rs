@@ -1,8 +1,6 @@
-//! The session's clock: it never goes back, and counts the time that the machine slept.
-//!
-//! A lease ends while its agent sleeps, too. The clock of [`std::time::Instant`] stands still then, so an agent that wakes
-//! would believe that it still has one (rust-lang/rust#79462).
+//! The session's clock: the machine's, counted from before the process began.
 
+use crate::boot_clock::since_boot;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -12,32 +10,21 @@ const BEGINNING: Duration = Duration::from_secs(1000 * 24 * 3600);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Clock {
-    #[cfg(target_os = "linux")]
     origin: Duration,
-    #[cfg(not(target_os = "linux"))]
-    origin: Instant,
 }
 
 impl Clock {
-    #[cfg(target_os = "linux")]
     pub(super) fn start() -> Clock {
         Clock { origin: since_boot() }
     }
 
-    #[cfg(target_os = "linux")]
     pub(super) fn now(&self) -> Duration {
         BEGINNING + since_boot().saturating_sub(self.origin)
     }
 
-    /// Elsewhere there is no such clock that the standard library knows; the runtime's must do.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn start() -> Clock {
-        Clock { origin: Instant::now() }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn now(&self) -> Duration {
-        BEGINNING + self.origin.elapsed()
+    /// `time` of this clock as a time since the machine was started.
+    pub(super) fn since_boot(&self, time: Duration) -> Duration {
+        (self.origin + time).saturating_sub(BEGINNING)
     }
 
     /// `time` of this clock on the runtime's; the past as far as that reaches.
@@ -50,28 +37,22 @@ impl Clock {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn since_boot() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_before_and_after_now_have_their_places_on_the_runtimes_clock() {
+    fn times_before_and_after_now_have_their_places_on_the_other_clocks() {
         let clock = Clock::start();
-        let (now, here) = (Instant::now(), clock.now());
+        let (now, here, boot) = (Instant::now(), clock.now(), since_boot());
         let second = Duration::from_secs(1);
-        for (time, expected) in
-            [(here + second, now + second), (here, now), (here.saturating_sub(second), now - second)]
-        {
+        let times = [(here + second, now + second), (here, now), (here.saturating_sub(second), now - second)];
+        for (time, expected) in times {
             let got = clock.instant(time);
             let off = got.max(expected) - got.min(expected);
             assert!(off < second / 2, "{off:?} off");
         }
+        assert!(clock.since_boot(here).abs_diff(boot) < second / 2);
         assert!(clock.now() >= here);
     }
 }

@@ -58,6 +58,8 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
     let mut preparing: Option<PlanDigests> = None;
     let mut asked_to_leave = false;
     loop {
+        // Before anything is carried out: what runs already may have lost its lease.
+        engine.permit().set(session.may_load_until().map_or(Duration::ZERO, |until| clock.since_boot(until)));
         while let Some(output) = session.poll_output() {
             match output {
                 Output::Dial => dialling = Some(open(&connect)),

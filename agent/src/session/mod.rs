@@ -232,6 +232,12 @@ impl Session {
         }
     }
 
+    /// Until when users may begin anything; `None` if they may not now.
+    pub fn may_load_until(&self) -> Option<Duration> {
+        let fenced = self.run.as_ref().is_some_and(|run| run.is_running() && !run.makes_load());
+        self.lease.as_ref().map(Lease::over_at).filter(|_| !fenced)
+    }
+
     fn check_lease(&mut self, now: Duration) {
         if self.lease.as_ref().is_some_and(|lease| lease.over_at() <= now) {
             self.lease_over(now);

@@ -21,6 +21,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 impl User {
     /// A step that stands in `messages` only.
     pub(in crate::engine) async fn message(&mut self, step: &Step) -> Result<(), Halt> {
+        let shared = self.shared.clone();
+        shared.job.permit.wait().await;
         let mut conversation = self.conversation.take().expect("messages are read only in a conversation");
         let result = match step {
             Step::Send(send) => self.send(send, &mut conversation).await,

@@ -36,6 +36,7 @@ impl User {
     /// because the user is told to stop is not.
     pub(super) async fn websocket(&mut self, step: &WebSocket) -> Result<(), Halt> {
         let shared = self.shared.clone();
+        shared.job.permit.wait().await;
         let began = Instant::now();
         let mut result = match self.connect(step, began).await {
             Ok(conversation) => {

@@ -111,6 +111,20 @@ fn whoever_wakes_after_the_lease_stops_before_anything_else() {
 }
 
 #[test]
+fn users_are_told_until_when_they_may_begin_anything() {
+    let mut h = two_windows();
+    let over = h.now + 3 * S;
+    assert_eq!(h.session.may_load_until(), Some(over + S), "4 s after the renewal");
+    h.input(broken());
+    assert_eq!(h.session.may_load_until(), Some(over + S), "whatever happens to the stream");
+    again(&mut h, Some(Resumed { applied: 1, lost: true }));
+    assert_eq!(h.session.may_load_until(), None, "they are not its own any more");
+    let mut h = two_windows();
+    h.wait(60 * S);
+    assert_eq!(h.session.may_load_until(), None);
+}
+
+#[test]
 fn an_agent_that_was_given_up_stops_and_delivers() {
     let mut h = two_windows();
     h.input(broken());
