@@ -25,8 +25,8 @@ users:
     )
 }
 
-/// Runs 12 users on three agents, the second behind a wire that `fault` breaks once all users run.
-fn three_agents(name: &str, fault: impl FnOnce(&Proxy, &Recorder)) -> (Seens, Ended, Value) {
+/// Runs 12 users on three agents, the second behind a wire; `fault` is done to it or its wire once all users run.
+fn three_agents(name: &str, fault: impl FnOnce(&Proxy, &Process, &Recorder)) -> (Seens, Ended, Value) {
     let target = Recorder::start(Duration::from_millis(5));
     let dir = TestDir::new(name);
     let plan = dir.write("plan.yaml", &plan(&target.url()));
@@ -38,21 +38,7 @@ fn three_agents(name: &str, fault: impl FnOnce(&Proxy, &Recorder)) -> (Seens, En
         coordinator.agent(dir.path(), "c"),
     ];
     coordinator.line_with("00:03 /");
-    fault(&wire, &target);
-    let ended = coordinator.wait();
-    drop(agents);
-    (target.seen(), ended, report(&dir))
-}
-
-/// Runs 12 users on three agents; `fault` is done to the second once all users run.
-fn with_fault(name: &str, fault: impl FnOnce(&Process, &Recorder)) -> (Seens, Ended, Value) {
-    let target = Recorder::start(Duration::from_millis(5));
-    let dir = TestDir::new(name);
-    let plan = dir.write("plan.yaml", &plan(&target.url()));
-    let mut coordinator = Coordinator::start(dir.path(), 3, &[plan.to_str().expect("an ASCII path")]);
-    let agents = ["a", "b", "c"].map(|name| coordinator.agent(dir.path(), name));
-    coordinator.line_with("00:03 /");
-    fault(&agents[1], &target);
+    fault(&wire, &agents[1], &target);
     let ended = coordinator.wait();
     drop(agents);
     (target.seen(), ended, report(&dir))
@@ -75,7 +61,7 @@ fn merged(report: &Value) -> Option<u64> {
 
 #[test]
 fn a_stream_that_breaks_and_comes_back_changes_nothing() {
-    let (seen, ended, report) = three_agents("cut", |wire, target| {
+    let (seen, ended, report) = three_agents("cut", |wire, _, target| {
         for _ in 0..3 {
             wire.cut();
             let requests = target.seen().requests.len();
@@ -97,7 +83,7 @@ fn a_stream_that_breaks_and_comes_back_changes_nothing() {
 #[test]
 fn an_agent_behind_a_silent_wire_stops_in_time_and_delivers_when_it_is_back() {
     let mut silent_at = Instant::now();
-    let (seen, ended, report) = three_agents("silent", |wire, target| {
+    let (seen, ended, report) = three_agents("silent", |wire, _, target| {
         silent_at = Instant::now();
         wire.silence();
         until_others_have_the_users_of_b(target);
@@ -119,7 +105,7 @@ fn an_agent_behind_a_silent_wire_stops_in_time_and_delivers_when_it_is_back() {
 #[test]
 fn an_agent_that_was_frozen_sends_nothing_when_it_wakes() {
     let mut woke_at = Instant::now();
-    let (seen, ended, report) = with_fault("frozen", |agent, target| {
+    let (seen, ended, report) = three_agents("frozen", |_, agent, target| {
         agent.signal("STOP");
         until_others_have_the_users_of_b(target);
         woke_at = Instant::now();
