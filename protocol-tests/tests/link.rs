@@ -55,8 +55,15 @@ fn until_others_have_the_users_of_b(target: &Recorder) {
     });
 }
 
-fn merged(report: &Value) -> Option<u64> {
-    report["accounting"]["merged"].as_u64()
+/// Checks that the report counts what the target saw; what was given up when a lease ended may have got there or not.
+fn check_counts(seen: &Seens, report: &Value) {
+    let books = &report["accounting"];
+    let count = |what: &str| books[what].as_u64().expect("a count");
+    let (merged, aborted) = (count("merged"), count("aborted"));
+    assert_eq!(books["status"], "exact");
+    assert!(aborted <= 4, "b had four users: {books}");
+    let arrived = seen.requests.len() as u64;
+    assert!((merged..=merged + aborted).contains(&arrived), "{arrived} arrived: {books}");
 }
 
 #[test]
@@ -74,8 +81,7 @@ fn a_stream_that_breaks_and_comes_back_changes_nothing() {
     let distinct: BTreeSet<_> =
         seen.requests.iter().map(|seen| (seen.number("x-slot"), seen.number("x-iteration"))).collect();
     assert_eq!(distinct.len(), seen.requests.len(), "no iteration is done twice");
-    assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
-    assert_eq!(merged(&report), Some(seen.requests.len() as u64));
+    check_counts(&seen, &report);
     assert_eq!(report["users"]["losses"], Value::Array(Vec::new()));
     assert_eq!(report["verdict"], "pass", "{}", ended.out);
 }
@@ -95,8 +101,7 @@ fn an_agent_behind_a_silent_wire_stops_in_time_and_delivers_when_it_is_back() {
     assert!(ran_on > Duration::from_millis(1_500), "it had a lease, and used it: {ran_on:?}");
     assert_eq!(seen.most_open, 12, "no user was in two places");
     assert!(ended.err.contains("agent b is back from"), "{}", ended.err);
-    assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
-    assert_eq!(merged(&report), Some(seen.requests.len() as u64), "also what it did while nobody heard it");
+    check_counts(&seen, &report);
     assert_eq!(report["users"]["losses"][0]["agent"], "b");
     let reasons = report["reasons"].to_string();
     assert!(reasons.contains("it came back and delivered all that it had measured"), "{reasons}");
@@ -116,6 +121,5 @@ fn an_agent_that_was_frozen_sends_nothing_when_it_wakes() {
     assert!(late.is_empty(), "{} requests after it woke: {late:?}", late.len());
     assert!(of_b().count() > 0);
     assert!(ended.err.contains("agent b is back from"), "{}", ended.err);
-    assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
-    assert_eq!(merged(&report), Some(seen.requests.len() as u64), "also what it did before it was frozen");
+    check_counts(&seen, &report);
 }
