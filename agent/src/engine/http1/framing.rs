@@ -2,7 +2,7 @@
 
 use metrics::{ErrorKind, Failure};
 
-/// Most bytes of chunk extensions and trailers in a body; nobody looks at them.
+/// Most bytes of chunk extensions, leading zeros and trailers in a body; nobody looks at them.
 const MAX_SKIPPED: u32 = 16 << 10;
 
 /// How the rest of a body is delimited.
@@ -22,7 +22,7 @@ pub(super) enum Framing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunks {
     place: Place,
-    /// Bytes of extensions and trailers so far.
+    /// Bytes of extensions, leading zeros and trailers so far.
     skipped: u32,
 }
 
@@ -122,6 +122,10 @@ impl Chunks {
     fn step(&mut self, byte: u8) -> Result<Option<Place>, Failure> {
         Ok(Some(match (self.place, byte) {
             (Place::Size(size), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                // Zeros in front change nothing, so there could be any number of them.
+                if size == Some(0) {
+                    self.skip()?;
+                }
                 let digit = char::from(byte).to_digit(16).expect("one of the digits above");
                 let shifted = size.unwrap_or(0).checked_mul(16).ok_or_else(|| broken("size too large"))?;
                 Place::Size(Some(shifted | u64::from(digit)))
@@ -249,6 +253,7 @@ mod tests {
         let limit =
             "the extensions and trailers of the response's chunks are larger than the limit of 16384 bytes";
         check(Framing::chunked(), long(size + 1).as_bytes(), Err(limit));
+        check(Framing::chunked(), "0".repeat(size + 2).as_bytes(), Err(limit));
         check(Framing::chunked(), format!("0\r\n{}", "a: b\r\n".repeat(size)).as_bytes(), Err(limit));
     }
 
