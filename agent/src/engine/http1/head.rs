@@ -26,11 +26,9 @@ impl Head {
     pub(super) fn read(bytes: &[u8]) -> Result<Option<(Head, usize)>, Failure> {
         let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut response,
-            bytes,
-            &mut fields,
-        );
+        let mut config = httparse::ParserConfig::default();
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        let parsed = config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
         let length = match parsed {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
@@ -46,9 +44,12 @@ impl Head {
         for field in response.headers.iter() {
             let name = HeaderName::from_bytes(field.name.as_bytes());
             let at = field.value.as_ptr().addr().wrapping_sub(start);
-            // The parser gives an empty value no place.
-            let value =
-                if field.value.is_empty() { Bytes::new() } else { all.slice(at..at + field.value.len()) };
+            let value = match field.value {
+                // The parser gives an empty value no place.
+                [] => Bytes::new(),
+                folded if folded.contains(&b'\n') => unfolded(folded),
+                value => all.slice(at..at + value.len()),
+            };
             match (name, HeaderValue::from_maybe_shared(value)) {
                 (Ok(name), Ok(value)) => headers.append(name, value),
                 _ => return Err(unreadable(httparse::Error::HeaderValue)),
@@ -93,6 +94,11 @@ impl Head {
     }
 }
 
+/// A value of several lines as one (RFC 9112, section 5.2).
+fn unfolded(value: &[u8]) -> Bytes {
+    value.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect()
+}
+
 /// Whether a head ends in `bytes`.
 pub(super) fn ends(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
@@ -122,12 +128,18 @@ pub(super) fn write(request: &http::Request<Bytes>, out: &mut Vec<u8>) {
 
 /// Whether a connection persists (RFC 9112, section 9.3).
 fn keeps(headers: &HeaderMap, old: bool) -> bool {
-    let says = |option: &[u8]| {
-        let values = headers.get_all(CONNECTION).iter();
-        let mut options = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-        options.any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
-    };
-    !says(b"close") && (!old || says(b"keep-alive"))
+    !closes(headers) && (!old || connection_says(headers, b"keep-alive"))
+}
+
+/// Whether who sent `headers` is done with the connection (RFC 9112, section 9.6).
+pub(super) fn closes(headers: &HeaderMap) -> bool {
+    connection_says(headers, b"close")
+}
+
+fn connection_says(headers: &HeaderMap, option: &[u8]) -> bool {
+    let values = headers.get_all(CONNECTION).iter();
+    let mut options = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    options.any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 fn number_of(digits: &[u8]) -> Option<u64> {
@@ -216,6 +228,18 @@ mod tests {
         let (head, _) = Head::read(b"HTTP/1.1 200 OK\r\nB: 1\r\na:\r\nb:  \xff 2 \r\n\r\n").unwrap().unwrap();
         let all: Vec<_> = head.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
         assert_eq!(all, [("b", &b"1"[..]), ("b", b"\xff 2"), ("a", b"")]);
+    }
+
+    #[test]
+    fn folded_values_are_one_line() {
+        let check = |value: &str, expected: &str| {
+            let text = format!("HTTP/1.1 200 OK\r\na:{value}\r\n\r\n");
+            let (head, length) = Head::read(text.as_bytes()).unwrap().unwrap();
+            assert_eq!((&head.headers["a"], length), (&HeaderValue::from_str(expected).unwrap(), text.len()));
+        };
+        check(" b\r\n\tc", "b  \tc");
+        check("\r\n b\n c", "b  c");
+        check("\r\n  ", "");
     }
 
     #[test]
