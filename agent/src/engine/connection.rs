@@ -42,6 +42,8 @@ enum Talk {
         /// The connection and what it runs beside it; aborted when dropped.
         _drivers: Rc<RefCell<JoinSet<()>>>,
     },
+    /// Nothing any more: its socket is closed.
+    Nothing,
 }
 
 /// A response whose body is yet to be read.
@@ -94,6 +96,7 @@ impl Connection {
         match &mut self.talk {
             Talk::Http1(http1) => http1.is_ready().await,
             Talk::Http2 { sender, .. } => sender.ready().await.is_ok(),
+            Talk::Nothing => false,
         }
     }
 
@@ -117,10 +120,15 @@ impl Connection {
                     }
                 }
             }
+            Talk::Nothing => Err(Box::new(Unanswered {
+                failure: error_kind::of_io(&std::io::ErrorKind::NotConnected.into()),
+                request: Some(request),
+            })),
         }
     }
 
-    /// Reads the body of `answer`, which was the last, into `sink`.
+    /// Reads the body of `answer`, which was the last, into `sink`. A connection that takes no further request is
+    /// closed then, for the other side may wait for that.
     pub(super) async fn read(&mut self, answer: &mut Answer, sink: &mut BodySink) -> Result<(), Failure> {
         match (&mut self.talk, &mut answer.body) {
             (_, Some(incoming)) => {
@@ -135,9 +143,13 @@ impl Connection {
             }
             (Talk::Http1(http1), None) => {
                 sink.expect(http1.announced())?;
-                http1.read(sink).await
+                http1.read(sink).await?;
+                if http1.is_spent() {
+                    self.talk = Talk::Nothing;
+                }
+                Ok(())
             }
-            (Talk::Http2 { .. }, None) => Ok(()),
+            (Talk::Http2 { .. } | Talk::Nothing, None) => Ok(()),
         }
     }
 

@@ -223,6 +223,74 @@ fn a_connection_that_the_server_closed_is_made_anew_and_counted() {
 }
 
 #[test]
+fn what_follows_a_response_is_never_the_next_one() {
+    let check = |method: Method, first: &'static str, expected: &str| {
+        let server = Server::start(move |seen| match seen.number {
+            0 => Answer::raw(
+                format!("{first}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"),
+                Then::KeepOpen,
+            ),
+            _ => Answer::ok("hi"),
+        });
+        let url = format!("http://{}", server.address);
+        on_engine_thread(async {
+            let mut user = User::new(&url, LIMITS, Vec::new());
+            assert_eq!(outcome(&user.send(method, &url, "", BodyUse::Keep).await), expected, "{first}");
+            server.until(|truth| truth.ended == 1).await;
+            assert_eq!(outcome(&user.get(&url, BodyUse::Keep).await), "200 hi", "{first}");
+            assert_eq!(user.tally.take_reconnects(), 1);
+        });
+        assert_eq!(server.truth().connections, 2);
+    };
+    check(Method::Get, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "200 ok");
+    check(Method::Get, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", "200 x");
+    check(Method::Get, "HTTP/1.1 204 No Content\r\ncontent-length: 4\r\n\r\n", "204 ");
+    check(Method::Get, "HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\n", "304 ");
+    check(Method::Head, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "200 ");
+    check(Method::Get, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok\r\n", "200 ok");
+}
+
+#[test]
+fn a_request_that_was_sent_is_not_sent_again() {
+    for then in [Then::Close, Then::Reset] {
+        let server = Server::start(move |seen| match seen.number {
+            1 => Answer::raw("", then),
+            _ => Answer::ok("hi"),
+        });
+        let url = format!("http://{}", server.address);
+        on_engine_thread(async {
+            let mut user = User::new(&url, LIMITS, Vec::new());
+            assert_eq!(outcome(&user.get(&url, BodyUse::Keep).await), "200 hi");
+            let failed = user.get(&url, BodyUse::Keep).await;
+            assert!(outcome(&failed).starts_with("Reset: connection "), "{}", outcome(&failed));
+            assert_eq!(outcome(&user.get(&url, BodyUse::Keep).await), "200 hi");
+            assert_eq!(user.tally.take_reconnects(), 0);
+        });
+        let truth = server.truth();
+        assert_eq!((truth.connections, truth.requests.len()), (2, 3));
+    }
+}
+
+#[test]
+fn a_connection_that_is_not_used_again_is_closed_at_once() {
+    // The server waits for it, while the user rests.
+    let closing = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: TE, Close\r\n\r\nhi";
+    let old = "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+    for answer in [closing, old] {
+        let server = Server::start(move |_| Answer::raw(answer, Then::KeepOpen));
+        let url = format!("http://{}", server.address);
+        on_engine_thread(async {
+            let mut user = User::new(&url, LIMITS, Vec::new());
+            for round in 1..3 {
+                assert_eq!(outcome(&user.get(&url, BodyUse::Keep).await), "200 hi");
+                server.until(|truth| truth.ended == round).await;
+            }
+            assert_eq!(user.tally.take_reconnects(), 1);
+        });
+    }
+}
+
+#[test]
 fn a_user_keeps_few_connections_and_drops_the_one_unused_for_longest() {
     let servers: Vec<Server> =
         (0..=MAX_CONNECTIONS_PER_USER).map(|_| Server::start(|_| Answer::ok(""))).collect();

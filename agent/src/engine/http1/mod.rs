@@ -23,6 +23,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 
 thread_local! {
     /// What is being read. Nothing in it outlives a poll.
@@ -52,15 +53,20 @@ impl Http1 {
         Http1 { stream, outbox, unread: Vec::new(), framing: Framing::Length(0), keeps: true }
     }
 
+    /// Whether there cannot be another request: one of the sides does not want it, or what came is not of the response.
+    pub(super) fn is_spent(&self) -> bool {
+        !self.keeps || !self.unread.is_empty()
+    }
+
     /// Whether the other side has left it open and said nothing unasked, as far as is known.
     pub(super) async fn is_ready(&mut self) -> bool {
         let mut byte = [0];
-        self.keeps
-            && self.unread.is_empty()
-            && poll_fn(|context| {
+        // A task that has used up its turn would see nothing, which is what an open connection looks like.
+        !self.is_spent()
+            && unconstrained(poll_fn(|context| {
                 let mut buffer = ReadBuf::new(&mut byte);
                 Poll::Ready(Pin::new(&mut self.stream).poll_read(context, &mut buffer).is_pending())
-            })
+            }))
             .await
     }
 
@@ -70,7 +76,7 @@ impl Http1 {
         let bodiless = request.method() == http::Method::HEAD;
         let head = poll_fn(|context| self.poll_head(context)).await?;
         self.framing = head.framing(bodiless)?;
-        self.keeps = head.keeps && self.framing != Framing::ToEnd;
+        self.keeps = head.keeps && self.framing != Framing::ToEnd && !head::closes(request.headers());
         Ok(head)
     }
 
@@ -133,26 +139,31 @@ impl Http1 {
         }
         let mut before = std::mem::take(&mut self.unread);
         let known = before.len();
-        let mut rest = if known == 0 {
+        let all = if known == 0 {
             bytes
         } else {
             before.extend_from_slice(bytes);
             before.as_slice()
         };
+        let (mut at, mut found) = (0, None);
         // The beginning has been looked at; without an end there is nothing new to see.
-        let mut worthwhile = known == 0 || head::ends(&rest[known.saturating_sub(3)..]);
-        let mut found = None;
-        while worthwhile && !rest.is_empty() && found.is_none() {
-            let Some((head, length)) = Head::read(rest)? else { break };
-            rest = &rest[length..];
+        let worthwhile = known == 0 || head::ends(&all[known.saturating_sub(3)..]);
+        while worthwhile && at < all.len() && found.is_none() {
+            let Some((head, length)) = Head::read(&all[at..])? else { break };
+            at += length;
             found = Some(head).filter(|head| !head.is_informational());
-            worthwhile = true;
         }
-        if found.is_none() && rest.len() > MAX_HEAD_BYTES {
+        if found.is_none() && all.len() - at > MAX_HEAD_BYTES {
             let problem = "the response's header section is larger than the limit";
             return Err(Failure::new(ErrorKind::TooLarge, problem));
         }
-        self.unread = rest.to_vec();
+        self.unread = if known == 0 {
+            bytes[at..].to_vec()
+        } else {
+            // Where it stands: a head may come in very many pieces.
+            before.drain(..at);
+            before
+        };
         Ok(found)
     }
 
@@ -227,3 +238,6 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
