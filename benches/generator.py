@@ -217,8 +217,8 @@ def k6(directory, target, users, seconds, script):
 
 
 def goose(directory, target, users, seconds, plan):
-    command = [GOOSE, plan, target.path, "--host", target.url, "--users", users, "--hatch-rate", users,
-               "--run-time", f"{seconds}s", "--no-telnet", "--no-websocket", "--no-print-metrics", "-qq"]
+    command = [GOOSE, plan, target.path, "--host", target.url, "--users", users, "--increase-rate", users,
+               "--run-time", f"{seconds}s", "--no-print-metrics", "-q"]
     output, cpu = cost([str(word) for word in command], seconds)
     good, bad = re.search(r"(\d+) good requests, (\d+) bad", output).groups()
     if int(bad):
