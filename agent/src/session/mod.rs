@@ -31,110 +31,28 @@ mod attach;
 mod backoff;
 mod chore;
 mod clock;
+mod event;
 mod lease;
+mod leave;
+mod order;
 mod outbox;
 mod run;
 #[cfg(test)]
 mod tests;
 
 use backoff::Backoff;
-use bytes::Bytes;
 use chore::Chores;
 use clock::Clock;
+pub use event::{Exit, Input, Output};
 use lease::Lease;
-use plan::chore::ChoreKind;
-use plan::slot::Seat;
-use proto::message::{ChoreReport, FromAgent, Hello, PlanDigests, RunId, ToAgent, WindowReport};
-use run::{Run, Stage};
+use leave::{DELIVERY_TIMEOUT, Leaving};
+use proto::message::{FromAgent, Hello, ToAgent, WindowReport};
+use run::Run;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How long the coordinator may take to answer Hello.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long running iterations may take to finish when the agent is told to leave.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long after that their results may take to arrive.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// The stream is open.
-    Connected,
-    /// The coordinator said something.
-    Received(ToAgent),
-    /// Dialling failed or the stream ended.
-    Disconnected {
-        /// Why, for a person.
-        reason: String,
-    },
-    /// The engine compiled and prepared the plan, or could not.
-    Prepared(Result<PlanDigests, String>),
-    /// The engine closed a window. `seq` and `cumulative` are filled in by the session.
-    Window(Box<WindowReport>),
-    /// The engine's chore has ended. `run` is filled in by the session.
-    ChoreDone(Box<ChoreReport>),
-    /// The process was asked to end.
-    Leave {
-        /// Why, for a person.
-        reason: String,
-    },
-}
-
-/// What the driver is to do.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Open the stream; answer with [`Input::Connected`] or [`Input::Disconnected`].
-    Dial,
-    /// Say this.
-    Send(FromAgent),
-    /// Close the stream, once what was sent is on its way; no [`Input::Disconnected`] follows.
-    Hangup,
-    /// Compile the bundle and prepare the engine; answer with [`Input::Prepared`].
-    Prepare {
-        /// The run.
-        run: RunId,
-        /// The plan bundle.
-        bundle: Bytes,
-        /// The SHA-256 it must have.
-        bundle_sha256: String,
-    },
-    /// Run exactly these users from `t0` (the session's clock) on.
-    Run {
-        /// The users.
-        seats: Vec<Seat>,
-        /// T0 of the run.
-        t0: Duration,
-    },
-    /// Stop all users; zero gives running iterations up at once. The engine's last window follows.
-    StopUsers {
-        /// How long running iterations may take to finish.
-        timeout: Duration,
-    },
-    /// Run this chore; answer with [`Input::ChoreDone`].
-    Chore(ChoreKind),
-    /// Give the chore up at once; its [`Input::ChoreDone`] follows.
-    StopChore,
-    /// What setup saved, a JSON object, for all that begins from now on.
-    SeeSetup(Bytes),
-    /// Tell a person.
-    Note(String),
-    /// End the process.
-    Exit(Exit),
-}
-
-/// Why the agent's process ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It was asked to.
-    Left,
-    /// The coordinator does not want it and never will.
-    Rejected(String),
-    /// It cannot go on by itself; a fault of this program.
-    Broken(String),
-}
 
 /// The session core; see the module's documentation.
 #[derive(Debug)]
@@ -154,15 +72,6 @@ pub struct Session {
     leaving: Option<Leaving>,
     chores: Chores,
     outputs: VecDeque<Output>,
-}
-
-/// The process was asked to end.
-#[derive(Debug)]
-struct Leaving {
-    /// Why, for a person.
-    reason: String,
-    /// When it ends, come what may.
-    until: Duration,
 }
 
 #[derive(Debug)]
@@ -295,97 +204,6 @@ impl Session {
         }
     }
 
-    fn prepare(&mut self, run: Run) {
-        let known = self.run.as_ref().is_some_and(|old| old.id == run.id || old.is_running())
-            || self.chores.is_of(&run.id);
-        if !known && self.leaving.is_none() {
-            // The engine's answer about a plan that is replaced must not be taken for the new one's.
-            self.give_up_run();
-            self.abandon_chore();
-            self.run = Some(run);
-            self.prepare_when_free();
-        }
-    }
-
-    /// The engine serves one run at a time: a plan waits until the users of an abandoned run are gone.
-    fn prepare_when_free(&mut self) {
-        if let Some(run) = self.run.as_mut()
-            && !self.engine_clearing
-            && let Some((bundle, bundle_sha256)) = run.take_bundle()
-        {
-            self.chores = Chores::default();
-            self.outputs.push_back(Output::Prepare { run: run.id.clone(), bundle, bundle_sha256 });
-        }
-    }
-
-    fn prepared(&mut self, result: Result<PlanDigests, String>) {
-        if std::mem::take(&mut self.engine_clearing) {
-            // The answer belongs to a run that is no longer of interest.
-            self.prepare_when_free();
-            return;
-        }
-        let Some(run) = self.run.as_mut().filter(|run| run.preparing()) else { return };
-        let id = run.id.clone();
-        match &result {
-            Ok(_) => {
-                run.stage = Stage::Ready;
-                self.chores.prepared = Some(id.clone());
-            }
-            Err(_) => self.run = None,
-        }
-        self.send(FromAgent::PlanState { run: id, state: result });
-    }
-
-    /// Orders about the run at hand; those about another run change nothing.
-    fn order(&mut self, now: Duration, order: ToAgent) {
-        let Some(run) = self.run.as_mut() else { return };
-        match order {
-            ToAgent::Assign { run: id, seats, .. }
-                if id == run.id && seats.len() > self.hello.max_users as usize =>
-            {
-                let (asked, accepted) = (seats.len(), self.hello.max_users);
-                self.outputs.push_back(Output::Hangup);
-                let reason =
-                    format!("it assigned {asked} users, this agent accepts {accepted} (--max-users)");
-                self.disconnected(now, &reason);
-            }
-            ToAgent::Assign { run: id, revision, seats } if id == run.id => {
-                if run.assign(revision, seats)
-                    && let Some((seats, t0)) = run.users_to_run()
-                {
-                    self.outputs.push_back(Output::Run { seats, t0 });
-                }
-                let revision = run.revision;
-                let clock_error = self.clock.error(now);
-                self.send(FromAgent::AssignAck { run: id, revision, clock_error });
-            }
-            ToAgent::Start { run: id, after, t0 }
-                if id == run.id && run.stage == Stage::Ready && !self.chores.is_going_on() =>
-            {
-                let t0 = self.clock.here(now, t0).unwrap_or(now + after);
-                run.stage = Stage::Running { t0 };
-                if let Some((seats, t0)) = run.users_to_run() {
-                    self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", seats.len())));
-                    self.outputs.push_back(Output::Run { seats, t0 });
-                }
-            }
-            ToAgent::Stop { run: id, timeout } if id == run.id => {
-                if run.makes_load() {
-                    self.outputs.push_back(Output::StopUsers { timeout });
-                } else if !run.is_running() {
-                    self.run = None;
-                }
-            }
-            ToAgent::WindowAck { run: id, seq } if id == run.id => {
-                run.outbox.acknowledged(seq);
-                if run.outbox.is_delivered() {
-                    self.run_over();
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn window(&mut self, now: Duration, window: Box<WindowReport>) {
         if self.engine_clearing {
             // Its run was given up, and the coordinator counts it as lost.
@@ -422,45 +240,6 @@ impl Session {
             self.note(format!("run {} is over, {} requests are delivered", run.id, run.outbox.requests()));
         }
         self.leave_when_done();
-    }
-
-    fn leave(&mut self, now: Duration, reason: String) {
-        if self.leaving.is_none() {
-            self.leaving = Some(Leaving { reason, until: now + LEAVE_TIMEOUT + DELIVERY_TIMEOUT });
-            if self.run.as_ref().is_some_and(Run::makes_load) {
-                self.outputs.push_back(Output::StopUsers { timeout: LEAVE_TIMEOUT });
-            }
-            self.stop_chore();
-        }
-        self.leave_when_done();
-    }
-
-    /// Leaves if that is asked for, and nothing is left to end or to deliver.
-    fn leave_when_done(&mut self) {
-        let Some(Leaving { reason, .. }) = &self.leaving else { return };
-        let busy = self.run.as_ref().is_some_and(Run::is_running) || self.chores.is_going_on();
-        if busy || matches!(self.state, State::Left) {
-            return;
-        }
-        if matches!(self.state, State::Attached { .. }) {
-            let goodbye = FromAgent::Goodbye { reason: reason.clone() };
-            self.send(goodbye);
-            self.outputs.push_back(Output::Hangup);
-        }
-        self.exit(Exit::Left);
-    }
-
-    /// Nobody took what was left to deliver.
-    fn leave_overdue(&mut self) {
-        if let Some(run) = &self.run {
-            let (id, kept, coordinator) = (&run.id, run.outbox.undelivered(), &self.coordinator);
-            let text = format!(
-                "run {id}: {coordinator} did not take the results of {kept} requests; they are dropped"
-            );
-            self.note(text);
-        }
-        self.outputs.push_back(Output::Hangup);
-        self.exit(Exit::Left);
     }
 
     fn exit(&mut self, exit: Exit) {

@@ -1,6 +1,8 @@
+use super::leave::LEAVE_TIMEOUT;
 use super::*;
-use plan::slot::Slot;
-use proto::message::{Cumulative, HealthReport, RejectCode, Resumed, Welcome};
+use bytes::Bytes;
+use plan::slot::{Seat, Slot};
+use proto::message::{Cumulative, HealthReport, PlanDigests, RejectCode, Resumed, RunId, Welcome};
 use proto::version::Versions;
 
 const MS: Duration = Duration::from_millis(1);

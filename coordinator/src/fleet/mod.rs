@@ -36,27 +36,29 @@ mod chore;
 mod config;
 mod deal;
 mod ending;
+mod event;
 mod iterations;
 mod loss;
 mod muster;
 mod outcome;
 mod reattach;
+mod receive;
 #[cfg(test)]
 mod tests;
 
-use agent::{Agent, Sequence, Stage};
+use agent::Agent;
 use chore::Chores;
 pub use chore::{ChoreConfig, ChoreConfigs, ChoreEnd, ChoreStatus};
 pub use config::FleetConfig;
 pub use deal::deal;
 use ending::Ending;
+pub use event::{Input, Output};
 pub(crate) use iterations::Iterations;
 use loss::Parting;
 pub use loss::{HandedOver, OnAgentLoss};
 pub use outcome::{AgentOutcome, Cause, Lost, NotStarted, Outcome};
-use plan::chore::ChoreKind;
 use plan::slot::Slot;
-use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
+use proto::message::{RejectCode, ToAgent};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -95,100 +97,6 @@ const EARLY: Duration = Duration::from_secs(1);
 
 /// How long after the last iteration must be over an agent's last window may take to arrive.
 const LAST_WINDOW_GRACE: Duration = Duration::from_secs(10);
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// A new stream.
-    Attached {
-        /// Its number.
-        session: SessionId,
-        /// The address of the other end.
-        peer: String,
-    },
-    /// An agent said something.
-    Received {
-        /// On this stream.
-        session: SessionId,
-        /// This.
-        message: FromAgent,
-    },
-    /// What a new stream's Hello showed was not enough to let it in.
-    Refused {
-        /// The stream.
-        session: SessionId,
-        /// The kind of refusal.
-        code: RejectCode,
-        /// Why, for people at both ends.
-        message: String,
-    },
-    /// A stream ended: the connection broke, or the peer broke the protocol.
-    Detached {
-        /// The stream.
-        session: SessionId,
-        /// Why, for a person.
-        reason: String,
-    },
-    /// The operator stops the run.
-    Stop,
-}
-
-/// What the driver is to do, in this order.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Say this on that stream.
-    Send {
-        /// The stream.
-        session: SessionId,
-        /// The message.
-        message: ToAgent,
-    },
-    /// End that stream, once what was said is on its way; no [`Input::Detached`] follows.
-    Close {
-        /// The stream.
-        session: SessionId,
-    },
-    /// Add this window to the results. Every series in it is declared, its counts agree.
-    Apply {
-        /// Whose it is.
-        agent: AgentId,
-        /// The window.
-        window: Box<WindowReport>,
-    },
-    /// T0 is `after` from now.
-    Started {
-        /// How far away T0 is.
-        after: Duration,
-        /// The agents of the run.
-        agents: Vec<AgentId>,
-    },
-    /// The run is stopped `at` after T0: no users are wanted from then on.
-    Stopping {
-        /// Since T0.
-        at: Duration,
-    },
-    /// No more windows come from this agent.
-    Gone {
-        /// The agent.
-        agent: AgentId,
-    },
-    /// A chore was ordered.
-    ChoreBegan {
-        /// Which one.
-        kind: ChoreKind,
-        /// The agent's name.
-        agent: String,
-    },
-    /// It has ended, however it went.
-    ChoreEnded {
-        /// Which one.
-        kind: ChoreKind,
-    },
-    /// Tell a person.
-    Note(String),
-    /// The run is over.
-    Finished(Outcome),
-}
 
 /// The fleet core; see the module's documentation.
 #[derive(Debug)]
@@ -351,85 +259,6 @@ impl Fleet {
 
     fn note(&mut self, text: String) {
         self.outputs.push_back(Output::Note(text));
-    }
-
-    fn received(&mut self, now: Duration, session: SessionId, message: FromAgent) {
-        if self.greeting.contains_key(&session) {
-            if let FromAgent::Hello(hello) = message {
-                self.hello(now, session, hello);
-            } else {
-                let message = "the first message must be Hello".to_owned();
-                self.turn_away(session, RejectCode::Protocol, message);
-            }
-            return;
-        }
-        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session && !a.gone) else {
-            return;
-        };
-        agent.heard = now;
-        match message {
-            FromAgent::Hello(_) => self.drop_agent(now, session, "it said Hello twice"),
-            FromAgent::Renew { n, users: _ } => {
-                agent.leased = now;
-                self.send(session, ToAgent::Lease { n, ttl: LEASE, clock: now });
-            }
-            FromAgent::PlanState { run, state } if run == self.config.run => self.plan_state(session, state),
-            FromAgent::AssignAck { run, revision, clock_error } if run == self.config.run => {
-                agent.clock_error = clock_error.map(|error| (error, now));
-                if agent.stage == Stage::Assigned && revision == self.revision {
-                    agent.stage = Stage::Armed;
-                }
-            }
-            FromAgent::Window(window) if window.run == self.config.run => self.window(now, session, window),
-            FromAgent::ChoreDone(report) if report.run == self.config.run => {
-                self.chore_done(now, session, report);
-            }
-            FromAgent::Goodbye { reason } => {
-                self.outputs.push_back(Output::Close { session });
-                self.lose(now, session, &format!("it left: {reason}"), Parting::Stopped);
-            }
-            FromAgent::PlanState { .. }
-            | FromAgent::AssignAck { .. }
-            | FromAgent::Window(_)
-            | FromAgent::ChoreDone(_) => {}
-        }
-    }
-
-    fn window(&mut self, now: Duration, session: SessionId, mut window: Box<WindowReport>) {
-        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
-        if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
-            return self.drop_agent(now, session, "it sent a window before the start");
-        }
-        match agent.judge(&window, self.config.n_series, &self.iterations) {
-            Err(problem) => {
-                agent.claimed = agent.claimed.max(window.cumulative.started);
-                return self.drop_agent(now, session, &problem);
-            }
-            Ok(Sequence::Repeated) => {}
-            Ok(Sequence::Next) => {
-                if agent.has_lost_its_users() {
-                    window.progress.clear();
-                }
-                agent.apply(&window);
-                self.iterations.apply(&window.progress);
-                self.outputs.push_back(Output::Apply { agent: agent.id, window });
-                if agent.stage == Stage::Finished {
-                    self.outputs.push_back(Output::Gone { agent: agent.id });
-                    self.ended_early(now, session);
-                } else if agent.delivered {
-                    self.delivered(session);
-                }
-            }
-        }
-        let applied = self.agents.iter().find(|a| a.session == session).map_or(0, |agent| agent.applied);
-        self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: applied });
-    }
-
-    /// Ends the stream of an agent that broke the protocol.
-    fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
-        self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
-        self.outputs.push_back(Output::Close { session });
-        self.lose(now, session, problem, Parting::Barred);
     }
 
     fn stop(&mut self, now: Duration, cause: Cause) {

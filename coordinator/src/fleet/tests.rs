@@ -11,7 +11,8 @@ use metrics::{PhaseSums, SeriesId};
 use plan::schedule::Schedule;
 use plan::slot::{Classes, Seat, Slot};
 use proto::message::{
-    Cumulative, HealthReport, Hello, PlanDigests, Progress, Resume, Resumed, RunId, SeriesReport, Welcome,
+    Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, Resume, Resumed, RunId, SeriesReport,
+    Welcome, WindowReport,
 };
 use proto::version::Versions;
 

@@ -1,0 +1,100 @@
+//! What the fleet core is told, and what it answers.
+
+use super::{AgentId, Outcome, SessionId};
+use plan::chore::ChoreKind;
+use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
+use std::time::Duration;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A new stream.
+    Attached {
+        /// Its number.
+        session: SessionId,
+        /// The address of the other end.
+        peer: String,
+    },
+    /// An agent said something.
+    Received {
+        /// On this stream.
+        session: SessionId,
+        /// This.
+        message: FromAgent,
+    },
+    /// What a new stream's Hello showed was not enough to let it in.
+    Refused {
+        /// The stream.
+        session: SessionId,
+        /// The kind of refusal.
+        code: RejectCode,
+        /// Why, for people at both ends.
+        message: String,
+    },
+    /// A stream ended: the connection broke, or the peer broke the protocol.
+    Detached {
+        /// The stream.
+        session: SessionId,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The operator stops the run.
+    Stop,
+}
+
+/// What the driver is to do, in this order.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Say this on that stream.
+    Send {
+        /// The stream.
+        session: SessionId,
+        /// The message.
+        message: ToAgent,
+    },
+    /// End that stream, once what was said is on its way; no [`Input::Detached`] follows.
+    Close {
+        /// The stream.
+        session: SessionId,
+    },
+    /// Add this window to the results. Every series in it is declared, its counts agree.
+    Apply {
+        /// Whose it is.
+        agent: AgentId,
+        /// The window.
+        window: Box<WindowReport>,
+    },
+    /// T0 is `after` from now.
+    Started {
+        /// How far away T0 is.
+        after: Duration,
+        /// The agents of the run.
+        agents: Vec<AgentId>,
+    },
+    /// The run is stopped `at` after T0: no users are wanted from then on.
+    Stopping {
+        /// Since T0.
+        at: Duration,
+    },
+    /// No more windows come from this agent.
+    Gone {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A chore was ordered.
+    ChoreBegan {
+        /// Which one.
+        kind: ChoreKind,
+        /// The agent's name.
+        agent: String,
+    },
+    /// It has ended, however it went.
+    ChoreEnded {
+        /// Which one.
+        kind: ChoreKind,
+    },
+    /// Tell a person.
+    Note(String),
+    /// The run is over.
+    Finished(Outcome),
+}

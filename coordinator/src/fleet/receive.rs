@@ -1,0 +1,87 @@
+//! What an agent says, and what the fleet makes of it.
+
+use super::agent::{Sequence, Stage};
+use super::{Fleet, LEASE, Output, Parting, SessionId};
+use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
+use std::time::Duration;
+
+impl Fleet {
+    pub(super) fn received(&mut self, now: Duration, session: SessionId, message: FromAgent) {
+        if self.greeting.contains_key(&session) {
+            if let FromAgent::Hello(hello) = message {
+                self.hello(now, session, hello);
+            } else {
+                let message = "the first message must be Hello".to_owned();
+                self.turn_away(session, RejectCode::Protocol, message);
+            }
+            return;
+        }
+        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session && !a.gone) else {
+            return;
+        };
+        agent.heard = now;
+        match message {
+            FromAgent::Hello(_) => self.drop_agent(now, session, "it said Hello twice"),
+            FromAgent::Renew { n, users: _ } => {
+                agent.leased = now;
+                self.send(session, ToAgent::Lease { n, ttl: LEASE, clock: now });
+            }
+            FromAgent::PlanState { run, state } if run == self.config.run => self.plan_state(session, state),
+            FromAgent::AssignAck { run, revision, clock_error } if run == self.config.run => {
+                agent.clock_error = clock_error.map(|error| (error, now));
+                if agent.stage == Stage::Assigned && revision == self.revision {
+                    agent.stage = Stage::Armed;
+                }
+            }
+            FromAgent::Window(window) if window.run == self.config.run => self.window(now, session, window),
+            FromAgent::ChoreDone(report) if report.run == self.config.run => {
+                self.chore_done(now, session, report);
+            }
+            FromAgent::Goodbye { reason } => {
+                self.outputs.push_back(Output::Close { session });
+                self.lose(now, session, &format!("it left: {reason}"), Parting::Stopped);
+            }
+            FromAgent::PlanState { .. }
+            | FromAgent::AssignAck { .. }
+            | FromAgent::Window(_)
+            | FromAgent::ChoreDone(_) => {}
+        }
+    }
+
+    fn window(&mut self, now: Duration, session: SessionId, mut window: Box<WindowReport>) {
+        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
+        if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
+            return self.drop_agent(now, session, "it sent a window before the start");
+        }
+        match agent.judge(&window, self.config.n_series, &self.iterations) {
+            Err(problem) => {
+                agent.claimed = agent.claimed.max(window.cumulative.started);
+                return self.drop_agent(now, session, &problem);
+            }
+            Ok(Sequence::Repeated) => {}
+            Ok(Sequence::Next) => {
+                if agent.has_lost_its_users() {
+                    window.progress.clear();
+                }
+                agent.apply(&window);
+                self.iterations.apply(&window.progress);
+                self.outputs.push_back(Output::Apply { agent: agent.id, window });
+                if agent.stage == Stage::Finished {
+                    self.outputs.push_back(Output::Gone { agent: agent.id });
+                    self.ended_early(now, session);
+                } else if agent.delivered {
+                    self.delivered(session);
+                }
+            }
+        }
+        let applied = self.agents.iter().find(|a| a.session == session).map_or(0, |agent| agent.applied);
+        self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: applied });
+    }
+
+    /// Ends the stream of an agent that broke the protocol.
+    pub(super) fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
+        self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
+        self.outputs.push_back(Output::Close { session });
+        self.lose(now, session, problem, Parting::Barred);
+    }
+}
