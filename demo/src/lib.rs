@@ -39,6 +39,7 @@ mod store;
 pub mod tasks;
 mod timer;
 mod truth;
+mod users;
 
 pub use config::{Config, Selector, SelectorError, Setting};
 pub use law::{Law, LawError};
@@ -46,3 +47,4 @@ pub use quantity::{QuantityError, Share};
 pub use running::{Running, spawn};
 pub use server::{bind, serve};
 pub use truth::{EndpointTruth, Truth, WebSocketTruth};
+pub use users::{AGENT, REQUEST, SLOT, UserRequest, UsersTruth};

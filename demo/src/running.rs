@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::server::{Server, bind};
 use crate::truth::{Ledger, Truth};
+use crate::users::UsersTruth;
 use anyhow::Context;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -49,6 +50,11 @@ impl Running {
     /// What the server has seen; the same as `GET /truth`.
     pub fn truth(&self) -> Truth {
         self.ledger.truth()
+    }
+
+    /// The requests of users that name themselves; the same as `GET /truth/users`.
+    pub fn users(&self) -> UsersTruth {
+        self.ledger.users()
     }
 
     /// Starts the truth again from zero; the same as `POST /truth/reset`.

@@ -176,7 +176,7 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     let arrived = Instant::now();
     let place = observer.place(&request);
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
-    let ticket = observer.ledger.begin(place, &connection);
+    let ticket = observer.ledger.begin(place, &connection, request.headers());
     let unknown = Fate { delay: Duration::ZERO, fails: false };
     let fate = place.map_or(unknown, |place| observer.behaviours[place].draw());
     let response = answer(request, fate, next).await;
@@ -210,6 +210,7 @@ fn unobserved(ledger: &Arc<Ledger>) -> Router {
     Router::new()
         .route("/", get(async || "demo-target is here; GET /truth says what it has seen\n"))
         .route("/truth", get(async |State(ledger): State<Arc<Ledger>>| Json(ledger.truth())))
+        .route("/truth/users", get(async |State(ledger): State<Arc<Ledger>>| Json(ledger.users())))
         .route(
             "/truth/reset",
             post(async |State(ledger): State<Arc<Ledger>>| {

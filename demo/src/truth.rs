@@ -1,9 +1,12 @@
 //! What the server saw, counted exactly.
 
+use crate::users::{Entry, Users, UsersTruth, micros_since};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 /// What the server saw since it started, or since the last reset.
 ///
@@ -68,6 +71,7 @@ const STATUSES: usize = 900;
 pub(crate) struct Ledger {
     routes: Vec<(String, String)>,
     page: RwLock<Arc<Page>>,
+    started: Instant,
 }
 
 struct Page {
@@ -75,6 +79,7 @@ struct Page {
     endpoints: Vec<Counts>,
     connections: AtomicU64,
     websocket: WebSocketCounts,
+    users: Users,
 }
 
 #[derive(Default)]
@@ -120,15 +125,24 @@ struct Counts {
     responses: Box<[AtomicU64]>,
 }
 
-/// One connection; knows on which page it has been counted last.
+/// One connection; knows on which page it has been counted last, and which one it was there.
 #[derive(Clone, Default)]
-pub(crate) struct Connection(Arc<AtomicU64>);
+pub(crate) struct Connection(Arc<Counted>);
+
+#[derive(Default)]
+struct Counted {
+    page: AtomicU64,
+    number: AtomicU64,
+}
 
 /// A request that has been counted and whose response has not.
 pub(crate) struct Ticket {
     page: Arc<Page>,
     endpoint: usize,
     decided: bool,
+    /// Where it is written down, if its user named itself.
+    entry: Option<Entry>,
+    started: Instant,
 }
 
 impl Ledger {
@@ -137,18 +151,30 @@ impl Ledger {
         let unknown = ("*".to_owned(), "(unknown)".to_owned());
         let routes: Vec<_> = routes.chain([unknown]).collect();
         let page = RwLock::new(Arc::new(Page::new(1, routes.len())));
-        Ledger { routes, page }
+        Ledger { routes, page, started: Instant::now() }
     }
 
     /// Counts a request; `endpoint` is its place among the routes, `None` for an unknown one.
-    pub(crate) fn begin(&self, endpoint: Option<usize>, connection: &Connection) -> Ticket {
-        let page = self.page();
-        if connection.0.swap(page.number, Ordering::Relaxed) != page.number {
-            page.connections.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn begin(
+        &self,
+        endpoint: Option<usize>,
+        connection: &Connection,
+        headers: &HeaderMap,
+    ) -> Ticket {
+        let (page, Connection(counted)) = (self.page(), connection);
+        if counted.page.swap(page.number, Ordering::Relaxed) != page.number {
+            counted.number.store(page.connections.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         }
         let endpoint = endpoint.unwrap_or(self.routes.len() - 1);
         page.endpoints[endpoint].requests.fetch_add(1, Ordering::Relaxed);
-        Ticket { page, endpoint, decided: false }
+        let (started, number) = (self.started, counted.number.load(Ordering::Relaxed));
+        let entry = page.users.begin(headers, number, micros_since(started));
+        Ticket { page, endpoint, decided: false, entry, started }
+    }
+
+    /// The requests of users that name themselves.
+    pub(crate) fn users(&self) -> UsersTruth {
+        self.page().users.truth(micros_since(self.started))
     }
 
     /// Counts a WebSocket session.
@@ -189,6 +215,7 @@ impl Page {
             endpoints: (0..endpoints).map(|_| counts()).collect(),
             connections: AtomicU64::new(0),
             websocket: WebSocketCounts::default(),
+            users: Users::default(),
         }
     }
 }
@@ -228,14 +255,22 @@ impl Ticket {
     /// Counts the response.
     pub(crate) fn decide(mut self, status: u16) {
         self.decided = true;
+        self.written(Some(status));
         let counts = &self.page.endpoints[self.endpoint];
         counts.responses[usize::from(status) - 100].fetch_add(1, Ordering::Release);
+    }
+
+    fn written(&self, status: Option<u16>) {
+        if let Some(entry) = &self.entry {
+            self.page.users.end(entry, status, micros_since(self.started));
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.decided {
+            self.written(None);
             self.page.endpoints[self.endpoint].aborted.fetch_add(1, Ordering::Release);
         }
     }
@@ -260,14 +295,15 @@ mod tests {
     #[test]
     fn a_request_is_in_flight_until_it_is_decided_or_given_up() {
         let (ledger, connection) = (ledger(), Connection::default());
-        let [first, second, third] = [0, 0, 0].map(|endpoint| ledger.begin(Some(endpoint), &connection));
+        let [first, second, third] =
+            [0, 0, 0].map(|endpoint| ledger.begin(Some(endpoint), &connection, &HeaderMap::new()));
         check(&ledger, "/a", (3, &[], 0, 3));
         first.decide(200);
         second.decide(999);
         check(&ledger, "/a", (3, &[(200, 1), (999, 1)], 0, 1));
         drop(third);
         check(&ledger, "/a", (3, &[(200, 1), (999, 1)], 1, 0));
-        ledger.begin(None, &connection).decide(404);
+        ledger.begin(None, &connection, &HeaderMap::new()).decide(404);
         check(&ledger, "(unknown)", (1, &[(404, 1)], 0, 0));
         check(&ledger, "/b", (0, &[], 0, 0));
         assert_eq!(ledger.truth().total, 4);
@@ -276,13 +312,13 @@ mod tests {
     #[test]
     fn a_reset_takes_what_is_in_flight_with_it() {
         let (ledger, connection) = (ledger(), Connection::default());
-        let before = ledger.begin(Some(1), &connection);
+        let before = ledger.begin(Some(1), &connection, &HeaderMap::new());
         ledger.reset();
         check(&ledger, "/b", (0, &[], 0, 0));
         before.decide(201);
         check(&ledger, "/b", (0, &[], 0, 0));
         assert_eq!(ledger.truth().connections, 0);
-        ledger.begin(Some(1), &connection).decide(201);
+        ledger.begin(Some(1), &connection, &HeaderMap::new()).decide(201);
         check(&ledger, "/b", (1, &[(201, 1)], 0, 0));
         assert_eq!(ledger.truth().connections, 1);
     }
@@ -292,7 +328,7 @@ mod tests {
         let ledger = ledger();
         let connections = [Connection::default(), Connection::default()];
         for connection in connections.iter().cycle().take(6) {
-            ledger.begin(Some(0), connection).decide(200);
+            ledger.begin(Some(0), connection, &HeaderMap::new()).decide(200);
         }
         let _unused = Connection::default();
         assert_eq!(ledger.truth().connections, 2);
