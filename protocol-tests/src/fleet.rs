@@ -40,13 +40,19 @@ impl Coordinator {
             }
         }
         all.extend(args);
-        let mut process = Process::start_in("coordinator", dir, all, env);
+        let process = Process::start_in("coordinator", dir, all, env);
+        let everywhere = args.iter().any(|arg| arg.starts_with("0.0.0.0:"));
+        Coordinator::listening(process, everywhere.then_some("127.0.0.1"))
+    }
+
+    /// The coordinator that `process` is, once it listens; it is reached at `host_here` if that is not what it says.
+    pub fn listening(mut process: Process, host_here: Option<&str>) -> Coordinator {
         let line = process.line_with("agent --coordinator ");
         let (_, command) = line.rsplit_once("agent --coordinator ").expect("just found");
         let mut words = command.split_whitespace();
         let (host, port) = words.next().and_then(|word| word.rsplit_once(':')).expect("HOST:PORT");
         assert!(host != "0.0.0.0" && host != "[::]", "an address that agents can use: {line}");
-        let host = if args.iter().any(|arg| arg.starts_with("0.0.0.0:")) { "127.0.0.1" } else { host };
+        let host = host_here.unwrap_or(host);
         let join = words.skip_while(|word| *word != "--join").nth(1).map(str::to_owned);
         Coordinator { process, address: format!("{host}:{port}"), join }
     }

@@ -1,12 +1,14 @@
 //! What tests need that see both ends, or one end and a fake of the other.
 //!
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
-//! ends), [`proxy`] (a wire that breaks), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
+//! ends), [`proxy`] (a wire that breaks), [`hosts`] (machines of our own), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
 //! tests), [`hostile`] (input that a fuzzer invents), [`joining`] (agents that join, well or badly), [`things`] (a
 //! target that keeps things).
 
 pub mod fleet;
 pub mod hostile;
+#[cfg(target_os = "linux")]
+pub mod hosts;
 pub mod joining;
 pub mod peer;
 pub mod plan_file;

@@ -52,12 +52,18 @@ impl Process {
         env: &[(&str, Option<&str>)],
     ) -> Process {
         let mut command = Command::new(program(name));
-        command
-            .args(args)
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(args);
+        Process::spawn(name, command, dir, env)
+    }
+
+    /// Starts `command`, which runs program `name`.
+    pub(crate) fn spawn(
+        name: &str,
+        mut command: Command,
+        dir: &Path,
+        env: &[(&str, Option<&str>)],
+    ) -> Process {
+        command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("LOAD_TEST_") {
                 command.env_remove(variable);
