@@ -1,6 +1,7 @@
 //! An agent, put together: engine, session and link. The agent's program and the coordinator's embedded agent
 //! are both this.
 
+use crate::boot_clock::since_boot;
 use crate::engine::{Engine, EngineConfig};
 use crate::link::{Connect, Link, drive};
 use crate::session::{Exit, Session};
@@ -67,5 +68,6 @@ pub async fn run(
         join: config.join,
     };
     let session = Session::new(hello, config.coordinator);
-    Ok(drive(session, Link { name: config.name, connect, engine, events, note }, leave).await)
+    let link = Link { name: config.name, connect, engine, events, since_boot, note };
+    Ok(drive(session, link, leave).await)
 }

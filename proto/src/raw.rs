@@ -1,7 +1,7 @@
-//! Messages from bytes, without a stream around them: what a fuzzer and a debugger need.
+//! Messages from bytes and back, without a stream around them: what a fuzzer and a debugger need.
 
 use crate::message::{FromAgent, ToAgent};
-use crate::{decode, wire};
+use crate::{decode, encode, wire};
 use prost::Message as _;
 
 /// What an agent's bytes say, checked as on a stream; an error says what is wrong with them.
@@ -14,4 +14,9 @@ pub fn from_agent(bytes: &[u8]) -> Result<FromAgent, String> {
 pub fn to_agent(bytes: &[u8]) -> Result<ToAgent, String> {
     let message = wire::CoordinatorMessage::decode(bytes).map_err(|error| error.to_string())?;
     decode::to_agent(message).map_err(|malformed| malformed.to_string())
+}
+
+/// The bytes of what an agent says.
+pub fn agent_bytes(message: FromAgent) -> Vec<u8> {
+    encode::from_agent(message).encode_to_vec()
 }

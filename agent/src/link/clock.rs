@@ -1,25 +1,28 @@
 //! The session's clock: the machine's, counted from before the process began.
 
-use crate::boot_clock::since_boot;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// What the clock shows when the process begins: far enough from zero that times before it have a place.
 const BEGINNING: Duration = Duration::from_secs(1000 * 24 * 3600);
 
+/// Tells the time since the machine was started: [`since_boot`](crate::boot_clock::since_boot), but in a simulated machine.
+pub type SinceBoot = fn() -> Duration;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Clock {
+    machine: SinceBoot,
     origin: Duration,
 }
 
 impl Clock {
-    pub(super) fn start() -> Clock {
-        Clock { origin: since_boot() }
+    pub(super) fn start(machine: SinceBoot) -> Clock {
+        Clock { machine, origin: machine() }
     }
 
     pub(super) fn now(&self) -> Duration {
-        BEGINNING + since_boot().saturating_sub(self.origin)
+        BEGINNING + (self.machine)().saturating_sub(self.origin)
     }
 
     /// `time` of this clock as a time since the machine was started.
@@ -40,10 +43,11 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot_clock::since_boot;
 
     #[test]
     fn times_before_and_after_now_have_their_places_on_the_other_clocks() {
-        let clock = Clock::start();
+        let clock = Clock::start(since_boot);
         let (now, here, boot) = (Instant::now(), clock.now(), since_boot());
         let second = Duration::from_secs(1);
         let times = [(here + second, now + second), (here, now), (here.saturating_sub(second), now - second)];

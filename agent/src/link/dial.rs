@@ -36,23 +36,41 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long a TCP connection may take to be made, and a TLS handshake on it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A connection, whatever carries it.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Opens what connections are made of; called again for each attempt.
+pub type Open = Arc<dyn Fn(Uri) -> BoxFuture<'static, Result<Box<dyn Stream>, DialError>> + Send + Sync>;
+
 /// Connections to `address` (`HOST:PORT`), on this way.
 ///
 /// # Errors
 /// When `address` cannot be the authority of a URL.
 pub fn dial(address: &str, way: Way) -> Result<Connect, String> {
+    let (name, way) = (Arc::<str>::from(address), Arc::new(way));
+    let open: Open = Arc::new(move |uri| {
+        let (name, way) = (name.clone(), way.clone());
+        Box::pin(async move { open(&name, uri, &way).await })
+    });
+    dial_over(address, open)
+}
+
+/// Connections to `address` over what `open` opens.
+///
+/// # Errors
+/// When `address` cannot be the authority of a URL.
+pub fn dial_over(address: &str, open: Open) -> Result<Connect, String> {
     let bad = |error: &dyn fmt::Display| format!("`{address}` is not HOST:PORT ({error})");
     let uri: Uri = format!("http://{address}").parse().map_err(|error| bad(&error))?;
     let endpoint = Endpoint::from(uri.clone())
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true);
-    let (address, way) = (Arc::<str>::from(address), Arc::new(way));
     Ok(Arc::new(move || {
-        let (endpoint, uri, address, way) = (endpoint.clone(), uri.clone(), address.clone(), way.clone());
+        let (endpoint, opening) = (endpoint.clone(), open(uri.clone()));
         Box::pin(async move {
-            let stream = open(&address, uri, &way).await?;
-            let once = Mutex::new(Some(TokioIo::new(stream)));
+            let once = Mutex::new(Some(TokioIo::new(opening.await?)));
             let connector = tower::service_fn(move |_| {
                 // A channel makes no connection but its first: whether to dial again is the session's decision.
                 let stream = once.lock().expect("no holder panics").take();
@@ -93,10 +111,6 @@ impl fmt::Display for DialError {
         }
     }
 }
-
-/// A connection, whatever protects it.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 async fn open(address: &str, uri: Uri, way: &Way) -> Result<Box<dyn Stream>, DialError> {
     let name = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();

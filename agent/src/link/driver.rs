@@ -1,7 +1,8 @@
 //! Drives one session: a select over everything that can happen, then whatever the core decided.
 
-use super::clock::Clock;
+use super::clock::{Clock, SinceBoot};
 use super::dial::{Connect, DialError};
+use super::load::Load;
 use super::report::{chore_report, report};
 use crate::engine::{Engine, EngineEvent, StopMode};
 use crate::session::{Exit, Input, Output, Session};
@@ -25,15 +26,17 @@ use tokio_stream::{Stream, StreamExt as _};
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a session works with.
-pub struct Link {
+pub struct Link<L = Engine> {
     /// The agent's name, for `agent.name` in plans.
     pub name: String,
     /// How to reach the coordinator.
     pub connect: Connect,
     /// The engine.
-    pub engine: Engine,
+    pub engine: L,
     /// What the engine reports.
     pub events: mpsc::UnboundedReceiver<EngineEvent>,
+    /// The machine's clock.
+    pub since_boot: SinceBoot,
     /// Takes what a person should know.
     pub note: Box<dyn Fn(&str)>,
 }
@@ -48,9 +51,9 @@ struct Conversation {
 
 /// Runs `session` until its process should end. `leave` resolves with the reason for leaving, each time the
 /// process is asked to; the second time it ends at once.
-pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<String>) -> Exit {
-    let Link { name, connect, engine, mut events, note } = link;
-    let clock = Clock::start();
+pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc::Receiver<String>) -> Exit {
+    let Link { name, connect, engine, mut events, since_boot, note } = link;
+    let clock = Clock::start(since_boot);
     let mut dialling: Option<BoxFuture<'static, Result<Conversation, DialError>>> = None;
     let mut was_connected = false;
     let mut conversation: Option<Conversation> = None;
@@ -59,7 +62,8 @@ pub async fn drive(mut session: Session, link: Link, mut leave: mpsc::Receiver<S
     let mut asked_to_leave = false;
     loop {
         // Before anything is carried out: what runs already may have lost its lease.
-        engine.permit().set(session.may_load_until().map_or(Duration::ZERO, |until| clock.since_boot(until)));
+        engine
+            .may_load_until(session.may_load_until().map_or(Duration::ZERO, |until| clock.since_boot(until)));
         while let Some(output) = session.poll_output() {
             match output {
                 Output::Dial => dialling = Some(open(&connect)),
@@ -203,7 +207,7 @@ fn heard(item: Option<Result<ToAgent, LinkError>>) -> Input {
 
 /// Has the engine prepare what was understood; gives the digests to answer with when it is ready.
 fn prepare(
-    engine: &Engine,
+    engine: &impl Load,
     agent: &str,
     understood: Result<(RunId, Understood), JoinError>,
 ) -> Result<PlanDigests, String> {

@@ -3,9 +3,12 @@
 mod clock;
 mod dial;
 mod driver;
+mod load;
 mod report;
 mod way;
 
-pub use dial::{Connect, DialError, dial};
+pub use clock::SinceBoot;
+pub use dial::{Connect, DialError, Open, Stream, dial, dial_over};
 pub use driver::{Link, drive};
+pub use load::Load;
 pub use way::Way;
