@@ -171,7 +171,7 @@ async fn listen(job: &Job, door: Door, note: &impl Fn(&str)) -> anyhow::Result<P
     for remark in door.remarks(address) {
         note(&remark);
     }
-    Ok(Port { listener, tls: door.tls, gate: door.gate })
+    Ok(Port { listener: Box::new(listener), tls: door.tls, gate: door.gate })
 }
 
 /// What should be known about `plan`, read from `file`, before it runs; a line each, ready to be said.

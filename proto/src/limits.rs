@@ -7,6 +7,25 @@ pub const MAX_AGENT_MESSAGE: usize = 8 << 20;
 /// on and when. Bundles come in parts.
 pub const MAX_COORDINATOR_MESSAGE: usize = 16 << 20;
 
+/// Most messages of an agent in a second, over time: a renewal, a window, and a few answers. Nobody waits for one that says
+/// more.
+pub const MAX_MESSAGE_RATE: u32 = 10;
+
+/// Most messages of an agent beyond that at once: the windows that it kept while it was cut off, and the renewals that
+/// measure a clock.
+pub const MAX_MESSAGE_BURST: u32 = 256;
+
+/// Most messages that wait for an agent to read them: the answers to as many windows as it sends again, and what was
+/// ordered meanwhile. One that lets more pile up does not read.
+pub const MAX_UNREAD_MESSAGES: usize = 128;
+
+/// Most seconds that a window may be ahead of the coordinator's clock: a machine's clock may have been moved, and one agent's
+/// must not close the seconds of the others.
+pub const MAX_WINDOW_AHEAD_S: u32 = 10;
+
+/// Most requests that a user can start in a second: over a hundred times what the fastest target answers.
+pub const MAX_USER_RATE: u64 = 1_000_000;
+
 /// Most series of a plan; `plan` refuses more.
 pub const MAX_SERIES: u32 = 4096;
 

@@ -56,7 +56,9 @@ impl<A: Accept> wire::fleet_server::Fleet for Fleet<A> {
         request: Request<Streaming<wire::AgentMessage>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let peer = request.extensions().get::<A::Peer>().cloned();
-        let inbound = request.into_inner().map(|message| Ok(decode::from_agent(message?)?));
+        let inbound = request
+            .into_inner()
+            .map(|message| Ok(decode::from_agent(message.map_err(LinkError::of_inbound)?)?));
         let outbound = self.accept.accept(peer, Box::pin(inbound));
         Ok(Response::new(Box::pin(Parted::new(outbound).map(Ok))))
     }

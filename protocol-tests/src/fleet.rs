@@ -79,6 +79,11 @@ impl Coordinator {
         self.process.line_with(text)
     }
 
+    /// The most memory that it has had so far, in bytes; `None` where the system does not tell.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.process.peak_memory()
+    }
+
     /// Sends it signal `name`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);

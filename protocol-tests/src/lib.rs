@@ -1,10 +1,13 @@
 //! What tests need that see both ends, or one end and a fake of the other.
 //!
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
-//! ends), [`proxy`] (a wire that breaks), [`hosts`] (machines of our own), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
+//! ends), [`adversary`] and [`attacks`] (peers that say what no agent would), [`proxy`] (a wire that breaks), [`hosts`]
+//! (machines of our own), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
 //! tests), [`hostile`] (input that a fuzzer invents), [`joining`] (agents that join, well or badly), [`things`] (a
 //! target that keeps things).
 
+pub mod adversary;
+pub mod attacks;
 pub mod fleet;
 pub mod hostile;
 #[cfg(target_os = "linux")]

@@ -143,6 +143,13 @@ impl Process {
         Ended { code: status.code(), out: text(Source::Out), err: text(Source::Err) }
     }
 
+    /// The most memory that it has had so far, in bytes; `None` where the system does not tell.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
     /// Sends signal `name` (`INT`, `TERM`, `KILL`, ...).
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

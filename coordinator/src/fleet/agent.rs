@@ -36,6 +36,8 @@ pub(super) struct Agent {
     pub(super) slots: Vec<Slot>,
     /// Highest window applied; windows count up from 1.
     pub(super) applied: u64,
+    /// Which second since T0 that window is of.
+    pub(super) newest: Option<u32>,
     /// Its own totals as of that window.
     pub(super) cumulative: Cumulative,
     /// The most requests that it said to have started, in windows that were not applied.
@@ -95,6 +97,7 @@ impl Agent {
             delivered: false,
             slots: Vec::new(),
             applied: 0,
+            newest: None,
             cumulative: Cumulative::default(),
             claimed: 0,
             in_flight: 0,
@@ -204,6 +207,7 @@ impl Agent {
     /// Takes note of a window that is applied.
     pub(super) fn apply(&mut self, window: &WindowReport) {
         self.applied = window.seq;
+        self.newest = Some(window.index);
         self.cumulative = window.cumulative;
         self.in_flight = window.in_flight;
         self.delivered = window.last;

@@ -31,7 +31,14 @@ pub enum Input {
         /// Why, for people at both ends.
         message: String,
     },
-    /// A stream ended: the connection broke, or the peer broke the protocol.
+    /// The peer broke the protocol: nothing more is read from this stream.
+    Broke {
+        /// The stream.
+        session: SessionId,
+        /// What it did, for people at both ends.
+        problem: String,
+    },
+    /// A stream ended: the connection broke.
     Detached {
         /// The stream.
         session: SessionId,

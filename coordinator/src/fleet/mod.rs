@@ -41,6 +41,7 @@ mod iterations;
 mod loss;
 mod muster;
 mod outcome;
+mod plausible;
 mod reattach;
 mod receive;
 #[cfg(test)]
@@ -166,6 +167,7 @@ impl Fleet {
             }
             Input::Received { session, message } => self.received(now, session, message),
             Input::Refused { session, code, message } => self.turn_away(session, code, message),
+            Input::Broke { session, problem } => self.broke(now, session, problem),
             Input::Detached { session, reason } => {
                 if let Some(greeting) = self.greeting.remove(&session) {
                     self.remember(format!("{} ended before its Hello: {reason}", greeting.peer));

@@ -1,6 +1,6 @@
 //! What an agent says, and what the fleet makes of it.
 
-use super::agent::{Sequence, Stage};
+use super::agent::{Agent, Sequence, Stage};
 use super::{Fleet, LEASE, Output, Parting, SessionId};
 use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
 use std::time::Duration;
@@ -53,7 +53,14 @@ impl Fleet {
         if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
             return self.drop_agent(now, session, "it sent a window before the start");
         }
-        match agent.judge(&window, self.config.n_series, &self.iterations) {
+        let (newest, judged) = (agent.newest, agent.judge(&window, self.config.n_series, &self.iterations));
+        if judged == Ok(Sequence::Next)
+            && let Err(problem) = self.plausible(now, &window, newest)
+        {
+            return self.drop_agent(now, session, &problem);
+        }
+        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
+        match judged {
             Err(problem) => {
                 agent.claimed = agent.claimed.max(window.cumulative.started);
                 return self.drop_agent(now, session, &problem);
@@ -78,8 +85,21 @@ impl Fleet {
         self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: applied });
     }
 
+    /// What came over `session` cannot be.
+    pub(super) fn broke(&mut self, now: Duration, session: SessionId, problem: String) {
+        if self.greeting.contains_key(&session) {
+            self.turn_away(session, RejectCode::Protocol, problem);
+        } else {
+            self.drop_agent(now, session, &problem);
+        }
+    }
+
     /// Ends the stream of an agent that broke the protocol.
     pub(super) fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
+        let done = |agent: &&Agent| agent.session == session && !agent.gone && !agent.is_live();
+        if let Some(name) = self.agents.iter().find(done).map(|agent| agent.hello.name.clone()) {
+            self.note(format!("agent {name}, which had no users any more, was dropped: {problem}"));
+        }
         self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
         self.outputs.push_back(Output::Close { session });
         self.lose(now, session, problem, Parting::Barred);

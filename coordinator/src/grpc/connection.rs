@@ -1,5 +1,7 @@
 //! A connection to an agent: a TCP stream whose first bytes were looked at, TLS on top of one, or memory.
 
+use super::cut::Cut;
+use super::listener::Wire;
 use super::stranger::{Ticket, Watch};
 use bytes::{Buf, Bytes};
 use proto::Fingerprint;
@@ -8,15 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 /// A TCP stream that gives back the bytes which were read to see what it is.
-#[derive(Debug)]
 pub(super) struct Replay {
     seen: Bytes,
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
 }
 
 /// Who is at the other end.
@@ -29,10 +29,10 @@ pub struct Peer {
     /// The key that the TLS handshake proved.
     pub key: Option<Fingerprint>,
     ticket: Option<Ticket>,
+    cut: Cut,
 }
 
 /// A connection whose other end says who it is.
-#[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
     peer: Peer,
@@ -40,7 +40,6 @@ pub(super) struct Connection {
     watch: Option<Watch>,
 }
 
-#[derive(Debug)]
 enum Stream {
     Tcp(Replay),
     Tls(Box<TlsStream<Replay>>),
@@ -50,7 +49,8 @@ enum Stream {
 impl Peer {
     /// Whoever is at `address`, with the key that was proved.
     pub fn of(address: SocketAddr, key: Option<Fingerprint>) -> Peer {
-        Peer { name: address.to_string(), ip: Some(address.ip().to_canonical()), key, ticket: None }
+        let ip = Some(address.ip().to_canonical());
+        Peer { name: address.to_string(), ip, key, ticket: None, cut: Cut::default() }
     }
 
     /// Its connection has joined: nobody watches it any more.
@@ -59,16 +59,21 @@ impl Peer {
             ticket.joined();
         }
     }
+
+    /// Ends its connection, whatever is still on its way.
+    pub(super) fn cut(&self) {
+        self.cut.now();
+    }
 }
 
 impl Replay {
     /// `stream`, of which `seen` was read already.
-    pub(super) fn new(stream: TcpStream, seen: Bytes) -> Replay {
+    pub(super) fn new(stream: Box<dyn Wire>, seen: Bytes) -> Replay {
         Replay { seen, stream }
     }
 
     /// The stream underneath.
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> Box<dyn Wire> {
         self.stream
     }
 }
@@ -86,7 +91,8 @@ impl Connection {
 
     /// An agent in this process.
     pub(super) fn memory(stream: DuplexStream) -> Connection {
-        let peer = Peer { name: "this process".to_owned(), ip: None, key: None, ticket: None };
+        let peer =
+            Peer { name: "this process".to_owned(), ip: None, key: None, ticket: None, cut: Cut::default() };
         Connection { stream: Stream::Memory(stream), peer, watch: None }
     }
 
@@ -139,6 +145,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.peer.cut.look(cx)?;
         if let Some(watch) = &mut self.watch
             && watch.look(cx)?
         {

@@ -3,40 +3,49 @@
 use super::connection::Peer;
 use super::entrance::{First, enter};
 use super::listen::Note;
+use super::reader::Reader;
 use crate::fleet::{AgentId, Fleet, Input, Outcome, Output, SessionId};
 use crate::secure::{Gate, Refused};
 use plan::chore::ChoreKind;
+use proto::limits::MAX_UNREAD_MESSAGES;
 use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
 use proto::server::{Accept, Inbound, Outbound};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Events waiting for the fleet core; when it is full, streams are read more slowly.
 const MAX_EVENTS: usize = 1024;
 
-/// Messages that wait for an agent to read them; one that lets more pile up is dropped.
-const MAX_UNREAD: usize = 256;
-
 /// What happens on the streams.
 #[derive(Debug)]
 pub struct Event {
-    session: SessionId,
-    what: What,
+    pub(super) session: SessionId,
+    pub(super) what: What,
+    /// Given back when the fleet core has seen it: then the stream's next message may come.
+    pub(super) in_hand: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
-enum What {
-    Attached { peer: String, outbound: mpsc::Sender<ToAgent> },
+pub(super) enum What {
+    Attached { peer: String, voice: Voice },
     Received(FromAgent),
     Refused { code: RejectCode, message: String },
+    Broke(String),
     Detached(String),
+}
+
+/// The speaking half of a stream. Dropped, it ends the stream once what was said is on its way.
+#[derive(Debug)]
+pub(super) struct Voice {
+    queue: mpsc::Sender<ToAgent>,
+    /// Dropped, it tells the reading half.
+    _open: oneshot::Sender<()>,
 }
 
 /// Gives every new stream a number and turns it into events.
@@ -60,41 +69,25 @@ impl Accept for Accepted {
     fn accept(&self, peer: Option<Peer>, mut inbound: Inbound) -> Outbound {
         let peer = peer.expect("every connection of this server says who is there");
         let session = SessionId(self.sessions.fetch_add(1, Ordering::Relaxed));
-        let (outbound, outgoing) = mpsc::channel(MAX_UNREAD);
+        let (queue, outgoing) = mpsc::channel(MAX_UNREAD_MESSAGES);
         let (events, gate, note) = (self.events.clone(), self.gate.clone(), self.note.clone());
         tokio::spawn(async move {
-            let Some(first) = enter(&gate, &peer, &mut inbound, &outbound, &note).await else { return };
-            let mut what = What::Attached { peer: peer.name, outbound };
-            // Until its end, the stream speaks for the agent that was let in.
-            let mut pass = match first {
-                First::Unasked => None,
-                First::Hello(hello, pass) => {
-                    if events.send(Event { session, what }).await.is_err() {
-                        return;
-                    }
-                    what = What::Received(FromAgent::Hello(hello));
-                    Some(pass)
-                }
+            let Some(first) = enter(&gate, &peer, &mut inbound, &queue, &note).await else { return };
+            let (open, over) = oneshot::channel();
+            let what = What::Attached { peer: peer.name.clone(), voice: Voice { queue, _open: open } };
+            if events.send(Event { session, what, in_hand: None }).await.is_err() {
+                return;
+            }
+            let (hello, pass) = match first {
+                First::Unasked => (None, None),
+                First::Hello(hello, pass) => (Some(FromAgent::Hello(hello)), Some(pass)),
                 First::Refused(Refused { code, message, .. }) => {
-                    let _ = events.send(Event { session, what }).await;
-                    let _ = events.send(Event { session, what: What::Refused { code, message } }).await;
-                    return;
+                    let what = What::Refused { code, message };
+                    let _ = events.send(Event { session, what, in_hand: None }).await;
+                    (None, None)
                 }
             };
-            loop {
-                let last = matches!(what, What::Detached(_));
-                if last {
-                    drop(pass.take());
-                }
-                if events.send(Event { session, what }).await.is_err() || last {
-                    return;
-                }
-                what = match inbound.next().await {
-                    Some(Ok(message)) => What::Received(message),
-                    Some(Err(error)) => What::Detached(error.to_string()),
-                    None => What::Detached("it closed the stream".to_owned()),
-                };
-            }
+            Reader { session, peer, events, over }.read(inbound, hello, pass).await;
         });
         Box::pin(ReceiverStream::new(outgoing))
     }
@@ -126,18 +119,18 @@ pub async fn drive(
     mut stop: mpsc::Receiver<()>,
     observer: &mut impl Observer,
 ) -> Outcome {
-    let mut streams: BTreeMap<SessionId, mpsc::Sender<ToAgent>> = BTreeMap::new();
+    let mut streams: BTreeMap<SessionId, Voice> = BTreeMap::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         while let Some(output) = fleet.poll_output() {
             match output {
                 Output::Send { session, message } => {
-                    let Some(stream) = streams.get(&session) else { continue };
-                    if let Err(TrySendError::Full(_)) = stream.try_send(message) {
+                    let Some(voice) = streams.get(&session) else { continue };
+                    if let Err(TrySendError::Full(_)) = voice.queue.try_send(message) {
                         streams.remove(&session);
-                        let reason = format!("it let {MAX_UNREAD} messages pile up unread");
-                        fleet.handle_input(origin.elapsed(), Input::Detached { session, reason });
+                        let problem = format!("it let {MAX_UNREAD_MESSAGES} messages pile up unread");
+                        fleet.handle_input(origin.elapsed(), Input::Broke { session, problem });
                     }
                 }
                 Output::Close { session } => {
@@ -157,13 +150,14 @@ pub async fn drive(
         let input = tokio::select! {
             biased;
             Some(()) = stop.recv() => Some(Input::Stop),
-            Some(Event { session, what }) = events.recv() => match what {
-                What::Attached { peer, outbound } => {
-                    streams.insert(session, outbound);
+            Some(Event { session, what, in_hand: _in_hand }) = events.recv() => match what {
+                What::Attached { peer, voice } => {
+                    streams.insert(session, voice);
                     Some(Input::Attached { session, peer })
                 }
                 What::Received(message) => Some(Input::Received { session, message }),
                 What::Refused { code, message } => Some(Input::Refused { session, code, message }),
+                What::Broke(problem) => Some(Input::Broke { session, problem }),
                 What::Detached(reason) => {
                     streams.remove(&session);
                     Some(Input::Detached { session, reason })

@@ -33,7 +33,6 @@ pub(super) async fn enter(
     note: &Note,
 ) -> Option<First> {
     if gate.is_open() || peer.ip.is_none() {
-        peer.joined();
         return Some(First::Unasked);
     }
     let reject = |code, message: String| {

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Peer, Replay};
 use super::driver::{Accepted, Event};
+use super::listener::{Listener, Wire};
 use super::stranger::{Addresses, MAX_PER_ADDRESS, Ticket};
 use crate::secure::Gate;
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
@@ -35,6 +35,13 @@ const MAX_UNREAD: u64 = 64 << 10;
 
 /// How long.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Streams of one connection: an agent has one.
+const MAX_STREAMS: u32 = 4;
+
+/// Bytes of a stream that a peer may send before they are read, and half of those of a connection: a window of a thousand
+/// busy series fits, and a thousand peers at the same time cost little memory.
+const STREAM_WINDOW: u32 = 256 << 10;
 
 /// What strangers are told to their operator.
 const FOR_AGENTS: &str = "this port is for agents: agent --coordinator HOST:PORT";
@@ -86,7 +93,7 @@ pub struct Fleetwork {
 /// Where agents connect to, and what protects it.
 pub struct Port {
     /// Bound.
-    pub listener: TcpListener,
+    pub listener: Box<dyn Listener>,
     /// What speaks TLS on it, if anything does.
     pub tls: Option<TlsAcceptor>,
     /// Who gets in.
@@ -112,7 +119,9 @@ pub fn serve(
         let _ = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(10)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .max_concurrent_streams(4)
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(2 * STREAM_WINDOW)
             .add_service(proto::server::service(Arc::new(accepted)))
             .serve_with_incoming_shutdown(incoming, stop)
             .await;
@@ -123,7 +132,7 @@ pub fn serve(
     (Fleetwork { events, local }, server)
 }
 
-async fn accept(port: Port, connections: mpsc::Sender<Connection>, note: Note) {
+async fn accept(mut port: Port, connections: mpsc::Sender<Connection>, note: Note) {
     let unknown = Arc::new(Semaphore::new(MAX_UNKNOWN));
     let addresses = Addresses::default();
     while let Ok(permit) = unknown.clone().acquire_owned().await {
@@ -165,12 +174,11 @@ async fn accept(port: Port, connections: mpsc::Sender<Connection>, note: Note) {
 /// Reads the first bytes of a connection and shakes hands; what is not an agent is turned away with what it sent
 /// and the remedy.
 async fn identify(
-    mut stream: TcpStream,
+    mut stream: Box<dyn Wire>,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     ticket: Ticket,
 ) -> Result<Connection, String> {
-    let _ = stream.set_nodelay(true);
     let mut seen = [0; PREFACE.len()];
     let mut n = 0;
     while n < seen.len() && seen[..n] == PREFACE[..n] {
@@ -220,7 +228,7 @@ async fn identify(
 
 /// Ends a connection on which the last word was said. Closing it before everything is read would reset it, and what
 /// was said would be lost.
-async fn part(mut stream: TcpStream) {
+async fn part(mut stream: Box<dyn Wire>) {
     let _ = stream.shutdown().await;
     let mut rest = stream.take(MAX_UNREAD);
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
