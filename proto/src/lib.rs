@@ -9,6 +9,7 @@
 
 pub mod client;
 mod decode;
+pub mod defect;
 mod encode;
 mod fingerprint;
 pub mod join;

@@ -177,6 +177,9 @@ pub fn program(name: &str) -> PathBuf {
         eprintln!("note: {} is missing or older than the sources; building it", path.display());
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--bins", "--package", if name == "demo-target" { "demo" } else { name }]);
+        if cfg!(feature = "defects") && name != "demo-target" {
+            cargo.args(["--features", "defects"]);
+        }
         if profile_dir.ends_with("release") {
             cargo.arg("--release");
         }

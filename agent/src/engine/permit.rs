@@ -4,6 +4,7 @@
 //! middle of a user. So each user looks itself, before each request: one load and one reading of the clock.
 
 use crate::boot_clock::since_boot;
+use proto::defect::{Defect, seeded};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ impl Permit {
     /// Whether it is good now.
     pub(super) fn holds(&self) -> bool {
         let until = self.until.load(Ordering::Relaxed);
-        until == u64::MAX || since_boot().as_nanos() < u128::from(until)
+        until == u64::MAX || seeded(Defect::M4) || since_boot().as_nanos() < u128::from(until)
     }
 
     /// Returns at once while it is good, and not before it is good again.

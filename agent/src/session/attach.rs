@@ -73,7 +73,7 @@ impl Session {
     /// The coordinator granted renewal `n` when its clock showed `theirs`.
     pub(super) fn granted(&mut self, now: Duration, n: u64, ttl: Duration, theirs: Duration) {
         let Some(lease) = &mut self.lease else { return };
-        let Some(sent) = lease.granted(n, ttl) else { return };
+        let Some(sent) = lease.granted(now, n, ttl) else { return };
         self.clock.measured(sent, now, theirs);
         // Before a run, the clock is worth a few round trips more.
         if self.clock.wants_more() && self.run.as_ref().is_none_or(|run| !run.is_running()) {

@@ -1,5 +1,6 @@
 //! The right to make load, counted from when its renewal was sent.
 
+use proto::defect::{Defect, seeded};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -48,12 +49,13 @@ impl Lease {
         (self.renew_at <= now).then(|| self.renew(now))
     }
 
-    /// The answer to renewal `n`; when that was sent, if it was and this is its first answer.
-    pub(super) fn granted(&mut self, n: u64, ttl: Duration) -> Option<Duration> {
+    /// The answer to renewal `n` is here `now`; when that was sent, if it was and this is its first answer.
+    pub(super) fn granted(&mut self, now: Duration, n: u64, ttl: Duration) -> Option<Duration> {
         let &(_, sent) = self.pending.iter().find(|&&(pending, _)| pending == n)?;
         // The first grant ends the provisional lease, also when that would have lasted longer.
         let earlier = if self.granted { self.over_at } else { Duration::ZERO };
-        self.over_at = earlier.max(sent + ttl);
+        let from = if seeded(Defect::M3) { now } else { sent };
+        self.over_at = earlier.max(from + ttl);
         self.granted = true;
         self.pending.retain(|&(pending, _)| pending > n);
         Some(sent)
@@ -93,13 +95,13 @@ mod tests {
         assert_eq!((n, lease.over_at()), (1, S + FIRST_TTL));
         assert_eq!(lease.renew_if_due(S), None);
         assert_eq!(lease.renew_if_due(9 * S), Some(2));
-        lease.granted(1, 4 * S);
+        lease.granted(20 * S, 1, 4 * S);
         assert_eq!(lease.over_at(), 5 * S, "the first grant replaces the provisional lease");
-        lease.granted(2, 4 * S);
+        lease.granted(20 * S, 2, 4 * S);
         assert_eq!(lease.over_at(), 13 * S);
-        lease.granted(2, 60 * S);
-        lease.granted(7, 60 * S);
-        lease.granted(1, 60 * S);
+        lease.granted(20 * S, 2, 60 * S);
+        lease.granted(20 * S, 7, 60 * S);
+        lease.granted(20 * S, 1, 60 * S);
         assert_eq!(lease.over_at(), 13 * S, "repeated, unknown and outdated grants change nothing");
         assert_eq!(lease.due_at(), 10 * S);
     }

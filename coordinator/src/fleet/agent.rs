@@ -4,6 +4,7 @@ use super::iterations::Iterations;
 use super::loss::HandedOver;
 use super::{AgentId, AgentOutcome, Lost, SessionId};
 use plan::slot::Slot;
+use proto::defect::{Defect, seeded};
 use proto::message::{Cumulative, Hello, WindowReport};
 use std::time::Duration;
 
@@ -105,6 +106,11 @@ impl Agent {
         }
     }
 
+    /// Whether `session` is its newest stream.
+    pub(super) fn is_on(&self, session: SessionId) -> bool {
+        self.session == session || (seeded(Defect::M8) && self.part == session)
+    }
+
     /// Whether something is still to come from it. While it has a part in a run, its stream may be broken.
     pub(super) fn is_live(&self) -> bool {
         match self.stage {
@@ -154,8 +160,8 @@ impl Agent {
         n_series: u32,
         iterations: &Iterations,
     ) -> Result<Sequence, String> {
-        if window.seq <= self.applied {
-            return Ok(Sequence::Repeated);
+        if window.seq <= self.applied && !seeded(Defect::M14) {
+            return Ok(if seeded(Defect::M1) { Sequence::Next } else { Sequence::Repeated });
         }
         if window.seq != self.applied + 1 {
             return Err(format!("window {} arrived where {} was next", window.seq, self.applied + 1));

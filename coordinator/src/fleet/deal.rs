@@ -1,6 +1,7 @@
 //! Which agent runs which user.
 
 use plan::slot::{Classes, Slot};
+use proto::defect::{Defect, seeded};
 
 /// Deals slots `0..users` to agents that accept at most `capacities` users each. Agents' totals stay within
 /// one of each other at every prefix (so ramps rise evenly) while capacity lasts, and so do the users of each
@@ -14,7 +15,8 @@ pub fn deal(users: u32, classes: &Classes, capacities: &[u32]) -> Option<Vec<Vec
         return None;
     }
     let mut table = Table::new(classes, capacities);
-    for slot in (0..users).map(Slot) {
+    let dealt = if seeded(Defect::M12) { users.saturating_sub(1) } else { users };
+    for slot in (0..dealt).map(Slot) {
         table.deal(slot)?;
     }
     Some(table.hands.into_iter().map(|hand| hand.dealt).collect())

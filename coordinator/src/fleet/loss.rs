@@ -9,6 +9,7 @@ use super::deal::spread;
 use super::reattach::DELIVERY;
 use super::{Cause, EARLY, Fleet, Lost, Output, Phase, SILENCE, SessionId};
 use plan::slot::{Seat, Slot};
+use proto::defect::{Defect, seeded};
 use proto::message::ToAgent;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub struct HandedOver {
 impl Fleet {
     /// Nothing more comes over `session`. Before the start its agent is forgotten; after it, it is lost.
     pub(super) fn lose(&mut self, now: Duration, session: SessionId, reason: &str, parting: Parting) {
-        let here = |agent: &Agent| agent.session == session && (!agent.gone || agent.is_live());
+        let here = |agent: &Agent| agent.is_on(session) && (!agent.gone || agent.is_live());
         let Some(index) = self.agents.iter().position(here) else { return };
         let (was_live, leased) = (self.agents[index].is_live(), self.agents[index].leased);
         self.agents[index].gone = true;
@@ -179,7 +180,8 @@ impl Fleet {
         }
         let (moved, stranded) = (moved.len() as u32, (orphans.len() - moved.len()) as u32);
         self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved, stranded });
-        self.revision += u64::from(moved > 0);
+        // A clock that was set back shows no later time.
+        self.revision += u64::from(moved > 0 && !seeded(Defect::M10));
         let mut agents = 0;
         for (taker, hand) in takers.into_iter().zip(hands).filter(|(_, hand)| !hand.is_empty()) {
             agents += 1;

@@ -59,6 +59,7 @@ use loss::Parting;
 pub use loss::{HandedOver, OnAgentLoss};
 pub use outcome::{AgentOutcome, Cause, Lost, NotStarted, Outcome};
 use plan::slot::Slot;
+use proto::defect::{Defect, seeded};
 use proto::message::{RejectCode, ToAgent};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -298,6 +299,9 @@ impl Fleet {
                 Some(why) => self.conclude(now, Err(why)),
                 None => self.muster(now),
             },
+            Phase::Running { t0, .. } if seeded(Defect::M7) && now >= t0 + self.config.schedule.end() => {
+                self.conclude(now, Ok(t0));
+            }
             Phase::Running { t0, .. } if self.live().next().is_none() && !self.waits_for_deliveries() => {
                 self.conclude(now, Ok(t0));
             }

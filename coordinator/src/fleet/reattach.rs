@@ -5,6 +5,7 @@
 
 use super::agent::{Agent, Stage};
 use super::{Fleet, Output, Parting, Phase, RENEW, SessionId};
+use proto::defect::{Defect, seeded};
 use proto::message::{Hello, Resume, Resumed, ToAgent, Welcome};
 use std::time::Duration;
 
@@ -15,8 +16,11 @@ impl Fleet {
     /// The stream of `session` ended by itself.
     pub(super) fn detached(&mut self, now: Duration, session: SessionId, reason: String) {
         let running = matches!(self.phase, Phase::Running { .. });
-        let part = self.agents.iter_mut().find(|a| a.session == session && !a.gone && a.is_live() && running);
+        let part = self.agents.iter_mut().find(|a| a.is_on(session) && !a.gone && a.is_live() && running);
         let Some(agent) = part else { return self.lose(now, session, &reason, Parting::Silent) };
+        if seeded(Defect::M6) {
+            return self.lose(now, session, &reason, Parting::Stopped);
+        }
         agent.gone = true;
         let name = &agent.hello.name;
         let left = (agent.leased + super::SILENCE).saturating_sub(now).as_secs_f64();
@@ -50,7 +54,7 @@ impl Fleet {
         protocol: u32,
     ) {
         let (old, had_stream) = (self.agents[index].session, !self.agents[index].gone);
-        if had_stream {
+        if had_stream && !seeded(Defect::M8) {
             self.outputs.push_back(Output::Close { session: old });
         }
         let restarted = hello.incarnation != self.agents[index].hello.incarnation;

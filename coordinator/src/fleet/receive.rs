@@ -2,6 +2,7 @@
 
 use super::agent::{Agent, Sequence, Stage};
 use super::{Fleet, LEASE, Output, Parting, SessionId};
+use proto::defect::{Defect, seeded};
 use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ impl Fleet {
             }
             return;
         }
-        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session && !a.gone) else {
+        let Some(agent) = self.agents.iter_mut().find(|a| a.is_on(session) && !a.gone) else {
             return;
         };
         agent.heard = now;
@@ -71,6 +72,9 @@ impl Fleet {
                     window.progress.clear();
                 }
                 agent.apply(&window);
+                if seeded(Defect::M13) && matches!(agent.stage, Stage::Lost(_)) {
+                    return self.send(session, ToAgent::WindowAck { run: window.run, seq: window.seq });
+                }
                 self.iterations.apply(&window.progress);
                 self.outputs.push_back(Output::Apply { agent: agent.id, window });
                 if agent.stage == Stage::Finished {
