@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         say(&warning);
     }
     match run(cli, way, join) {
-        Ok(Exit::Left) => ExitCode::SUCCESS,
+        Ok(Exit::Left | Exit::Recovered) => ExitCode::SUCCESS,
         Ok(Exit::Broken(message)) => {
             say(&format!("error: {message}"));
             ExitCode::FAILURE

@@ -203,6 +203,33 @@ pub(crate) fn walk(payload: &[u8], mut on_count: impl FnMut(usize, u64)) -> Resu
     Ok(total)
 }
 
+/// Appends the encoding of both payloads' samples together, without building a histogram: as many steps as there are
+/// bytes. Returns how many samples that is.
+pub(crate) fn sum(left: &[u8], right: &[u8], out: &mut Vec<u8>) -> Result<u64, DecodeError> {
+    let counts = |payload| {
+        let mut counts = Vec::new();
+        walk(payload, |slot, count| counts.push((slot, count))).map(|total| (counts, total))
+    };
+    let ((left, left_total), (right, right_total)) = (counts(left)?, counts(right)?);
+    let total = left_total + right_total;
+    if total > MAX_SAMPLES {
+        return Err(DecodeError::TooManySamples);
+    }
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    let merged = std::iter::from_fn(|| match (left.peek().copied(), right.peek().copied()) {
+        (Some((here, count)), Some((there, more))) if here == there => {
+            left.next();
+            right.next();
+            Some((here, count + more))
+        }
+        (Some((here, _)), Some((there, _))) if here > there => right.next(),
+        (Some(_), _) => left.next(),
+        (None, _) => right.next(),
+    });
+    encode(merged, out);
+    Ok(total)
+}
+
 fn array_at<const N: usize>(header: &[u8; HEADER_BYTES], at: usize) -> [u8; N] {
     header[at..at + N].try_into().expect("a slice of N bytes is an array of N bytes")
 }

@@ -133,6 +133,17 @@ impl Histogram {
         hdr_v2::walk(hdr_v2::payload(bytes)?, |_, _| ())
     }
 
+    /// The encoding of the samples of two encoded histograms together: the bytes that one recorder of all of them would
+    /// have made. Builds no histogram. Exact, commutative and associative.
+    ///
+    /// # Errors
+    /// Anything but the uncompressed V2 encoding of histograms with this geometry, and more samples than one may hold.
+    pub fn sum_v2(left: &[u8], right: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut bytes = Vec::with_capacity(left.len() + right.len());
+        hdr_v2::sum(hdr_v2::payload(left)?, hdr_v2::payload(right)?, &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// The filled slots with their counts, in rising order.
     fn slots(&self) -> impl Iterator<Item = (usize, u64)> {
         self.counts.iter().flat_map(|counts| {

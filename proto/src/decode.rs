@@ -3,7 +3,7 @@
 use crate::limits::{
     MAX_CHORE_US, MAX_CLOCK_US, MAX_COUNT, MAX_ERROR_ROWS, MAX_ITERATION, MAX_LEASE_MS, MAX_NAME_CHARS,
     MAX_RUN_ID_CHARS, MAX_SERIES, MAX_SLOTS, MAX_START_IN_US, MAX_STOP_TIMEOUT_MS, MAX_TEXT_CHARS,
-    MAX_WINDOW_INDEX,
+    MAX_WINDOW_INDEX, MAX_WINDOW_SECONDS,
 };
 use crate::message::{
     ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, Resume,
@@ -224,10 +224,13 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
     let cumulative = required(m.cumulative, "window.cumulative")?;
     let progress = progress(&m.progress_slot_deltas, &m.progress_iterations)?;
     let count = |value, field| at_most(value, MAX_COUNT, field);
+    let earlier_users = earlier_users(m.seconds, m.earlier_users)?;
+    at_most(m.index.saturating_add(m.seconds.saturating_sub(1)), MAX_WINDOW_INDEX, "window.index")?;
     Ok(WindowReport {
+        earlier_users,
         run: run_id(m.run_id, "window.run_id")?,
         seq: m.seq,
-        index: at_most(m.index, MAX_WINDOW_INDEX, "window.index")?,
+        index: m.index,
         users: at_most(m.users, MAX_SLOTS, "window.users")?,
         in_flight: count(m.in_flight, "window.in_flight")?,
         started: count(m.started, "window.started")?,
@@ -248,6 +251,18 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
         last: m.r#final,
         progress,
     })
+}
+
+fn earlier_users(seconds: u32, users: Vec<u32>) -> Decoded<Vec<u32>> {
+    let seconds = at_most(seconds.max(1), MAX_WINDOW_SECONDS, "window.seconds")?;
+    if users.len() as u64 + 1 != u64::from(seconds) {
+        let problem = format!("holds {} numbers; a window of {seconds} seconds has one fewer", users.len());
+        return Err(Malformed::new("window.earlier_users", problem));
+    }
+    match users.iter().find(|&&users| users > MAX_SLOTS) {
+        Some(&users) => Err(over("window.earlier_users", users.into(), MAX_SLOTS.into())),
+        None => Ok(users),
+    }
 }
 
 fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {

@@ -125,6 +125,8 @@ fn chore_done(done: ChoreReport) -> wire::ChoreDone {
 
 fn report(window: WindowReport) -> wire::Window {
     wire::Window {
+        seconds: window.seconds(),
+        earlier_users: window.earlier_users,
         run_id: window.run.0,
         seq: window.seq,
         index: window.index,

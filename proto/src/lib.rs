@@ -16,6 +16,7 @@ pub mod join;
 pub mod limits;
 mod link_error;
 mod malformed;
+mod merge;
 pub mod message;
 mod parts;
 pub mod raw;

@@ -53,6 +53,9 @@ pub const MAX_ITERATION: u64 = 1 << 46;
 /// Highest window index: the longest schedule in seconds, and its stop timeout.
 pub const MAX_WINDOW_INDEX: u32 = 401 * 24 * 3600;
 
+/// Most seconds in one window: agents merge windows that wait to be sent, and a report loses no more than an hour's shape.
+pub const MAX_WINDOW_SECONDS: u32 = 3600;
+
 /// Longest lease in milliseconds that an agent accepts: an agent must stop soon after it lost its coordinator.
 pub const MAX_LEASE_MS: u32 = 60_000;
 

@@ -47,7 +47,7 @@ pub enum FromAgent {
         /// Users that exist now.
         users: u32,
     },
-    /// One second of statistics.
+    /// One second of statistics, or several.
     Window(Box<WindowReport>),
     /// The end of a chore.
     ChoreDone(Box<ChoreReport>),
@@ -226,7 +226,7 @@ pub struct PlanDigests {
     pub meaning_sha256: String,
 }
 
-/// One second of an agent's statistics as it travels; histograms stay in their encoding until they are added
+/// One second of an agent's statistics as it travels, or several that were [merged](WindowReport::merged); histograms stay in their encoding until they are added
 /// to the totals. Its counts agree with each other and with its histograms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowReport {
@@ -234,8 +234,10 @@ pub struct WindowReport {
     pub run: RunId,
     /// Counts up from 1 without holes.
     pub seq: u64,
-    /// Which second since T0.
+    /// Which second since T0; of several, the first.
     pub index: u32,
+    /// Of several seconds: users that existed at the end of each but the last. Empty for one second.
+    pub earlier_users: Vec<u32>,
     /// Users that exist at its end.
     pub users: u32,
     /// Requests open at its end.
@@ -338,8 +340,18 @@ pub struct HealthReport {
     pub connections: u64,
 }
 
-/// Sums of a window, for checks.
+/// Extent and sums of a window, for checks.
 impl WindowReport {
+    /// How many seconds it covers, at least 1.
+    pub fn seconds(&self) -> u32 {
+        u32::try_from(self.earlier_users.len()).map_or(u32::MAX, |earlier| earlier.saturating_add(1))
+    }
+
+    /// The last second that it covers, since T0.
+    pub fn last_second(&self) -> u32 {
+        self.index.saturating_add(self.seconds() - 1)
+    }
+
     /// Requests that succeeded in it.
     pub fn ok(&self) -> u64 {
         self.series.iter().map(|s| s.ok).sum()

@@ -61,6 +61,7 @@ fn window() -> WindowReport {
         run: run(),
         seq: 3,
         index: 2,
+        earlier_users: Vec::new(),
         users: 40,
         in_flight: 2,
         started: 12,
@@ -216,6 +217,17 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
     check(&|w| w.run_id = "../../etc".to_owned(), "`../../etc` is not 1 to 64 letters");
     check(&|w| w.index = u32::MAX, "window.index: 4294967295 is over the limit");
     check(&|w| w.users = u32::MAX, "window.users");
+    check(&|w| w.seconds = 3601, "window.seconds: 3601 is over the limit of 3600");
+    check(&|w| w.seconds = 2, "window.earlier_users: holds 0 numbers; a window of 2 seconds has one fewer");
+    check(&|w| w.earlier_users = vec![1], "window.earlier_users: holds 1 numbers; a window of 1 seconds has one");
+    check(
+        &|w| (w.seconds, w.earlier_users) = (2, vec![u32::MAX]),
+        "window.earlier_users: 4294967295 is over the limit",
+    );
+    check(
+        &|w| (w.index, w.seconds, w.earlier_users) = (limits::MAX_WINDOW_INDEX, 2, vec![1]),
+        "window.index: 34646401 is over the limit",
+    );
     check(&|w| w.started = u64::MAX, "window.started");
     check(&|w| w.cumulative = None, "window.cumulative: is missing");
     check(&|w| w.health = None, "window.health: is missing");

@@ -115,6 +115,7 @@ pub fn empty_window(run: &RunId, seq: u64, last: bool) -> WindowReport {
         run: run.clone(),
         seq,
         index: seq as u32 - 1,
+        earlier_users: Vec::new(),
         users: 0,
         in_flight: 0,
         started: 0,

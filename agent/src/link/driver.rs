@@ -19,8 +19,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
-use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
+
+/// Most messages that wait for the coordinator to read them. At most eight of them are windows; the others are renewals,
+/// one each second until the lease is over, and answers: more than these wait only for one that orders and does not read.
+const MOST_UNREAD: usize = 256;
 
 /// How long what was said last may take to leave before the process ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -45,7 +49,7 @@ type Inbound = Pin<Box<dyn Stream<Item = Result<ToAgent, LinkError>> + Send>>;
 
 /// Both directions of an open stream.
 struct Conversation {
-    outbound: mpsc::UnboundedSender<FromAgent>,
+    outbound: mpsc::Sender<FromAgent>,
     inbound: Inbound,
 }
 
@@ -66,11 +70,13 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
             .may_load_until(session.may_load_until().map_or(Duration::ZERO, |until| clock.since_boot(until)));
         while let Some(output) = session.poll_output() {
             match output {
+                Output::Keep(_) => {}
                 Output::Dial => dialling = Some(open(&connect)),
                 Output::Send(message) => {
-                    if let Some(conversation) = &conversation {
-                        // A send that fails is followed by the end of `inbound`.
-                        let _ = conversation.outbound.send(message);
+                    if conversation.as_ref().is_some_and(|open| !has_room(&open.outbound, message)) {
+                        conversation = None;
+                        let reason = format!("it reads nothing, {MOST_UNREAD} messages wait for it");
+                        session.handle_input(clock.now(), Input::Disconnected { reason });
                     }
                 }
                 Output::Hangup => {
@@ -122,9 +128,9 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
             understood = async { understanding.as_mut().expect("checked").await }, if understanding.is_some() => {
                 understanding = None;
                 match prepare(&engine, &name, understood) {
-                    Ok(digests) => {
+                    Ok((digests, seconds)) => {
                         preparing = Some(digests);
-                        continue;
+                        Some(Input::WarmUp { seconds })
                     }
                     Err(reason) => Some(Input::Prepared(Err(reason))),
                 }
@@ -169,12 +175,18 @@ fn open(connect: &Connect) -> BoxFuture<'static, Result<Conversation, DialError>
     let connecting = connect();
     Box::pin(async move {
         let channel = connecting.await?;
-        let (outbound, outgoing) = mpsc::unbounded_channel();
-        let inbound = proto::client::attach(channel, UnboundedReceiverStream::new(outgoing))
+        let (outbound, outgoing) = mpsc::channel(MOST_UNREAD);
+        let inbound = proto::client::attach(channel, ReceiverStream::new(outgoing))
             .await
             .map_err(|error| DialError::of_stream(&error.to_string()))?;
         Ok(Conversation { outbound, inbound: Box::pin(inbound) })
     })
+}
+
+/// Says `message` without waiting; `false` if too many wait already. One that cannot be said because the stream is over is
+/// followed by the end of `inbound`.
+fn has_room(outbound: &mpsc::Sender<FromAgent>, message: FromAgent) -> bool {
+    !matches!(outbound.try_send(message), Err(mpsc::error::TrySendError::Full(_)))
 }
 
 /// Ends the agent's direction and waits, a little, until the coordinator has taken everything and ended its own.
@@ -205,16 +217,18 @@ fn heard(item: Option<Result<ToAgent, LinkError>>) -> Input {
     }
 }
 
-/// Has the engine prepare what was understood; gives the digests to answer with when it is ready.
+/// Has the engine prepare what was understood; gives the digests to answer with when it is ready, and the seconds of the
+/// plan's warm-up.
 fn prepare(
     engine: &impl Load,
     agent: &str,
     understood: Result<(RunId, Understood), JoinError>,
-) -> Result<PlanDigests, String> {
+) -> Result<(PlanDigests, u32), String> {
     let (run, understood) = understood.map_err(|error| format!("the plan could not be read: {error}"))?;
     let (plan, bundle, digests) = understood?;
+    let warmup = u32::try_from(plan.warmup.as_secs()).unwrap_or(u32::MAX);
     engine.prepare(Arc::new(plan), Arc::new(facts(run, agent, bundle)));
-    Ok(digests)
+    Ok((digests, warmup))
 }
 
 /// A plan, the bundle that it came in, and the digests of both; or why this build refuses it.
@@ -240,5 +254,19 @@ fn facts(run: RunId, agent: &str, bundle: Bundle) -> RunFacts {
         agent_name: agent.to_owned(),
         env: bundle.settings.env,
         seed: bundle.settings.seed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coordinator_that_does_not_read_is_not_waited_for() {
+        let (outbound, outgoing) = mpsc::channel(MOST_UNREAD);
+        let said = (0..).take_while(|&n| has_room(&outbound, FromAgent::Renew { n, users: 0 })).count();
+        assert_eq!(said, MOST_UNREAD);
+        drop(outgoing);
+        assert!(has_room(&outbound, FromAgent::Renew { n: 1, users: 0 }), "its end is told by the other direction");
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
         run: RunId(String::new()),
         seq: 0,
         index: window.window.index,
+        earlier_users: Vec::new(),
         users: window.users,
         in_flight: window.in_flight,
         started: window.window.started,

@@ -29,7 +29,7 @@ impl Session {
             self.give_up_run();
             self.lease = None;
         }
-        if self.leaving.is_some() && self.run.is_none() {
+        if self.leaving.is_some() && (self.run.is_none() || self.recovering) {
             return self.exit(Exit::Left);
         }
         self.tell_of_broken_stream(now, reason);
@@ -100,19 +100,36 @@ impl Session {
     /// Nobody wants anything more of the run.
     pub(super) fn give_up_run(&mut self) {
         let Some(run) = self.run.take() else { return };
-        let kept = run.outbox.undelivered();
-        if run.is_running() {
-            let (coordinator, id) = (&self.coordinator, &run.id);
+        let (coordinator, id, kept) = (&self.coordinator, &run.id, run.outbox.undelivered());
+        if self.recovering {
+            self.note(format!(
+                "{coordinator} wants no more of run {id}: the results of {kept} requests that an earlier process left are \
+                 dropped"
+            ));
+        } else if run.is_running() {
             self.note(format!(
                 "{coordinator} wants no more of run {id}: its users are stopped, the results of {kept} requests are \
                  dropped"
             ));
+        }
+        if run.is_running() {
+            self.keep_over();
         }
         if run.makes_load() {
             self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
         }
         // The engine serves one run at a time; nothing else is prepared before it has ended this one.
         self.engine_clearing |= run.has_users() || run.preparing();
+    }
+
+    /// Nothing is left to do for a session that only delivers.
+    pub(super) fn recovered(&mut self) {
+        if matches!(self.state, State::Attached { .. }) {
+            let reason = "it has delivered what an earlier process measured".to_owned();
+            self.send(FromAgent::Goodbye { reason });
+        }
+        self.outputs.push_back(Output::Hangup);
+        self.exit(Exit::Recovered);
     }
 
     pub(super) fn welcome(&mut self, now: Duration, welcome: &Welcome) {
@@ -135,6 +152,9 @@ impl Session {
             Some(resumed) => self.resumed(resumed),
             None => self.give_up_run(),
         }
+        if self.recovering && self.run.is_none() {
+            return self.recovered();
+        }
         let n = if let Some(lease) = &mut self.lease {
             lease.go_on(now, welcome.renew)
         } else {
@@ -152,8 +172,18 @@ impl Session {
     }
 
     fn resumed(&mut self, resumed: Resumed) {
+        let recovering = self.recovering;
         let Some(run) = self.run.as_mut() else { return };
+        let uncertain = if recovering { run.outbox.drop_uncertain(resumed.applied) } else { 0 };
         run.outbox.rewind(resumed.applied);
+        self.keep_entries();
+        if uncertain > 0 {
+            self.note(format!(
+                "what was kept ends before what the coordinator has: the results of {uncertain} requests may be there \
+                 already and are dropped"
+            ));
+        }
+        let Some(run) = self.run.as_mut() else { return };
         if resumed.lost && run.makes_load() {
             run.fence();
             let id = run.id.clone();
@@ -167,9 +197,17 @@ impl Session {
 
     pub(super) fn rejected(&mut self, now: Duration, code: RejectCode, message: &str) {
         self.outputs.push_back(Output::Hangup);
+        if is_about_the_agent(code) {
+            // What it has kept may be welcome when it comes with what it lacks now.
+            self.keep_no_more();
+        }
         // Asked to wait, it may still have its part when it asks again.
         if code != RejectCode::Wait {
             self.give_up_run();
+        }
+        if self.recovering && self.run.is_none() && !is_about_the_agent(code) {
+            self.abandon_chore();
+            return self.exit(Exit::Recovered);
         }
         match code {
             RejectCode::Full | RejectCode::Late | RejectCode::Over | RejectCode::Wait => {
@@ -186,6 +224,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether a refusal is about who the agent is, and not about its part in a run.
+fn is_about_the_agent(code: RejectCode) -> bool {
+    use RejectCode::{Identity, Name, Secret, Version};
+    matches!(code, Version | Name | Secret | Identity)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the session core is told, and what it answers.
 
+use super::keep::Entry;
 use bytes::Bytes;
 use plan::chore::ChoreKind;
 use plan::slot::Seat;
@@ -20,6 +21,11 @@ pub enum Input {
     },
     /// The engine compiled and prepared the plan, or could not.
     Prepared(Result<PlanDigests, String>),
+    /// The plan that was prepared has a warm-up of so many seconds: no window merges what ended in it with what came after.
+    WarmUp {
+        /// Its length; 0 without one.
+        seconds: u32,
+    },
     /// The engine closed a window. `seq` and `cumulative` are filled in by the session.
     Window(Box<WindowReport>),
     /// The engine's chore has ended. `run` is filled in by the session.
@@ -36,6 +42,8 @@ pub enum Input {
 pub enum Output {
     /// Open the stream; answer with [`Input::Connected`] or [`Input::Disconnected`].
     Dial,
+    /// Keep this where a crash of the process does not reach it, before what follows is sent.
+    Keep(Entry),
     /// Say this.
     Send(FromAgent),
     /// Close the stream, once what was sent is on its way; no [`Input::Disconnected`] follows.
@@ -73,7 +81,7 @@ pub enum Output {
     Exit(Exit),
 }
 
-/// Why the agent's process ends.
+/// Why a session ends, and the agent's process with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It was asked to.
@@ -82,4 +90,6 @@ pub enum Exit {
     Rejected(String),
     /// It cannot go on by itself; a fault of this program.
     Broken(String),
+    /// Not the process, but its first task: nothing is left to deliver of what an earlier process measured.
+    Recovered,
 }

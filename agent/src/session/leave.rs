@@ -35,7 +35,10 @@ impl Session {
     /// Leaves if that is asked for, and nothing is left to end or to deliver.
     pub(super) fn leave_when_done(&mut self) {
         let Some(Leaving { reason, .. }) = &self.leaving else { return };
-        let busy = self.run.as_ref().is_some_and(Run::is_running) || self.chores.is_going_on();
+        // What an earlier process left waits for another one, unless it is on its way already.
+        let elsewhere = self.recovering && !matches!(self.state, State::Attached { .. });
+        let running = self.run.as_ref().is_some_and(Run::is_running) && !elsewhere;
+        let busy = running || self.chores.is_going_on();
         if busy || matches!(self.state, State::Left) {
             return;
         }
@@ -51,9 +54,13 @@ impl Session {
     pub(super) fn leave_overdue(&mut self) {
         if let Some(run) = &self.run {
             let (id, kept, coordinator) = (&run.id, run.outbox.undelivered(), &self.coordinator);
-            let text = format!(
-                "run {id}: {coordinator} did not take the results of {kept} requests; they are dropped"
-            );
+            let fate = if self.keeping {
+                "kept for an agent that is started with the same spool directory"
+            } else {
+                "dropped"
+            };
+            let text =
+                format!("run {id}: {coordinator} did not take the results of {kept} requests; they are {fate}");
             self.note(text);
         }
         self.outputs.push_back(Output::Hangup);

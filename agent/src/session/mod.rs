@@ -5,8 +5,8 @@
 //! since an origin of the driver's choice on a clock that never goes back; the driver passes the current
 //! time, never the timeout's.
 //!
-//! **Invariants:** no users without a lease that is still good; windows are numbered from 1 without holes, and kept
-//! until they are acknowledged; an order for another run, an older revision or a state in which it makes no sense
+//! **Invariants:** no users without a lease that is still good; windows are numbered from 1 without holes, kept
+//! until they are acknowledged, and so many only that memory stays bounded; an order for another run, an older revision or a state in which it makes no sense
 //! changes nothing.
 //!
 //! | state     | input                  | next      | outputs                          |
@@ -24,6 +24,7 @@
 //! | Attached  | Stop                   | Attached  | StopUsers, or StopChore          |
 //! | Attached  | RunChore               | Attached  | Chore, unless users run          |
 //! | Attached  | ChoreDone              | Attached  | Send ChoreDone                   |
+//! | Attached  | WindowAck              | Attached  | the windows that waited for it   |
 //! | Attached  | last window acked      | Attached  | - (ready for the next run)       |
 //! | any       | Leave                  | Left      | StopUsers, last window, Goodbye  |
 
@@ -32,6 +33,7 @@ mod backoff;
 mod chore;
 mod clock;
 mod event;
+mod keep;
 mod lease;
 mod leave;
 mod order;
@@ -44,6 +46,7 @@ use backoff::Backoff;
 use chore::Chores;
 use clock::Clock;
 pub use event::{Exit, Input, Output};
+pub use keep::{Entry, Part, Recovered};
 use lease::Lease;
 use leave::{DELIVERY_TIMEOUT, Leaving};
 use proto::message::{FromAgent, Hello, ToAgent, WindowReport};
@@ -70,6 +73,10 @@ pub struct Session {
     /// The engine has users of a run that this session gave up; nothing is prepared before its last window.
     engine_clearing: bool,
     leaving: Option<Leaving>,
+    /// Whether what is left to deliver is kept outside of the process.
+    keeping: bool,
+    /// It only delivers what an earlier process measured.
+    recovering: bool,
     chores: Chores,
     outputs: VecDeque<Output>,
 }
@@ -96,9 +103,40 @@ impl Session {
             run: None,
             engine_clearing: false,
             leaving: None,
+            keeping: false,
+            recovering: false,
             chores: Chores::default(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// A session that tells what to keep, with [`Output::Keep`].
+    #[must_use]
+    pub fn keeping(self) -> Session {
+        Session { keeping: true, ..self }
+    }
+
+    /// A session that delivers what an earlier process of the agent measured and then ends with [`Exit::Recovered`]. `hello`
+    /// has the name of that agent, and an incarnation of its own.
+    pub fn recovering(hello: Hello, coordinator: impl Into<String>, recovered: Recovered) -> Session {
+        let mut session = Session::new(hello, coordinator).keeping();
+        session.recovering = true;
+        session.run = Some(Run::recovered(recovered));
+        session
+    }
+
+    /// What is kept cannot be kept any more: it is told no more.
+    pub fn keep_no_more(&mut self) {
+        self.keeping = false;
+        if let Some(run) = &mut self.run {
+            run.outbox.keep_no_more();
+        }
+    }
+
+    /// What is left to deliver, as entries that make all those that were told before superfluous; `None` outside of a run.
+    pub fn rewritten(&self) -> Option<Vec<Entry>> {
+        let run = self.run.as_ref().filter(|run| run.is_running() && self.keeping)?;
+        Some(std::iter::once(Entry::Began(run.part())).chain(run.outbox.rewritten()).collect())
     }
 
     /// Takes in what happened. Total: every input is defined in every state.
@@ -110,6 +148,11 @@ impl Session {
             Input::Received(message) => self.received(now, message),
             Input::Disconnected { reason } => self.disconnected(now, &reason),
             Input::Prepared(result) => self.prepared(result),
+            Input::WarmUp { seconds } => {
+                if let Some(run) = &mut self.run {
+                    run.outbox.keep_apart(seconds);
+                }
+            }
             Input::Window(window) => self.window(now, window),
             Input::ChoreDone(report) => self.chore_done(report),
             Input::Leave { reason } => self.leave(now, reason),
@@ -176,6 +219,20 @@ impl Session {
         self.outputs.push_back(Output::Send(message));
     }
 
+    /// Tells what has changed in what is left to deliver.
+    fn keep_entries(&mut self) {
+        if let Some(run) = &mut self.run {
+            self.outputs.extend(run.outbox.take_entries().into_iter().map(Output::Keep));
+        }
+    }
+
+    /// Nothing of the run that was kept is to be delivered any more.
+    fn keep_over(&mut self) {
+        if self.keeping {
+            self.outputs.push_back(Output::Keep(Entry::Over));
+        }
+    }
+
     fn note(&mut self, text: String) {
         self.outputs.push_back(Output::Note(text));
     }
@@ -215,21 +272,31 @@ impl Session {
         }
         if let Some(run) = self.run.as_mut().filter(|run| run.has_users()) {
             run.push(window);
+            let (dropped, id) = (run.outbox.take_dropped(), run.id.clone());
             if run.outbox.is_complete()
                 && let Some(leaving) = &mut self.leaving
             {
                 leaving.until = leaving.until.min(now + DELIVERY_TIMEOUT);
             }
+            if dropped > 0 {
+                let coordinator = &self.coordinator;
+                self.note(format!(
+                    "run {id}: {coordinator} takes no results and there is no room for more; {dropped} requests are counted \
+                     as given up without a result"
+                ));
+            }
+            self.keep_entries();
             self.send_windows();
         }
     }
 
-    /// Sends what the present stream has not carried yet.
+    /// Sends what the present stream has not carried yet, as far as it may be out.
     fn send_windows(&mut self) {
         if matches!(self.state, State::Attached { .. })
             && let Some(run) = &mut self.run
         {
             let windows: Vec<_> = std::iter::from_fn(|| run.outbox.next()).collect();
+            self.keep_entries();
             self.outputs.extend(windows.into_iter().map(|window| Output::Send(FromAgent::Window(window))));
         }
     }
@@ -237,6 +304,11 @@ impl Session {
     /// The last window is acknowledged: everything that was measured has arrived.
     fn run_over(&mut self) {
         if let Some(run) = self.run.take() {
+            self.keep_over();
+            if self.recovering {
+                self.note(format!("run {}: all that an earlier process left has arrived", run.id));
+                return self.recovered();
+            }
             self.note(format!("run {} is over, {} requests are delivered", run.id, run.outbox.requests()));
         }
         self.leave_when_done();

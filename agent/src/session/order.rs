@@ -1,6 +1,7 @@
 //! What the coordinator orders about a run.
 
 use super::chore::Chores;
+use super::keep::Entry;
 use super::run::{Run, Stage};
 use super::{Output, Session};
 use proto::message::{FromAgent, PlanDigests, ToAgent};
@@ -76,6 +77,10 @@ impl Session {
             {
                 let t0 = self.clock.here(now, t0).unwrap_or(now + after);
                 run.stage = Stage::Running { t0 };
+                if self.keeping {
+                    run.outbox.keep();
+                    self.outputs.push_back(Output::Keep(Entry::Began(run.part())));
+                }
                 if let Some((seats, t0)) = run.users_to_run() {
                     self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", seats.len())));
                     self.outputs.push_back(Output::Run { seats, t0 });
@@ -90,8 +95,11 @@ impl Session {
             }
             ToAgent::WindowAck { run: id, seq } if id == run.id => {
                 run.outbox.acknowledged(seq);
-                if run.outbox.is_delivered() {
+                self.keep_entries();
+                if self.run.as_ref().is_some_and(|run| run.outbox.is_delivered()) {
                     self.run_over();
+                } else {
+                    self.send_windows();
                 }
             }
             _ => {}

@@ -1,5 +1,6 @@
 //! One run as an agent sees it.
 
+use super::keep::{Part, Recovered};
 use super::outbox::Outbox;
 use bytes::Bytes;
 use plan::slot::Seat;
@@ -56,6 +57,21 @@ impl Run {
             users: 0,
             fenced: false,
         }
+    }
+
+    /// What an earlier process left to deliver of a run.
+    pub(super) fn recovered(recovered: Recovered) -> Run {
+        let Recovered { part, mut outbox } = recovered;
+        outbox.seal();
+        outbox.keep();
+        let stage = Stage::Running { t0: Duration::ZERO };
+        let run = Run::new(part.run, part.session, Bytes::new(), String::new());
+        Run { stage, outbox, fenced: true, ..run }
+    }
+
+    /// This agent's part in it.
+    pub(super) fn part(&self) -> Part {
+        Part { run: self.id.clone(), session: self.session, warmup: self.outbox.seam() }
     }
 
     /// The plan, the first time it is asked for.

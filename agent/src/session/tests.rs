@@ -110,6 +110,7 @@ pub(super) fn report(index: u32, started: u64, aborted: u64, last: bool) -> Box<
         run: id(""),
         seq: 0,
         index,
+        earlier_users: Vec::new(),
         users: 2,
         in_flight: 0,
         started,

@@ -141,6 +141,7 @@ pub(super) fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
         run: id("r"),
         seq,
         index: seq as u32 - 1,
+        earlier_users: Vec::new(),
         users: 1,
         in_flight: 0,
         started: ok,

@@ -240,6 +240,7 @@ impl AccountingPart {
             merged: accounting.merged,
             aborted: accounting.aborted,
             lost_at_most: accounting.lost_at_most,
+            coalesced_windows: accounting.coalesced_windows,
             per_agent: per_agent.collect(),
         }
     }

@@ -254,6 +254,9 @@ pub struct AccountingPart {
     pub aborted: u64,
     /// At most so many are missing; null when there is no bound.
     pub lost_at_most: Option<u64>,
+    /// Windows that cover several seconds, because they had to wait at an agent: all counts and latencies are exact; of
+    /// their seconds the timeline shows the mean.
+    pub coalesced_windows: u64,
     /// Each agent's part.
     pub per_agent: Vec<AccountRow>,
 }

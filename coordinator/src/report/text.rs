@@ -206,6 +206,14 @@ fn accounting(report: &Report) -> String {
             format!("accounting: incomplete ({known}; {lost} missing)\n")
         }
     };
+    if books.coalesced_windows > 0 {
+        let windows = n(books.coalesced_windows);
+        let _ = writeln!(
+            text,
+            "{windows} windows had to wait at their agents and cover several seconds: counts and latencies are exact, the \
+             timeline shows the mean of these seconds"
+        );
+    }
     text.push_str(&match &report.arrivals {
         Some(arrivals) => self::arrivals(arrivals),
         None => users(&report.users),

@@ -32,6 +32,8 @@ pub struct Accounting {
     /// lost with an agent, or given up because they did not end in time. A target that never answers must not
     /// look better than one that answers badly. `None` when there is no bound.
     pub unknown: Option<u64>,
+    /// Windows that cover several seconds: their counts are exact, the timeline shows the mean of their seconds.
+    pub coalesced_windows: u64,
     /// Each agent's part.
     pub agents: Vec<Account>,
 }
@@ -125,6 +127,7 @@ impl Accounting {
                 .iter()
                 .try_fold(0_u64, |all, agent| agent.lost_at_most.map(|lost| all.saturating_add(lost))),
             unknown,
+            coalesced_windows: totals.values().map(|agent| agent.coalesced).sum(),
             agents,
         }
     }

@@ -15,6 +15,8 @@ const TELLING_CONNECTIONS: u64 = 100;
 pub(super) struct AgentTotals {
     /// Windows applied.
     pub(super) windows: u64,
+    /// Those of them that cover several seconds.
+    pub(super) coalesced: u64,
     /// The sums of their counts.
     pub(super) applied: Cumulative,
     /// The newest second that was reported.
@@ -68,33 +70,38 @@ impl AgentTotals {
     /// arrivals of an open load: so many in `pace`.
     pub(super) fn add(&mut self, window: &WindowReport, lag: &Histogram, part: Part, pace: u32) {
         self.windows += 1;
+        self.coalesced += u64::from(window.seconds() > 1);
         let applied = &mut self.applied;
         applied.started = applied.started.saturating_add(window.started);
         applied.ok = applied.ok.saturating_add(window.ok());
         applied.failed = applied.failed.saturating_add(window.failed());
         applied.aborted = applied.aborted.saturating_add(window.aborted);
-        self.newest = self.newest.max(Some(window.index));
+        self.newest = self.newest.max(Some(window.last_second()));
         self.users = window.users;
         self.in_flight = window.in_flight;
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((window.started, pace));
+        // Of several seconds the mean: which of them was the busiest is not known.
+        self.recent.push_back((window.started.div_ceil(window.seconds().into()), pace));
         if part == Part::Measured {
             self.aborted_measured = self.aborted_measured.saturating_add(window.aborted);
-            self.add_health(&window.health, lag);
+            self.add_health(&window.health, window.seconds(), lag);
         }
     }
 
-    fn add_health(&mut self, health: &HealthReport, lag: &Histogram) {
-        self.measured += 1;
-        self.cpu_permille_sum += u64::from(health.cpu_permille);
-        if self.cpu_recent.len() == RECENT {
-            self.cpu_recent.pop_front();
-        }
-        self.cpu_recent.push_back(health.cpu_permille);
-        if self.cpu_recent.len() == RECENT {
-            self.cpu_recent_max = self.cpu_recent_max.max(self.cpu_recent.iter().sum());
+    /// Health of so many seconds; of several it is that of the worst, which is taken for each.
+    fn add_health(&mut self, health: &HealthReport, seconds: u32, lag: &Histogram) {
+        self.measured += u64::from(seconds);
+        self.cpu_permille_sum += u64::from(health.cpu_permille) * u64::from(seconds);
+        for _ in 0..(seconds as usize).min(RECENT) {
+            if self.cpu_recent.len() == RECENT {
+                self.cpu_recent.pop_front();
+            }
+            self.cpu_recent.push_back(health.cpu_permille);
+            if self.cpu_recent.len() == RECENT {
+                self.cpu_recent_max = self.cpu_recent_max.max(self.cpu_recent.iter().sum());
+            }
         }
         self.cpu_permille_max = self.cpu_permille_max.max(health.cpu_permille);
         self.lag.merge(lag);
@@ -174,7 +181,7 @@ mod tests {
                     memory_at_start_bytes,
                     ..HealthReport::default()
                 };
-                totals.add_health(&health, &Histogram::new());
+                totals.add_health(&health, 1, &Histogram::new());
             }
             assert_eq!(totals.growth_per_connection(), expected, "{windows:?} from {start}");
         };

@@ -118,6 +118,7 @@ impl Scripted {
             run: RunId("test".to_owned()),
             seq: facts.windows_applied,
             index,
+            earlier_users: Vec::new(),
             users,
             in_flight: 0,
             started: ok + failed,

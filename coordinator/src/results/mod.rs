@@ -145,13 +145,15 @@ impl Results {
         if !window.health.lag.is_empty() {
             lag.merge_v2(&window.health.lag).map_err(ApplyError::Lag)?;
         }
-        let part = self.warmup.part(window.index);
+        // Honest agents merge no seconds across the warm-up's end; of one that does, nothing of the window is judged.
+        let (part, second_at) = (self.warmup.part(window.index), window.last_second());
         if let Some(arrivals) = &mut self.arrivals {
             arrivals.add(part, window.arrivals);
         }
         let pace = match &self.arrivals {
-            Some(arrivals) => arrivals.pace(window.index).0,
-            None => user_time::present(&self.plan.schedule, window.index, window.users),
+            Some(arrivals) => arrivals.pace(second_at).0,
+            None if window.seconds() > 1 => mean_users(window),
+            None => user_time::present(&self.plan.schedule, second_at, window.users),
         };
         self.agents.entry(agent).or_default().add(window, &lag, part, pace);
         self.timeline.add(agent, window, &second);
@@ -255,4 +257,10 @@ impl Results {
         }
         Ok(requests)
     }
+}
+
+/// Users that a window of several seconds had on average, who made what it counts.
+fn mean_users(window: &WindowReport) -> u32 {
+    let sum: u64 = window.earlier_users.iter().chain([&window.users]).map(|&users| u64::from(users)).sum();
+    (sum / u64::from(window.seconds())) as u32
 }

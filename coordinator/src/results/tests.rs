@@ -6,6 +6,8 @@ use plan::model::{GroupId, ThresholdScope};
 use proptest::prelude::*;
 use proto::message::{HealthReport, SeriesReport};
 
+mod merged;
+
 const PLAN: ThresholdScope = ThresholdScope::Plan;
 const AUTH: ThresholdScope = ThresholdScope::Group(GroupId(0));
 const GENERATION: ThresholdScope = ThresholdScope::Group(GroupId(1));

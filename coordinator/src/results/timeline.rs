@@ -2,7 +2,7 @@
 //!
 //! A second is **open** while windows of it may still come, and only open seconds hold a histogram. It is
 //! closed when every attached agent has reported it or a later one, or when an agent is
-//! [`PATIENCE`] seconds ahead of it. So at most that many seconds are open, whatever the agents send. A window
+//! [`PATIENCE`] seconds ahead of it. So at most that many seconds stay open, whatever the agents send. A window
 //! that comes later than that counts in the totals alone, and is counted as late.
 
 use super::AgentId;
@@ -94,25 +94,33 @@ impl Timeline {
         self.close_due();
     }
 
-    /// Adds a window with these requests.
+    /// Adds a window with these requests. Of several seconds, each is shown with its own users and the mean of their
+    /// requests, and the last one with their latencies: more is not known.
     pub(super) fn add(&mut self, agent: AgentId, window: &WindowReport, ended: &Requests) {
-        let (index, requests, failed) = (window.index, ended.count, ended.failures);
-        if index < self.first_open {
-            self.late = self.late.saturating_add(requests);
-        } else {
+        let (seconds, newest) = (window.seconds(), window.last_second());
+        for (users, nth) in window.earlier_users.iter().copied().chain([window.users]).zip(0..) {
+            let share = |of: u64| share(of, nth, seconds);
+            let (requests, failed) = (share(ended.count), share(ended.failures));
+            let index = window.index.saturating_add(nth);
+            if index < self.first_open {
+                self.late = self.late.saturating_add(requests);
+                continue;
+            }
             let open = self.open.entry(index).or_default();
-            open.users = open.users.saturating_add(window.users);
+            open.users = open.users.saturating_add(users);
             open.requests = open.requests.saturating_add(requests);
             open.failures = open.failures.saturating_add(failed);
-            open.dropped = open.dropped.saturating_add(window.arrivals.dropped);
-            open.latency.merge(&ended.latency);
+            open.dropped = open.dropped.saturating_add(share(window.arrivals.dropped));
+            if index == newest {
+                open.latency.merge(&ended.latency);
+            }
         }
-        self.newest = self.newest.max(Some(index));
+        self.newest = self.newest.max(Some(newest));
         if window.last {
             self.attached.remove(&agent);
         } else {
             let reported = self.attached.entry(agent).or_insert(None);
-            *reported = (*reported).max(Some(index));
+            *reported = (*reported).max(Some(newest));
         }
         self.close_due();
     }
@@ -194,4 +202,10 @@ impl Timeline {
         self.last = Some(point);
         self.points.push(point);
     }
+}
+
+/// What of `of` falls to the `nth` of so many seconds, if it is spread evenly; all shares add up.
+fn share(of: u64, nth: u32, seconds: u32) -> u64 {
+    let before = |n: u64| (u128::from(of) * u128::from(n) / u128::from(seconds)) as u64;
+    before(u64::from(nth) + 1) - before(nth.into())
 }

@@ -299,3 +299,30 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn the_sum_of_encodings_is_the_encoding_of_one_recorder(
+        latencies in prop::collection::vec((1_u64..10_000_000, 0_usize..3), 0..120),
+    ) {
+        let part = |owner| {
+            let own = latencies.iter().filter(|(_, whose)| *whose == owner).map(|(latency, _)| *latency);
+            encoded(&recorded(&own.collect::<Vec<_>>()))
+        };
+        let sum = |left: &[u8], right: &[u8]| Histogram::sum_v2(left, right).unwrap();
+        let (a, b, c) = (part(0), part(1), part(2));
+        let whole = encoded(&recorded(&latencies.iter().map(|(latency, _)| *latency).collect::<Vec<_>>()));
+        prop_assert_eq!(&sum(&sum(&a, &b), &c), &whole);
+        prop_assert_eq!(&sum(&a, &sum(&b, &c)), &whole);
+        prop_assert_eq!(&sum(&c, &sum(&a, &b)), &whole);
+    }
+}
+
+#[test]
+fn a_sum_is_refused_where_its_parts_are_or_together_are_too_many() {
+    let good = encoded(&recorded(&[5]));
+    let most = i64::try_from(MAX_SAMPLES).unwrap();
+    assert!(Histogram::sum_v2(&good, b"garbage").is_err() && Histogram::sum_v2(b"garbage", &good).is_err());
+    assert_eq!(Histogram::sum_v2(&message(&[0, most]), &good), Err(DecodeError::TooManySamples));
+    assert!(Histogram::sum_v2(&message(&[0, most - 1]), &good).is_ok());
+}

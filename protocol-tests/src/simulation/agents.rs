@@ -120,6 +120,7 @@ impl World {
 
     fn carry_out(&mut self, who: Who, output: Output) {
         match output {
+            Output::Keep(_) => {}
             Output::Dial => self.dial(who),
             Output::Send(message) => {
                 if let FromAgent::AssignAck { clock_error: Some(error), .. } = message {

@@ -145,31 +145,37 @@ impl Oracle {
             ));
         }
         taken.add(window);
-        let sums = taken.sums;
+        let (sums, covered) = (taken.sums, taken.seconds);
         if window.cumulative != sums {
             return self.complain(format!(
                 "window {} of agent {} says {:?}, applied are {sums:?}",
                 window.seq, agent.0, window.cumulative
             ));
         }
-        let truth = self.look(who).seconds.get(window.index as usize).copied().unwrap_or_default();
+        let seconds = &self.look(who).seconds;
+        let truth = (window.index..=window.last_second())
+            .filter_map(|second| seconds.get(second as usize))
+            .fold(Second::default(), |all, second| all.plus(*second));
         let said = Second {
             started: window.started,
             ok: window.ok(),
             failed: window.failed(),
             aborted: window.aborted,
         };
-        if u64::from(window.index) + 1 != window.seq || said != truth {
+        if window.last_second() + 1 != covered || said != truth {
             return self.complain(format!(
-                "truth: window {} of process {} says {said:?} of second {}, which was {truth:?}",
-                window.seq, who.0, window.index
+                "truth: window {} of process {} says {said:?} of {} seconds from {} on, which was {truth:?}",
+                window.seq,
+                who.0,
+                window.seconds(),
+                window.index
             ));
         }
         for progress in &window.progress {
             let next = self.progress.insert(progress.slot, progress.iteration).unwrap_or(0);
             let done = self.look(who).done.get(&progress.slot);
             let told =
-                |n: u64| done.and_then(|done| done.get(&n)).is_some_and(|second| *second <= window.index);
+                |n: u64| done.and_then(|done| done.get(&n)).is_some_and(|second| *second <= window.last_second());
             if let Some(n) = (next..progress.iteration).find(|n| !told(*n)) {
                 return self.complain(format!(
                     "progress: window {} of process {} lets user {} go on with {}, but {n} was not done there",
@@ -209,6 +215,7 @@ impl Oracle {
 impl Taken {
     fn add(&mut self, window: &WindowReport) {
         self.windows += 1;
+        self.seconds += window.seconds();
         self.last = window.last;
         let Cumulative { started, ok, failed, aborted } = &mut self.sums;
         *started += window.started;

@@ -23,6 +23,17 @@ pub(super) struct Second {
     pub(super) aborted: u64,
 }
 
+impl Second {
+    pub(super) fn plus(self, other: Second) -> Second {
+        Second {
+            started: self.started + other.started,
+            ok: self.ok + other.ok,
+            failed: self.failed + other.failed,
+            aborted: self.aborted + other.aborted,
+        }
+    }
+}
+
 /// What one process really did.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -69,6 +80,8 @@ impl Truth {
 pub(super) struct Taken {
     pub(super) who: Option<Who>,
     pub(super) windows: u64,
+    /// Seconds that they cover: all from T0 on.
+    pub(super) seconds: u32,
     pub(super) sums: Cumulative,
     pub(super) last: bool,
 }

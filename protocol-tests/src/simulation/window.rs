@@ -70,6 +70,7 @@ impl Windows {
                 run: RunId(String::new()),
                 seq: 0,
                 index,
+                earlier_users: Vec::new(),
                 users,
                 in_flight: self.in_flight,
                 started,

@@ -29,6 +29,7 @@ fn window(seq: u64, started: u64) -> WindowReport {
         run: RunId(String::new()),
         seq,
         index: seq as u32 - 1,
+        earlier_users: Vec::new(),
         users: 0,
         in_flight: 0,
         started,
