@@ -176,7 +176,8 @@ fn add_error(rows: &mut BTreeMap<(SeriesId, ErrorKind, String), ErrorCount>, row
 }
 
 fn worst(one: &HealthReport, other: &HealthReport) -> Option<HealthReport> {
-    let HealthReport { cpu_permille, lag, reconnects, memory_bytes, memory_at_start_bytes, connections } = other;
+    let HealthReport { cpu_permille, lag, reconnects, memory_bytes, memory_at_start_bytes, connections } =
+        other;
     Some(HealthReport {
         cpu_permille: one.cpu_permille.max(*cpu_permille),
         lag: histogram(&one.lag, lag)?,

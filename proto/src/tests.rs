@@ -219,7 +219,10 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
     check(&|w| w.users = u32::MAX, "window.users");
     check(&|w| w.seconds = 3601, "window.seconds: 3601 is over the limit of 3600");
     check(&|w| w.seconds = 2, "window.earlier_users: holds 0 numbers; a window of 2 seconds has one fewer");
-    check(&|w| w.earlier_users = vec![1], "window.earlier_users: holds 1 numbers; a window of 1 seconds has one");
+    check(
+        &|w| w.earlier_users = vec![1],
+        "window.earlier_users: holds 1 numbers; a window of 1 seconds has one",
+    );
     check(
         &|w| (w.seconds, w.earlier_users) = (2, vec![u32::MAX]),
         "window.earlier_users: 4294967295 is over the limit",

@@ -267,6 +267,9 @@ mod tests {
         let said = (0..).take_while(|&n| has_room(&outbound, FromAgent::Renew { n, users: 0 })).count();
         assert_eq!(said, MOST_UNREAD);
         drop(outgoing);
-        assert!(has_room(&outbound, FromAgent::Renew { n: 1, users: 0 }), "its end is told by the other direction");
+        assert!(
+            has_room(&outbound, FromAgent::Renew { n: 1, users: 0 }),
+            "its end is told by the other direction"
+        );
     }
 }

@@ -62,9 +62,7 @@ impl Recovered {
                 fits
             }
             Entry::Numbered(seq) => self.outbox.restore_number(seq),
-            Entry::Merged(window) => {
-                window.run == self.part.run && self.outbox.restore_merged(window)
-            }
+            Entry::Merged(window) => window.run == self.part.run && self.outbox.restore_merged(window),
             Entry::Acknowledged(seq) => {
                 self.outbox.restore_acknowledged(seq);
                 true

@@ -59,8 +59,9 @@ impl Session {
             } else {
                 "dropped"
             };
-            let text =
-                format!("run {id}: {coordinator} did not take the results of {kept} requests; they are {fate}");
+            let text = format!(
+                "run {id}: {coordinator} did not take the results of {kept} requests; they are {fate}"
+            );
             self.note(text);
         }
         self.outputs.push_back(Output::Hangup);

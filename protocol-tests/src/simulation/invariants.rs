@@ -174,8 +174,9 @@ impl Oracle {
         for progress in &window.progress {
             let next = self.progress.insert(progress.slot, progress.iteration).unwrap_or(0);
             let done = self.look(who).done.get(&progress.slot);
-            let told =
-                |n: u64| done.and_then(|done| done.get(&n)).is_some_and(|second| *second <= window.last_second());
+            let told = |n: u64| {
+                done.and_then(|done| done.get(&n)).is_some_and(|second| *second <= window.last_second())
+            };
             if let Some(n) = (next..progress.iteration).find(|n| !told(*n)) {
                 return self.complain(format!(
                     "progress: window {} of process {} lets user {} go on with {}, but {n} was not done there",

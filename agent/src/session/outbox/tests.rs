@@ -116,8 +116,8 @@ fn the_end_of_the_warm_up_stays_between_windows() {
 #[test]
 fn where_nothing_can_be_merged_results_are_given_up_and_totals_say_so() {
     let (mut outbox, mut started) = (Outbox::default(), 0);
-    for index in 0..30 {
-        let window = busy(index, 4000, 60);
+    for index in 0..10 {
+        let window = busy(index, 4000, 250);
         started += window.started;
         outbox.push(&id("r"), window);
         assert!(outbox.waiting_bytes <= MOST_WAITING_BYTES, "{}", outbox.waiting_bytes);
