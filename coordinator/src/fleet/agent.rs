@@ -213,7 +213,7 @@ impl Agent {
     /// Takes note of a window that is applied.
     pub(super) fn apply(&mut self, window: &WindowReport) {
         self.applied = window.seq;
-        self.newest = Some(window.index);
+        self.newest = Some(window.last_second());
         self.cumulative = window.cumulative;
         self.in_flight = window.in_flight;
         self.delivered = window.last;

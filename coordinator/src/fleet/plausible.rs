@@ -19,9 +19,10 @@ impl Fleet {
         }
         let Phase::Running { t0, .. } = self.phase else { return Ok(()) };
         let elapsed = now.saturating_sub(t0).as_secs();
-        if u64::from(index) > elapsed + u64::from(MAX_WINDOW_AHEAD_S) {
+        let end = window.last_second();
+        if u64::from(end) > elapsed + u64::from(MAX_WINDOW_AHEAD_S) {
             return Err(format!(
-                "window {seq} is of second {index}, but only {elapsed} s have passed since the start; its clock runs \
+                "window {seq} is of second {end}, but only {elapsed} s have passed since the start; its clock runs \
                  ahead by more than {MAX_WINDOW_AHEAD_S} s"
             ));
         }

@@ -120,7 +120,6 @@ impl World {
 
     fn carry_out(&mut self, who: Who, output: Output) {
         match output {
-            Output::Keep(_) => {}
             Output::Dial => self.dial(who),
             Output::Send(message) => {
                 if let FromAgent::AssignAck { clock_error: Some(error), .. } = message {
@@ -146,7 +145,7 @@ impl World {
                 self.engine(who, |engine, scene| engine.chore(scene, kind));
             }
             Output::StopChore => self.engine(who, Engine::stop_chore),
-            Output::SeeSetup(_) => {}
+            Output::Keep(_) | Output::SeeSetup(_) => {}
             Output::Note(text) => self.trace.line(self.now, format_args!("p{} says: {text}", who.0)),
             Output::Exit(exit) => {
                 self.trace.line(self.now, format_args!("p{} exits: {exit:?}", who.0));
