@@ -1,12 +1,13 @@
 //! The agent: runs users against the system under test, and reports what they saw.
 //!
 //! Reading order: [`session`] (what to do about what the coordinator says; pure), [`engine`] (threads, users,
-//! HTTP), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
+//! HTTP), [`host`] (what the system says of this process), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
 
 pub mod app;
 mod boot_clock;
 pub mod cli;
 pub mod engine;
+pub mod host;
 pub mod link;
 pub mod session;
 mod watchdog;

@@ -6,18 +6,18 @@ use crate::limits::{
     MAX_WINDOW_INDEX, MAX_WINDOW_SECONDS,
 };
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, Resume,
-    Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
+    ChoreReport, Cumulative, FromAgent, Hello, PlanDigests, Progress, RejectCode, Resume, Resumed, RunId,
+    SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
-use crate::{Malformed, Secret, wire};
+use crate::{Malformed, Secret, health, wire};
 use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
 use plan::chore::{ChoreKind, SetupValues};
 use plan::slot::{Seat, Slot};
 use std::time::Duration;
 
-type Decoded<T> = Result<T, Malformed>;
+pub(crate) type Decoded<T> = Result<T, Malformed>;
 
 pub(crate) fn from_agent(message: wire::AgentMessage) -> Decoded<FromAgent> {
     use wire::agent_message::Kind;
@@ -247,7 +247,7 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
         },
         series,
         errors,
-        health: health(required(m.health, "window.health")?)?,
+        health: health::decode(required(m.health, "window.health")?)?,
         last: m.r#final,
         progress,
     })
@@ -313,19 +313,6 @@ fn error_row((i, m): (usize, wire::ErrorRow), of: &str) -> Decoded<ErrorCount> {
         count: at_most(m.count, MAX_COUNT, &field("count"))?,
         first: at(m.first_us, "first_us")?,
         last: at(m.last_us, "last_us")?,
-    })
-}
-
-fn health(m: wire::Health) -> Decoded<HealthReport> {
-    samples_in(&m.lag, "window.health.lag")?;
-    let bytes = |count, field| at_most(count, 1 << 50, field);
-    Ok(HealthReport {
-        cpu_permille: m.cpu_permille.min(1000),
-        lag: m.lag,
-        reconnects: at_most(m.reconnects, MAX_COUNT, "window.health.reconnects")?,
-        memory_bytes: bytes(m.memory_bytes, "window.health.memory_bytes")?,
-        memory_at_start_bytes: bytes(m.memory_at_start_bytes, "window.health.memory_at_start_bytes")?,
-        connections: at_most(m.connections, MAX_COUNT, "window.health.connections")?,
     })
 }
 
@@ -402,7 +389,7 @@ fn slots(deltas: &[u32], field: &str) -> Decoded<Vec<Slot>> {
     Ok(slots)
 }
 
-fn samples_in(bytes: &Bytes, field: &str) -> Decoded<u64> {
+pub(crate) fn samples_in(bytes: &Bytes, field: &str) -> Decoded<u64> {
     Histogram::samples_in_v2(bytes).map_err(|error| Malformed::new(field, error.to_string()))
 }
 
@@ -410,7 +397,7 @@ fn required<T>(value: Option<T>, field: &str) -> Decoded<T> {
     value.ok_or_else(|| Malformed::new(field, "is missing or of a kind that this version does not know"))
 }
 
-fn at_most<T: PartialOrd + Into<u64> + Copy>(value: T, max: T, field: &str) -> Decoded<T> {
+pub(crate) fn at_most<T: PartialOrd + Into<u64> + Copy>(value: T, max: T, field: &str) -> Decoded<T> {
     if value <= max { Ok(value) } else { Err(over(field, value.into(), max.into())) }
 }
 

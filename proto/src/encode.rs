@@ -1,7 +1,7 @@
 //! Typed messages to wire messages.
 
 use crate::message::{ChoreReport, FromAgent, RejectCode, SeriesReport, ToAgent, WindowReport};
-use crate::wire;
+use crate::{health, wire};
 use metrics::ErrorCount;
 use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
@@ -144,14 +144,7 @@ fn report(window: WindowReport) -> wire::Window {
         }),
         series: window.series.into_iter().map(series).collect(),
         errors: window.errors.into_iter().map(error_row).collect(),
-        health: Some(wire::Health {
-            cpu_permille: window.health.cpu_permille,
-            lag: window.health.lag,
-            reconnects: window.health.reconnects,
-            memory_bytes: window.health.memory_bytes,
-            memory_at_start_bytes: window.health.memory_at_start_bytes,
-            connections: window.health.connections,
-        }),
+        health: Some(health::encode(window.health)),
         r#final: window.last,
         progress_slot_deltas: deltas(window.progress.iter().map(|p| p.slot)),
         progress_iterations: window.progress.iter().map(|p| 2 * p.iteration + u64::from(p.gave_up)).collect(),
@@ -209,6 +202,6 @@ fn deltas(slots: impl Iterator<Item = Slot>) -> Vec<u32> {
     slots.map(|slot| slot.0 - std::mem::replace(&mut last, slot.0)).collect()
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     duration.as_micros() as u64
 }

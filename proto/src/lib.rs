@@ -12,6 +12,7 @@ mod decode;
 pub mod defect;
 mod encode;
 mod fingerprint;
+mod health;
 pub mod join;
 pub mod limits;
 mod link_error;
@@ -34,7 +35,7 @@ pub use malformed::Malformed;
 pub use secret::Secret;
 
 /// Generated from `proto/muster/v1/fleet.proto`.
-#[allow(clippy::pedantic, missing_docs, unreachable_pub)]
+#[allow(clippy::pedantic, clippy::large_enum_variant, missing_docs, unreachable_pub)]
 mod wire {
     tonic::include_proto!("muster.v1");
 }

@@ -71,3 +71,9 @@ pub const MAX_STOP_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 /// Longest chore that a coordinator believes in, in microseconds: the longest time limit of one, and the same
 /// again for what was open at its end.
 pub const MAX_CHORE_US: u64 = 2 * 24 * 3600 * 1_000_000;
+
+/// Most memory of an agent that a coordinator believes in, in bytes: a pebibyte.
+pub const MAX_MEMORY_BYTES: u64 = 1 << 50;
+
+/// Most processors of an agent that a coordinator believes in, in thousandths of one: a million.
+pub const MAX_CPU_PERMILLE: u32 = 1_000_000_000;

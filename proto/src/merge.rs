@@ -4,12 +4,13 @@
 //! when, within the window, things happened. Merging is associative: whichever neighbours are merged first, the window in
 //! the end is the same to the last byte.
 
-use crate::limits::{MAX_AGENT_MESSAGE, MAX_COUNT, MAX_ERROR_ROWS, MAX_WINDOW_SECONDS};
-use crate::message::{HealthReport, SeriesReport, WindowReport};
+use crate::limits::{MAX_AGENT_MESSAGE, MAX_CLOCK_US, MAX_COUNT, MAX_ERROR_ROWS, MAX_WINDOW_SECONDS};
+use crate::message::{HealthReport, HostReport, SeriesReport, WindowReport};
 use bytes::Bytes;
 use metrics::{ErrorCount, ErrorKind, ErrorTable, Histogram, PhaseSums, SeriesId};
 use plan::slot::{Progress, Slot};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Largest merged window in bytes of memory, which is more than it has on the wire: whatever was merged can be sent.
 const MAX_MERGED: usize = MAX_AGENT_MESSAGE / 2;
@@ -17,6 +18,9 @@ const MAX_MERGED: usize = MAX_AGENT_MESSAGE / 2;
 /// Most error messages that keep rows of their own in a merged window, the first in the order of the table; the others are
 /// counted in the row that folds their series and kind.
 const MAX_MESSAGES: usize = 1000;
+
+/// Longest throttling that a receiver takes.
+const MAX_THROTTLED: Duration = Duration::from_micros(MAX_CLOCK_US);
 
 /// Highest sum of bytes or of times in µs that a receiver takes; 2^50 µs are 35 years.
 const MAX_SUM: u64 = 1 << 50;
@@ -176,8 +180,19 @@ fn add_error(rows: &mut BTreeMap<(SeriesId, ErrorKind, String), ErrorCount>, row
 }
 
 fn worst(one: &HealthReport, other: &HealthReport) -> Option<HealthReport> {
-    let HealthReport { cpu_permille, lag, reconnects, memory_bytes, memory_at_start_bytes, connections } =
-        other;
+    let HealthReport {
+        cpu_permille,
+        lag,
+        reconnects,
+        memory_bytes,
+        memory_at_start_bytes,
+        connections,
+        host,
+        starts,
+        late_starts,
+        late_start_max,
+        exhausted,
+    } = other;
     Some(HealthReport {
         cpu_permille: one.cpu_permille.max(*cpu_permille),
         lag: histogram(&one.lag, lag)?,
@@ -185,7 +200,62 @@ fn worst(one: &HealthReport, other: &HealthReport) -> Option<HealthReport> {
         memory_bytes: one.memory_bytes.max(*memory_bytes),
         memory_at_start_bytes: one.memory_at_start_bytes.max(*memory_at_start_bytes),
         connections: one.connections.max(*connections),
+        host: worst_host(&one.host, host),
+        starts: count(one.starts, *starts)?,
+        late_starts: count(one.late_starts, *late_starts)?,
+        late_start_max: one.late_start_max.max(*late_start_max),
+        exhausted: count(one.exhausted, *exhausted)?,
     })
+}
+
+/// Of limits the tighter one, of what is used up the fuller one with its limit, of throttling all.
+fn worst_host(one: &HostReport, other: &HostReport) -> HostReport {
+    let HostReport {
+        cpu_limit_permille,
+        steal_permille,
+        throttled,
+        throttled_periods,
+        descriptors,
+        descriptors_limit,
+        memory_used_bytes,
+        memory_limit_bytes,
+    } = *other;
+    let (descriptors, descriptors_limit) =
+        fuller((one.descriptors, one.descriptors_limit), (descriptors, descriptors_limit));
+    let (memory_used_bytes, memory_limit_bytes) =
+        fuller((one.memory_used_bytes, one.memory_limit_bytes), (memory_used_bytes, memory_limit_bytes));
+    let longer = |one: Duration, other: Duration| one.saturating_add(other).min(MAX_THROTTLED);
+    let more = |one: u64, other: u64| one.saturating_add(other).min(MAX_COUNT);
+    HostReport {
+        cpu_limit_permille: both(one.cpu_limit_permille, cpu_limit_permille, u32::min),
+        steal_permille: both(one.steal_permille, steal_permille, u32::max),
+        throttled: both(one.throttled, throttled, longer),
+        throttled_periods: both(one.throttled_periods, throttled_periods, more),
+        descriptors,
+        descriptors_limit,
+        memory_used_bytes,
+        memory_limit_bytes,
+    }
+}
+
+/// What is known of the two, or both of them joined.
+fn both<T>(one: Option<T>, other: Option<T>, join: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(join(one, other)),
+        (one, other) => one.or(other),
+    }
+}
+
+type Used = (Option<u64>, Option<u64>);
+
+/// Whichever of (used, limit) has the larger share in use; of equal ones the larger. What says both comes before what does
+/// not.
+fn fuller(one: Used, other: Used) -> Used {
+    let rank = |(used, limit): Used| {
+        let share = used.zip(limit).map(|(used, limit)| (u128::from(used) << 64) / u128::from(limit.max(1)));
+        (share, used, limit)
+    };
+    if rank(one) >= rank(other) { one } else { other }
 }
 
 /// Where each user stands by the later of the two.

@@ -1,6 +1,7 @@
 //! The messages as plain Rust: what is in here has passed every check of `decode`.
 
 use crate::Secret;
+pub use crate::health::{HealthReport, HostReport};
 use crate::version::Versions;
 use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorKind, PhaseSums, SeriesId};
@@ -320,24 +321,6 @@ pub struct SeriesReport {
     pub phases: PhaseSums,
     /// Histogram in V2 encoding, of exactly `ok + failed` samples.
     pub latency: Bytes,
-}
-
-/// How an agent fared in one window.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HealthReport {
-    /// How busy it was, in thousandths, at most 1000: its busiest engine thread's share of one core, or its
-    /// process's share of all its cores, whichever is larger.
-    pub cpu_permille: u32,
-    /// How late the engine's threads woke up: histogram in V2 encoding.
-    pub lag: Bytes,
-    /// Connections made again because the server had closed them between requests.
-    pub reconnects: u64,
-    /// Memory of the agent's process in bytes; 0 where the system does not tell.
-    pub memory_bytes: u64,
-    /// The same before the run's first user.
-    pub memory_at_start_bytes: u64,
-    /// WebSocket connections open at the window's end.
-    pub connections: u64,
 }
 
 /// Extent and sums of a window, for checks.

@@ -1,8 +1,8 @@
 //! What is said arrives as it was said, and what must not be said does not arrive.
 
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, PlanDigests, Progress, RejectCode, Resume,
-    Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
+    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, HostReport, PlanDigests, Progress, RejectCode,
+    Resume, Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{Secret, decode, encode, limits, wire};
@@ -84,6 +84,20 @@ fn window() -> WindowReport {
             memory_bytes: 5_000,
             memory_at_start_bytes: 4_000,
             connections: 7,
+            host: HostReport {
+                cpu_limit_permille: Some(1_500),
+                steal_permille: Some(12),
+                throttled: Some(Duration::from_micros(31_007)),
+                throttled_periods: Some(4),
+                descriptors: Some(90),
+                descriptors_limit: Some(1_024),
+                memory_used_bytes: None,
+                memory_limit_bytes: Some(1 << 33),
+            },
+            starts: 12,
+            late_starts: 2,
+            late_start_max: Duration::from_micros(45_001),
+            exhausted: 1,
         },
         last: true,
         progress: vec![progress(0, 1), progress(7, 300), progress(8, limits::MAX_ITERATION)],
@@ -234,6 +248,19 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
     check(&|w| w.started = u64::MAX, "window.started");
     check(&|w| w.cumulative = None, "window.cumulative: is missing");
     check(&|w| w.health = None, "window.health: is missing");
+    let health = |edit: &dyn Fn(&mut wire::Health), expected: &str| {
+        check(&|w| edit(w.health.as_mut().expect("set")), expected);
+    };
+    health(&|h| h.late_starts = 13, "window.health.late_starts: 13 is over the limit of 12");
+    health(&|h| h.exhausted = u64::MAX, "window.health.exhausted");
+    health(&|h| h.late_start_max_us = u64::MAX, "window.health.late_start_max_us");
+    let host = |edit: &dyn Fn(&mut wire::Host), expected: &str| {
+        health(&|h| edit(h.host.as_mut().expect("set")), expected);
+    };
+    host(&|h| h.cpu_limit_permille = Some(u32::MAX), "window.health.host.cpu_limit_permille");
+    host(&|h| h.throttled_us = Some(u64::MAX), "window.health.host.throttled_us");
+    host(&|h| h.descriptors = Some(u64::MAX), "window.health.host.descriptors");
+    host(&|h| h.memory_limit_bytes = Some(u64::MAX), "window.health.host.memory_limit_bytes");
     check(&|w| w.series.swap(0, 1), "window.series: series 0 stands after 7; ids rise");
     check(&|w| w.series[1].id = 0, "series 0 stands after 0");
     check(&|w| w.series[1].id = limits::MAX_SERIES, "window.series[1].id: 4096 is over the limit of 4095");
@@ -377,4 +404,13 @@ proptest! {
             let _ = decode::from_agent(message);
         }
     }
+}
+
+#[test]
+fn an_agent_whose_system_tells_nothing_is_heard() {
+    let mut message = encode::from_agent(FromAgent::Window(Box::new(window())));
+    let Some(wire::agent_message::Kind::Window(bare)) = &mut message.kind else { unreachable!() };
+    bare.health.as_mut().expect("set").host = None;
+    let Ok(FromAgent::Window(decoded)) = decode::from_agent(message) else { panic!("it is refused") };
+    assert_eq!(decoded.health.host, HostReport::default());
 }

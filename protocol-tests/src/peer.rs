@@ -124,14 +124,7 @@ pub fn empty_window(run: &RunId, seq: u64, last: bool) -> WindowReport {
         cumulative: proto::message::Cumulative::default(),
         series: Vec::new(),
         errors: Vec::new(),
-        health: proto::message::HealthReport {
-            cpu_permille: 0,
-            lag: lag.into(),
-            reconnects: 0,
-            memory_bytes: 0,
-            memory_at_start_bytes: 0,
-            connections: 0,
-        },
+        health: proto::message::HealthReport { lag: lag.into(), ..Default::default() },
         last,
         progress: Vec::new(),
     }

@@ -4,6 +4,7 @@
 //! index twice, out of order, or before all threads are past it.
 
 use super::ledger::Ended;
+use super::starts::Starts;
 use metrics::{Histogram, SeriesStats, Window};
 use plan::slot::{Progress, Slot};
 use std::collections::{BTreeMap, VecDeque};
@@ -23,10 +24,14 @@ pub(super) struct ThreadReport {
     pub(super) users: u32,
     /// How late it woke since its last report.
     pub(super) lag: Histogram,
-    /// Share of a core that it used since its last report, 0 to 1.
+    /// Share of a core that it used since its last report.
     pub(super) busy: f64,
     /// Connections it had to make anew since its last report.
     pub(super) reconnects: u64,
+    /// What began since its last report.
+    pub(super) starts: Starts,
+    /// Requests that the machine had no descriptor, port or memory left for, since its last report.
+    pub(super) exhausted: u64,
     /// Its WebSocket connections now.
     pub(super) connections: u64,
     /// Whether more will follow.
@@ -53,6 +58,8 @@ pub(super) struct Second {
     /// Of the busiest thread.
     pub(super) busy: f64,
     pub(super) reconnects: u64,
+    pub(super) starts: Starts,
+    pub(super) exhausted: u64,
     /// How far users came that ended iterations.
     pub(super) progress: BTreeMap<Slot, Progress>,
     pub(super) connections: u64,
@@ -117,6 +124,8 @@ impl Collector {
         let newest = self.second(report.closed - 1);
         newest.lag.merge(&report.lag);
         newest.reconnects += report.reconnects;
+        newest.starts.add(report.starts);
+        newest.exhausted += report.exhausted;
     }
 
     /// The next second that every thread is past; `None` until there is one.
@@ -152,6 +161,8 @@ impl Collector {
                 lag: Histogram::new(),
                 busy: 0.0,
                 reconnects: 0,
+                starts: Starts::default(),
+                exhausted: 0,
                 progress: BTreeMap::new(),
                 connections: 0,
             });
@@ -176,6 +187,8 @@ mod tests {
             lag: Histogram::new(),
             busy: 0.5,
             reconnects: 1,
+            starts: Starts::default(),
+            exhausted: 0,
             connections: 0,
             progress,
         }

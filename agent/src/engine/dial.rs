@@ -110,7 +110,10 @@ impl Dialer {
         if let Some(path) = self.socket_path(origin) {
             progress.stage.set(Stage::Connect);
             let connected = UnixStream::connect(path).await;
-            return connected.map(Socket::Unix).map_err(|e| error_kind::of_connect(&e, path));
+            return connected.map(Socket::Unix).map_err(|e| {
+                progress.unconnected(&e);
+                error_kind::of_connect(&e, path)
+            });
         }
         progress.stage.set(Stage::Resolve);
         let proxy = self.proxy(origin);
@@ -162,7 +165,10 @@ impl Dialer {
                     stream.set_nodelay(true).map_err(|e| error_kind::of_connect(&e, address))?;
                     return Ok(stream);
                 }
-                Ok(Err(error)) => last = Some(self.failed(&error, address)),
+                Ok(Err(error)) => {
+                    progress.unconnected(&error);
+                    last = Some(self.failed(&error, address));
+                }
                 Err(_) => last = Some(progress.timed_out(limits)),
             }
         }

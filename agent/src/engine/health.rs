@@ -2,7 +2,9 @@
 
 use super::alarm::Alarm;
 use super::limits::LAG_INTERVAL;
+use super::starts::Starts;
 use super::tally::Tally;
+use crate::host::HostUse;
 use metrics::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use std::rc::Rc;
@@ -12,8 +14,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Health {
     /// How busy the generator was, 0 to 1: the share of one core that its busiest engine thread used (users
-    /// never migrate, so a full thread is a full generator), or the share of all its cores that the process
-    /// used, whichever is larger.
+    /// never migrate, so a full thread is a full generator), or the share that the process used of all the processor
+    /// time that it may use, whichever is larger. A quota counts: whoever may use a tenth of a core and does is at 1.
     pub cpu: f64,
     /// How late engine threads woke, sampled ten times a second on each, and in an open load how late each arrival
     /// was served. Without arrivals the timer counts in whole milliseconds and rounds up, so an idle engine shows
@@ -27,6 +29,20 @@ pub struct Health {
     pub memory_at_start_bytes: u64,
     /// WebSocket connections open at the window's end, or when the threads woke after it.
     pub connections: u64,
+    /// What the system said of this process.
+    pub host: HostUse,
+    /// Users, iterations and arrivals that began.
+    pub starts: Starts,
+    /// Requests that failed because this machine had no descriptor, port or memory left for their connection.
+    pub exhausted: u64,
+}
+
+/// How busy a generator is whose process used so many `cores`, and whose busiest thread `busy` of one: 1 is all that it
+/// may use, which is `limit` thousandths of a core.
+pub(super) fn cpu_share(cores: f64, busy: f64, limit: Option<u32>) -> f64 {
+    let here = || std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
+    let limit = limit.map_or_else(here, |permille| f64::from(permille) / 1e3);
+    (cores / limit).max(busy / limit.min(1.0)).clamp(0.0, 1.0)
 }
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.
@@ -38,45 +54,43 @@ pub(super) fn memory_bytes() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-/// Measures the share of their cores that some threads use between two readings.
+/// Measures how many cores some threads use between two readings.
 #[derive(Debug)]
 pub(super) struct CpuMeter {
     clock: ClockId,
-    cores: u32,
     last: (Instant, Duration),
-    share: f64,
+    cores: f64,
 }
 
 impl CpuMeter {
-    /// Shortest stretch that is measured anew: a shorter one repeats the last share, for the processor clock
+    /// Shortest stretch that is measured anew: a shorter one repeats the last, for the processor clock
     /// is too coarse.
     const STRETCH_MIN: Duration = Duration::from_millis(100);
 
-    /// Starts measuring all threads of this process against the cores it may use.
+    /// Starts measuring all threads of this process.
     pub(super) fn of_process() -> CpuMeter {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-        CpuMeter::start(ClockId::ProcessCPUTime, cores)
+        CpuMeter::start(ClockId::ProcessCPUTime)
     }
 
-    /// Starts measuring the calling thread, which must make all readings, against one core.
+    /// Starts measuring the calling thread, which must make all readings.
     pub(super) fn of_thread() -> CpuMeter {
-        CpuMeter::start(ClockId::ThreadCPUTime, 1)
+        CpuMeter::start(ClockId::ThreadCPUTime)
     }
 
-    fn start(clock: ClockId, cores: u32) -> CpuMeter {
-        CpuMeter { clock, cores, last: (Instant::now(), used(clock)), share: 0.0 }
+    fn start(clock: ClockId) -> CpuMeter {
+        CpuMeter { clock, last: (Instant::now(), used(clock)), cores: 0.0 }
     }
 
-    /// The share since the last call, 0 to 1.
-    pub(super) fn share(&mut self) -> f64 {
+    /// Cores in use since the last call.
+    pub(super) fn cores(&mut self) -> f64 {
         let now = Instant::now();
         if now - self.last.0 >= CpuMeter::STRETCH_MIN {
             let used = used(self.clock);
             let busy = used.saturating_sub(self.last.1).as_secs_f64();
-            self.share = (busy / (now - self.last.0).as_secs_f64() / f64::from(self.cores)).clamp(0.0, 1.0);
+            self.cores = busy / (now - self.last.0).as_secs_f64();
             self.last = (now, used);
         }
-        self.share
+        self.cores
     }
 }
 
@@ -109,15 +123,32 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_thread_shows_and_the_share_is_a_share() {
+    fn the_share_is_one_of_what_may_be_used() {
+        let check = |cores: f64, busy: f64, limit: Option<u32>, expected: f64| {
+            let got = cpu_share(cores, busy, limit);
+            assert!((got - expected).abs() < 1e-9, "{cores} {busy} {limit:?}: {got}");
+        };
+        check(1.0, 0.5, Some(4_000), 0.5);
+        check(3.0, 0.9, Some(4_000), 0.9);
+        check(3.9, 0.9, Some(4_000), 0.975);
+        // A tenth of a core, all of it used.
+        check(0.1, 0.08, Some(100), 1.0);
+        check(0.05, 0.05, Some(100), 0.5);
+        check(2.0, 0.8, Some(2_500), 0.8);
+        check(9.0, 9.0, Some(1), 1.0);
+        check(0.0, 0.0, None, 0.0);
+    }
+
+    #[test]
+    fn a_busy_thread_shows() {
         let mut meters = [CpuMeter::of_process(), CpuMeter::of_thread()];
         let begun = Instant::now();
         while begun.elapsed() < CpuMeter::STRETCH_MIN {
             std::hint::black_box(0);
         }
         for meter in &mut meters {
-            let share = meter.share();
-            assert!(share > 0.0 && share <= 1.0, "{share}");
+            let cores = meter.cores();
+            assert!(cores > 0.0 && cores < 1e4, "{cores}");
         }
     }
 }

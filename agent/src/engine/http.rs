@@ -123,6 +123,9 @@ impl Client {
             in_time.unwrap_or_else(|_| Err(progress.timed_out(&terms.limits)))
         };
         let ended = Instant::now();
+        if outcome.is_err() && progress.exhausted.get() {
+            tally.exhausted();
+        }
         if let Ok((reply, _)) = &outcome {
             self.keep_cookies(&reply.headers, url);
         }

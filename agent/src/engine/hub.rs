@@ -5,12 +5,13 @@
 use super::chore::ChoreOutcome;
 use super::collector::{Collected, Collector, Second, ThreadReport};
 use super::deal::Dealer;
-use super::health::{CpuMeter, Health, memory_bytes};
+use super::health::{CpuMeter, Health, cpu_share, memory_bytes};
 use super::job::Job;
 use super::permit::Permit;
 use super::thread::{self, Command};
 use super::tls::Authorities;
 use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
+use crate::host::Host;
 use plan::Plan;
 use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
@@ -75,6 +76,7 @@ struct Run {
     collector: Collector,
     dealer: Dealer,
     cpu: CpuMeter,
+    host: Host,
     /// Memory of this process before the first user, in bytes.
     memory_at_start_bytes: u64,
 }
@@ -143,6 +145,7 @@ impl Hub {
             collector: Collector::new(count),
             dealer,
             cpu: CpuMeter::of_process(),
+            host: Host::of_this_process(),
             memory_at_start_bytes: memory_bytes(),
         });
         self.command(|thread| Command::Start {
@@ -207,11 +210,26 @@ impl Hub {
 
 impl Run {
     fn window(&mut self, second: Second) -> AgentWindow {
-        let Second { window, users, in_flight, lag, busy, reconnects, connections, progress } = second;
+        let Second {
+            window,
+            users,
+            in_flight,
+            lag,
+            busy,
+            reconnects,
+            starts,
+            exhausted,
+            connections,
+            progress,
+        } = second;
+        let host = self.host.since_last();
         let health = Health {
-            cpu: self.cpu.share().max(busy),
+            cpu: cpu_share(self.cpu.cores(), busy, host.cpu_limit_permille),
             lag,
             reconnects,
+            host,
+            starts,
+            exhausted,
             memory_bytes: memory_bytes(),
             memory_at_start_bytes: self.memory_at_start_bytes,
             connections,

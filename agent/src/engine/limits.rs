@@ -34,6 +34,10 @@ pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an engine thread measures how late it wakes: ten samples in each window cost nothing.
 pub(super) const LAG_INTERVAL: Duration = Duration::from_millis(100);
 
+/// From how late on the start of a user, an iteration or an arrival counts as late: ten times what an idle engine's timer
+/// is off, and as much as a fast API's whole p95.
+pub(super) const LATE_START: Duration = Duration::from_millis(20);
+
 /// How late the runtime's timer may be by itself: it counts in whole milliseconds and rounds up.
 pub(super) const TIMER_ERROR: Duration = Duration::from_millis(2);
 

@@ -50,6 +50,7 @@ mod request;
 mod roster;
 mod shared;
 mod socket;
+mod starts;
 mod steps;
 mod stream;
 mod tally;
@@ -75,6 +76,7 @@ pub use limits::{
     MAX_WAITING_BYTES, ON_START_RETRY_PAUSE_MIN, SEND_TIMEOUT,
 };
 pub use permit::Permit;
+pub use starts::Starts;
 
 use hub::HubInput;
 use metrics::Window;

@@ -1,9 +1,11 @@
 //! How far a request has come, readable after it was given up.
 
 use super::counting_io::Wire;
+use super::error_kind;
 use super::limits::RequestLimits;
 use metrics::{ErrorKind, Failure, Phases};
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub(super) enum Stage {
 pub(super) struct Progress {
     pub(super) stage: Cell<Stage>,
     pub(super) phases: Cell<Phases>,
+    /// Whether this machine had no descriptor, port or memory left for its connection.
+    pub(super) exhausted: Cell<bool>,
     wire: RefCell<Option<Metered>>,
 }
 
@@ -49,6 +53,13 @@ impl Progress {
         let mut phases = self.phases.get();
         change(&mut phases);
         self.phases.set(phases);
+    }
+
+    /// Takes note of why there is no connection, if the reason lies on this machine.
+    pub(super) fn unconnected(&self, error: &io::Error) {
+        if error_kind::is_exhaustion(error) {
+            self.exhausted.set(true);
+        }
     }
 
     /// From here on counts what crosses `wire`.

@@ -1,5 +1,6 @@
 //! A thread's own books: what its users did, without lock or channel.
 
+use super::starts::Starts;
 use metrics::{Failure, Histogram, Phases, Recorder, Sample, SeriesId, Traffic, Window};
 use plan::Secrets;
 use std::cell::{Cell, RefCell};
@@ -12,6 +13,10 @@ pub(super) struct Tally {
     recorder: RefCell<Recorder>,
     in_flight: Cell<u64>,
     reconnects: Cell<u64>,
+    starts: Cell<Starts>,
+    /// When the users of this thread were dealt: nothing is late that was to begin before.
+    dealt: Cell<Duration>,
+    exhausted: Cell<u64>,
     /// WebSocket connections that are open.
     pub(super) connections: Cell<u64>,
     /// How late the thread woke since [`take_lag`](Tally::take_lag).
@@ -28,6 +33,9 @@ impl Tally {
             recorder: RefCell::new(Recorder::new(series_count)),
             in_flight: Cell::new(0),
             reconnects: Cell::new(0),
+            starts: Cell::default(),
+            dealt: Cell::default(),
+            exhausted: Cell::new(0),
             connections: Cell::new(0),
             lag: RefCell::new(Histogram::new()),
             secrets,
@@ -67,6 +75,23 @@ impl Tally {
         self.reconnects.set(self.reconnects.get() + 1);
     }
 
+    /// The thread has other users from `now` since T0 on.
+    pub(super) fn dealt(&self, now: Duration) {
+        self.dealt.set(now);
+    }
+
+    /// Counts a user, an iteration or an arrival that should have begun at `intended` since T0 and does at `now`.
+    pub(super) fn begins(&self, intended: Duration, now: Duration) {
+        let mut starts = self.starts.get();
+        starts.count(now.saturating_sub(intended.max(self.dealt.get())));
+        self.starts.set(starts);
+    }
+
+    /// Counts a request for whose connection this machine had no descriptor, port or memory left.
+    pub(super) fn exhausted(&self) {
+        self.exhausted.set(self.exhausted.get() + 1);
+    }
+
     /// Counts what crossed a connection outside of requests.
     pub(super) fn carry(&self, series: SeriesId, traffic: &Traffic) {
         let now = self.since_t0(Instant::now());
@@ -76,6 +101,16 @@ impl Tally {
     /// Reconnects since the last call.
     pub(super) fn take_reconnects(&self) -> u64 {
         self.reconnects.take()
+    }
+
+    /// What began since the last call.
+    pub(super) fn take_starts(&self) -> Starts {
+        self.starts.take()
+    }
+
+    /// Requests that this machine had nothing left for, since the last call.
+    pub(super) fn take_exhausted(&self) -> u64 {
+        self.exhausted.take()
     }
 
     /// The lag since the last call.

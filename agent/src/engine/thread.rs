@@ -159,6 +159,7 @@ impl Run {
     fn new(job: Arc<Job>, t0: Instant, hand: &Hand) -> Run {
         let shared = Rc::new(Shared::new(job, t0));
         let (plan, now) = (&shared.job.plan, shared.now());
+        shared.tally.dealt(now);
         let reception = Reception::new(plan, hand);
         let alarm = || if plan.arrivals.is_some() { Alarm::fine() } else { Alarm::coarse() };
         let nobody = Hand::new();
@@ -181,6 +182,7 @@ impl Run {
             let now = self.shared.now();
             self.start_due(now);
             self.shared.roster.retain(hand, now);
+            self.shared.tally.dealt(now);
             match &mut self.reception {
                 Some(reception) => reception.reassign(hand, now),
                 None => self.pacer = Pacer::new(&self.shared.job.plan.schedule, hand, now),
@@ -241,6 +243,7 @@ impl Run {
         self.serve_due(now);
         while let Some(start) = self.pacer.due(now) {
             if let Some(place) = self.shared.roster.admit(start.slot, start.stop, start.iteration) {
+                self.shared.tally.begins(start.at, now);
                 let user = User::new(self.shared.clone(), place);
                 let task = tokio::task::spawn_local(user.live());
                 self.shared.roster.attach(start.slot, task.abort_handle());
@@ -293,7 +296,9 @@ impl Run {
             ended,
             users,
             lag: tally.take_lag(),
-            busy: self.cpu.share(),
+            starts: tally.take_starts(),
+            exhausted: tally.take_exhausted(),
+            busy: self.cpu.cores(),
             reconnects: tally.take_reconnects(),
             connections: tally.connections.get(),
             progress,

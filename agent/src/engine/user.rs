@@ -93,10 +93,15 @@ impl User {
         }
         // Iterations that take longer than their period delay those after them: nothing is caught up.
         let mut intended = None;
+        // When its pause is over.
+        let mut due = None;
         loop {
             let began = shared.now();
             if began >= self.place.stop.at() {
                 return;
+            }
+            if let Some(due) = due.take() {
+                shared.tally.begins(due, began);
             }
             self.scope.begin_iteration(self.place.iteration.get());
             if self.is_out_of_rows() {
@@ -124,6 +129,7 @@ impl User {
             }
             let pause = self.scope.pause(&class.wait, ended.saturating_sub(began));
             intended = class.wait.period().map(|period| (began.saturating_add(period), ended));
+            due = Some(ended.saturating_add(pause));
             self.rest(ended.saturating_add(pause)).await;
         }
     }

@@ -39,7 +39,9 @@ impl Visitor {
     /// a login takes, which each user does once, would stand in the latencies of another request.
     pub(super) async fn serve(self, shared: Rc<Shared>, place: Place, arrival: Arrival) {
         let slot = place.slot;
-        let late = shared.now().saturating_sub(arrival.at);
+        let now = shared.now();
+        let late = now.saturating_sub(arrival.at);
+        shared.tally.begins(arrival.at, now);
         shared.tally.lag.borrow_mut().record(late);
         let Visitor { scope, client, mut entered } = self;
         let mut user = User::with(shared.clone(), place, scope, client);

@@ -1,9 +1,10 @@
 //! An engine's window, or the end of its chore, as it travels.
 
 use crate::engine::{AgentWindow, ChoreOutcome};
+use crate::host::HostUse;
 use bytes::Bytes;
 use metrics::Histogram;
-use proto::message::{ChoreReport, Cumulative, HealthReport, RunId, SeriesReport, WindowReport};
+use proto::message::{ChoreReport, Cumulative, HealthReport, HostReport, RunId, SeriesReport, WindowReport};
 
 /// `window` for the wire. Run, number and totals are the session's to fill in.
 pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
@@ -43,10 +44,28 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             memory_bytes: window.health.memory_bytes,
             memory_at_start_bytes: window.health.memory_at_start_bytes,
             connections: window.health.connections,
+            host: host_report(&window.health.host),
+            starts: window.health.starts.begun,
+            late_starts: window.health.starts.late,
+            late_start_max: window.health.starts.late_max,
+            exhausted: window.health.exhausted,
         },
         last,
         progress: window.progress.clone(),
     })
+}
+
+fn host_report(host: &HostUse) -> HostReport {
+    HostReport {
+        cpu_limit_permille: host.cpu_limit_permille,
+        steal_permille: host.steal_permille,
+        throttled: host.throttled,
+        throttled_periods: host.throttled_periods,
+        descriptors: host.descriptors,
+        descriptors_limit: host.descriptors_limit,
+        memory_used_bytes: host.memory_used_bytes,
+        memory_limit_bytes: host.memory_limit_bytes,
+    }
 }
 
 /// A chore's end for the wire. The run is the session's to fill in.

@@ -130,10 +130,7 @@ impl Scripted {
             health: HealthReport {
                 cpu_permille: self.cpu_permille,
                 lag: encoded(&[(self.lag, 100)]).into(),
-                reconnects: 0,
-                memory_bytes: 0,
-                memory_at_start_bytes: 0,
-                connections: 0,
+                ..HealthReport::default()
             },
             last: false,
             progress: Vec::new(),

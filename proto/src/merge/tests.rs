@@ -3,7 +3,6 @@ use crate::message::{Cumulative, FromAgent, RunId};
 use crate::{decode, encode};
 use metrics::ArrivalCounts;
 use proptest::prelude::*;
-use std::time::Duration;
 
 /// Requests of one second: (series, succeeded, failed, latency in ms).
 type Requests = (u32, u64, u64, u64);
@@ -64,6 +63,20 @@ fn second(index: u32, requests: &[Requests]) -> WindowReport {
             memory_bytes: 1000 - u64::from(index),
             memory_at_start_bytes: 7,
             connections: 5,
+            host: HostReport {
+                cpu_limit_permille: index.is_multiple_of(2).then_some(1000 + index),
+                steal_permille: Some(3 * index % 7),
+                throttled: Some(Duration::from_millis(5)),
+                throttled_periods: None,
+                descriptors: Some(40 + u64::from(5 * index % 7)),
+                descriptors_limit: Some(100),
+                memory_used_bytes: Some(50),
+                memory_limit_bytes: (index % 3 == 1).then_some(80 + u64::from(index)),
+            },
+            starts: 4,
+            late_starts: u64::from(index % 2),
+            late_start_max: Duration::from_millis(u64::from(7 * index % 11)),
+            exhausted: 1,
         },
         last: false,
         progress: requests
@@ -141,6 +154,19 @@ fn the_worst_health_and_the_newest_progress_count() {
     let both = early.merged(&late).unwrap();
     assert_eq!((both.health.cpu_permille, both.health.memory_bytes, both.health.reconnects), (50, 996, 2));
     assert_eq!(both.health.lag, encoded(&[(5, 3), (6, 3)]));
+    let host = HostReport {
+        cpu_limit_permille: Some(1004),
+        steal_permille: Some(5),
+        throttled: Some(Duration::from_millis(10)),
+        throttled_periods: None,
+        descriptors: Some(46),
+        descriptors_limit: Some(100),
+        memory_used_bytes: Some(50),
+        memory_limit_bytes: Some(84),
+    };
+    assert_eq!(both.health.host, host);
+    let starts = (both.health.starts, both.health.late_starts, both.health.late_start_max, both.health.exhausted);
+    assert_eq!(starts, (8, 1, Duration::from_millis(6), 2));
     let progress: Vec<_> = both.progress.iter().map(|p| (p.slot.0, p.iteration)).collect();
     assert_eq!(progress, [(0, 5), (1, 6), (3, 6)]);
     assert_eq!((both.earlier_users, both.users), (vec![14], 15));

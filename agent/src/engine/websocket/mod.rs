@@ -90,6 +90,9 @@ impl User {
         let subprotocols = &step.subprotocols;
         let connected = self.client.upgrade(outgoing, &url, subprotocols, started, &progress, &limits).await;
         let ended = Instant::now();
+        if connected.is_err() && progress.exhausted.get() {
+            shared.tally.exhausted();
+        }
         let (bytes_in, bytes_out) = progress.bytes();
         let sample = Sample {
             series,
