@@ -144,6 +144,29 @@ impl Histogram {
         Ok(bytes)
     }
 
+    /// [`percentile`](Histogram::percentile) of the histogram encoded in `bytes`, without building it; `None` without
+    /// samples.
+    ///
+    /// # Errors
+    /// Anything but the uncompressed V2 encoding of a histogram with this geometry.
+    pub fn percentile_in_v2(bytes: &[u8], p: Percentile) -> Result<Option<Duration>, DecodeError> {
+        let payload = hdr_v2::payload(bytes)?;
+        let rank = p.rank(hdr_v2::walk(payload, |_, _| ())?);
+        let (mut reached, mut found) = (0_u64, None);
+        hdr_v2::walk(payload, |slot, count| {
+            reached += count;
+            if reached >= rank && found.is_none() {
+                found = Some(Duration::from_micros(slot::highest(slot)));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Adds so many samples to a slot.
+    pub(crate) fn add_slot(&mut self, slot: usize, count: u64) {
+        self.allocated().saturating_record_n(slot::lowest(slot), count);
+    }
+
     /// The filled slots with their counts, in rising order.
     fn slots(&self) -> impl Iterator<Item = (usize, u64)> {
         self.counts.iter().flat_map(|counts| {

@@ -3,7 +3,7 @@
 //! **Invariant:** this crate is pure. It never reads a clock, draws entropy, does I/O or knows an async
 //! runtime; instants arrive as [`Duration`](std::time::Duration)s since the start of the run (T0).
 //!
-//! Reading order: [`Histogram`] (latencies), [`Sample`] (one request), [`Recorder`] (a thread's cells),
+//! Reading order: [`Histogram`] (latencies), [`SparseHistogram`] (the same where there are few), [`Sample`] (one request), [`Recorder`] (a thread's cells),
 //! [`Window`] (one second of them), [`SeriesStats`] (what a series adds up to), [`Threshold`] (what counts
 //! as good).
 
@@ -14,6 +14,7 @@ mod percentile;
 mod recorder;
 mod sample;
 mod slot;
+mod sparse;
 mod stats;
 pub mod threshold;
 pub mod unit;
@@ -25,6 +26,7 @@ pub use histogram::Histogram;
 pub use percentile::Percentile;
 pub use recorder::Recorder;
 pub use sample::{ErrorKind, Failure, Phases, Sample, SeriesId};
+pub use sparse::SparseHistogram;
 pub use stats::{PhaseSums, SeriesStats, Traffic};
 pub use threshold::Threshold;
 pub use window::{ArrivalCounts, Window};

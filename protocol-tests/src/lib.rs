@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
 //! ends), [`adversary`] and [`attacks`] (peers that say what no agent would), [`proxy`] (a wire that breaks), [`hosts`]
-//! (machines of our own), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
+//! (machines of our own), [`narrow`] (programs that may use less than the machine has), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
 //! tests), [`hostile`] (input that a fuzzer invents), [`joining`] (agents that join, well or badly), [`things`] (a
 //! target that keeps things).
 
@@ -13,6 +13,8 @@ pub mod hostile;
 #[cfg(target_os = "linux")]
 pub mod hosts;
 pub mod joining;
+#[cfg(unix)]
+pub mod narrow;
 pub mod peer;
 pub mod plan_file;
 pub mod process;

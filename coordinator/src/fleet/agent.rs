@@ -1,5 +1,6 @@
 //! One agent as the fleet sees it.
 
+use super::capacity::Capacity;
 use super::iterations::Iterations;
 use super::loss::HandedOver;
 use super::{AgentId, AgentOutcome, Lost, SessionId};
@@ -46,6 +47,8 @@ pub(super) struct Agent {
     /// Requests open at the end of that window.
     pub(super) in_flight: u64,
     pub(super) orphans: Orphans,
+    /// Whether it can take more users, as far as its own figures go.
+    pub(super) capacity: Capacity,
 }
 
 /// Who has an agent's users.
@@ -103,6 +106,7 @@ impl Agent {
             claimed: 0,
             in_flight: 0,
             orphans: Orphans::None,
+            capacity: Capacity::default(),
         }
     }
 

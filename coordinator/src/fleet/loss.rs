@@ -5,13 +5,12 @@
 //! the statistics. Iterations of which nobody heard are run again.
 
 use super::agent::{Agent, Orphans, Stage};
-use super::deal::spread;
 use super::reattach::DELIVERY;
 use super::{Cause, EARLY, Fleet, Lost, Output, Phase, SILENCE, SessionId};
 use plan::slot::{Seat, Slot};
-use proto::defect::{Defect, seeded};
 use proto::message::ToAgent;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// What to do when an agent is lost during a run.
@@ -46,6 +45,8 @@ pub struct HandedOver {
     pub moved: u32,
     /// How many would have gone on, but found no room or were not to move.
     pub stranded: u32,
+    /// How many waited for a while, or still do, because the agents that had room were saturated.
+    pub waited: u32,
 }
 
 impl Fleet {
@@ -85,6 +86,8 @@ impl Fleet {
                 };
                 let quiet_at = quiet_at.saturating_sub(t0);
                 agent.stage = Stage::Lost(Lost { reason: reason.to_owned(), at, quiet_at });
+                self.rooms_changed = true;
+                let agent = &mut self.agents[index];
                 let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.slots.len());
                 self.outputs.push_back(Output::Gone { agent: id });
                 self.note(format!(
@@ -100,6 +103,7 @@ impl Fleet {
     /// An agent may end its users by itself, long before the schedule does. All that it measured is in.
     pub(super) fn ended_early(&mut self, now: Duration, session: SessionId) {
         let Phase::Running { t0, stopped: None, .. } = self.phase else { return };
+        self.rooms_changed = true;
         let left = (t0 + self.config.schedule.end()).saturating_sub(now);
         if let Some(index) = self.agents.iter().position(|a| a.session == session)
             && left > EARLY
@@ -132,7 +136,7 @@ impl Fleet {
                     self.iterations.strand(slot);
                 }
                 let stranded = left.len() as u32;
-                self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved: 0, stranded });
+                self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved: 0, stranded, waited: 0 });
             }
             OnAgentLoss::Abort => {
                 let name = agent.hello.name.clone();
@@ -168,34 +172,21 @@ impl Fleet {
         for slot in &orphans {
             self.not_before.remove(slot);
         }
-        let takers: Vec<usize> =
-            (0..self.agents.len()).filter(|&taker| self.agents[taker].stage == Stage::Running).collect();
-        let held: Vec<&[Slot]> = takers.iter().map(|&taker| self.agents[taker].slots.as_slice()).collect();
-        let capacities: Vec<u32> = takers.iter().map(|&taker| self.agents[taker].hello.max_users).collect();
-        let hands = spread(&orphans, &self.config.classes, &held, &capacities);
-        let moved: BTreeSet<Slot> = hands.iter().flatten().copied().collect();
-        self.pace(at, &moved);
-        for &slot in orphans.iter().filter(|slot| !moved.contains(slot)) {
-            self.iterations.strand(slot);
+        let housed = self.house(at, &orphans);
+        let (agents, moved, waited) = (housed.agents, housed.moved.len(), housed.waiting.len());
+        let id = self.agents[index].id;
+        self.waiting.extend(housed.waiting.into_iter().map(|slot| (slot, id)));
+        let stranded = orphans.len() - moved;
+        let (no_room, name) = (stranded - waited, &self.agents[index].hello.name);
+        let mut text = format!("{moved} users of agent {name} go on at {agents} other agents");
+        if waited > 0 {
+            let _ = write!(text, "; {waited} wait until one of the saturated agents is fit again");
         }
-        let (moved, stranded) = (moved.len() as u32, (orphans.len() - moved.len()) as u32);
-        self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved, stranded });
-        // A clock that was set back shows no later time.
-        self.revision += u64::from(moved > 0 && !seeded(Defect::M10));
-        let mut agents = 0;
-        for (taker, hand) in takers.into_iter().zip(hands).filter(|(_, hand)| !hand.is_empty()) {
-            agents += 1;
-            let agent = &mut self.agents[taker];
-            agent.slots.extend(hand);
-            agent.slots.sort_unstable();
-            self.send_seats(taker);
+        if no_room > 0 {
+            let _ = write!(text, "; {no_room} find no room there, raise --max-users");
         }
-        let name = &self.agents[index].hello.name;
-        let no_room = match stranded {
-            0 => String::new(),
-            n => format!("; {n} find no room there, raise --max-users"),
-        };
-        let text = format!("{moved} users of agent {name} go on at {agents} other agents{no_room}");
+        let [moved, stranded, waited] = [moved, stranded, waited].map(|n| n as u32);
+        self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved, stranded, waited });
         self.note(text);
     }
 
@@ -214,17 +205,18 @@ impl Fleet {
 
     /// The users of agent `index` that have something left to do `at` after T0.
     fn unfinished(&self, index: usize, at: Duration) -> Vec<Slot> {
-        let slots = self.agents[index].slots.iter().copied();
-        let busy = |&slot: &Slot| {
-            self.iterations.left(slot) != Some(0)
-                && self.config.schedule.lives(slot).iter().any(|life| life.stop > at)
-        };
-        slots.filter(busy).collect()
+        self.agents[index].slots.iter().copied().filter(|&slot| self.has_work(slot, at)).collect()
+    }
+
+    /// Whether user `slot` has something left to do `at` after T0.
+    pub(super) fn has_work(&self, slot: Slot, at: Duration) -> bool {
+        self.iterations.left(slot) != Some(0)
+            && self.config.schedule.lives(slot).iter().any(|life| life.stop > at)
     }
 
     /// Sets when those of `moved` start that should exist `at` after T0: one after the other at the plan's own pace,
     /// after those that moved before them. The others start when the schedule says.
-    fn pace(&mut self, at: Duration, moved: &BTreeSet<Slot>) {
+    pub(super) fn pace(&mut self, at: Duration, moved: &BTreeSet<Slot>) {
         let schedule = &self.config.schedule;
         let waiting = self.not_before.values().copied().max().filter(|&last| last > at);
         let mut restarts = schedule.restarts(waiting.unwrap_or(at));

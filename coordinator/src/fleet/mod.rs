@@ -25,6 +25,8 @@
 //! | Running   | its lease is over, it leaves, or is wrong | -       | it is lost, the others go on        |
 //! | Running   | a lost agent attaches again               | -       | it delivers what it measured        |
 //! | Running   | the lease of a lost agent is surely over  | -       | its users move, Assign to others    |
+//! | Running   | an agent is strained for 3 s              | -       | it is saturated and gets no users   |
+//! | Running   | it is fit for 10 s                        | -       | it gets users that found no room    |
 //! | Running   | all iterations of a finite run are done   | -       | Stop to all                         |
 //! | Running   | Stop                                      | -       | Stop to all                         |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
@@ -32,6 +34,7 @@
 //! While teardown goes on, the phase is TearingDown.
 
 mod agent;
+mod capacity;
 mod chore;
 mod config;
 mod deal;
@@ -44,8 +47,10 @@ mod outcome;
 mod plausible;
 mod reattach;
 mod receive;
+pub(crate) mod strain;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use agent::Agent;
 use chore::Chores;
@@ -115,6 +120,10 @@ pub struct Fleet {
     cause: Option<Cause>,
     /// Since T0: before this, users that moved do not start.
     not_before: BTreeMap<Slot, Duration>,
+    /// Users of lost agents that wait until a saturated agent is fit again, and with which agent they were lost.
+    waiting: BTreeMap<Slot, AgentId>,
+    /// Whether there may be room for them that there was not before.
+    rooms_changed: bool,
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
     chores: Chores,
@@ -152,6 +161,8 @@ impl Fleet {
             agents: Vec::new(),
             next_agent: 0,
             revision: 0,
+            waiting: BTreeMap::new(),
+            rooms_changed: false,
             turned_away: Vec::new(),
             chores: Chores::default(),
             start_skew: None,
@@ -291,6 +302,7 @@ impl Fleet {
     /// Moves on as far as the agents' stages allow.
     fn advance(&mut self, now: Duration) {
         self.hand_over_due(now);
+        self.house_waiting(now);
         if self.iterations.are_over() {
             self.stop(now, Cause::Done);
         }

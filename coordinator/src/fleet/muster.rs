@@ -155,7 +155,7 @@ impl Fleet {
     }
 
     fn assign(&mut self, now: Duration) {
-        let capacities: Vec<u32> = self.agents.iter().map(|agent| agent.hello.max_users).collect();
+        let capacities: Vec<u32> = self.agents.iter().map(Agent::room).collect();
         let users = self.config.users;
         let Some(hands) = deal(users, &self.config.classes, &capacities) else {
             let room: u64 = capacities.iter().map(|&c| u64::from(c)).sum();

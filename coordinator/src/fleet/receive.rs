@@ -50,7 +50,8 @@ impl Fleet {
     }
 
     fn window(&mut self, now: Duration, session: SessionId, mut window: Box<WindowReport>) {
-        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
+        let Some(index) = self.agents.iter().position(|a| a.session == session) else { return };
+        let agent = &mut self.agents[index];
         if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
             return self.drop_agent(now, session, "it sent a window before the start");
         }
@@ -60,7 +61,7 @@ impl Fleet {
         {
             return self.drop_agent(now, session, &problem);
         }
-        let Some(agent) = self.agents.iter_mut().find(|a| a.session == session) else { return };
+        let agent = &mut self.agents[index];
         match judged {
             Err(problem) => {
                 agent.claimed = agent.claimed.max(window.cumulative.started);
@@ -76,11 +77,15 @@ impl Fleet {
                     return self.send(session, ToAgent::WindowAck { run: window.run, seq: window.seq });
                 }
                 self.iterations.apply(&window.progress);
-                self.outputs.push_back(Output::Apply { agent: agent.id, window });
-                if agent.stage == Stage::Finished {
-                    self.outputs.push_back(Output::Gone { agent: agent.id });
+                let (finished, delivered, id) = (agent.stage == Stage::Finished, agent.delivered, agent.id);
+                if agent.stage == Stage::Running {
+                    self.see_health(index, &window);
+                }
+                self.outputs.push_back(Output::Apply { agent: id, window });
+                if finished {
+                    self.outputs.push_back(Output::Gone { agent: id });
                     self.ended_early(now, session);
-                } else if agent.delivered {
+                } else if delivered {
                     self.delivered(session);
                 }
             }

@@ -1,4 +1,6 @@
 #[cfg(test)]
+mod capacity;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod reattach;

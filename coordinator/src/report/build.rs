@@ -218,6 +218,7 @@ fn losses(record: &Record) -> Vec<LossRow> {
         users: agent.users_assigned,
         moved: agent.handed_over.map_or(0, |handed_over| handed_over.moved),
         stranded: agent.handed_over.map_or(0, |handed_over| handed_over.stranded),
+        waited: agent.handed_over.map_or(0, |handed_over| handed_over.waited),
         moved_at_s: agent.handed_over.map(|handed_over| handed_over.at.as_secs_f64()),
     };
     record.facts.agents.iter().filter(gone).map(row).collect()
@@ -278,7 +279,20 @@ impl GeneratorPart {
             memory_bytes: Some(agent.memory_bytes).filter(|bytes| *bytes > 0),
             connections: agent.connections,
             memory_growth_per_connection: agent.growth_per_connection,
+            cpu_limit: agent.cpu_limit_permille.map(share),
+            steal: agent.steal_permille.map(share),
+            steal_max: agent.steal_permille_max.map(share),
+            throttled_ms: agent.throttled.map(milliseconds),
+            starts: agent.starts,
+            late_starts: agent.late_starts,
+            late_start_ms_max: milliseconds(agent.late_start_max),
+            descriptors: agent.descriptors.map(|(open, _)| open),
+            descriptors_limit: agent.descriptors.map(|(_, limit)| limit),
+            memory_used: agent.memory.map(|(used, _)| used),
+            memory_limit: agent.memory.map(|(_, limit)| limit),
+            exhausted: agent.exhausted,
             status: agent.status.name(),
+            reasons: agent.reasons.clone(),
         });
         GeneratorPart { status: generator.status.name(), agents: agents.collect() }
     }

@@ -313,8 +313,35 @@ pub struct GeneratorRow {
     /// By how many bytes its process had then grown for each of them since before its first user: what users hold
     /// besides is in it; null with fewer than 100.
     pub memory_growth_per_connection: Option<u64>,
+    /// The cores that it may use at most, by its control groups' quota and the machine; null where its system does not
+    /// tell, as with all that follows.
+    pub cpu_limit: Option<f64>,
+    /// Share of its machine's processor time that the hypervisor gave to others, from 0 to 1: the mean.
+    pub steal: Option<f64>,
+    /// The same in the worst second.
+    pub steal_max: Option<f64>,
+    /// How long its CPU quota held it up.
+    pub throttled_ms: Option<f64>,
+    /// Users, iterations and arrivals that began.
+    pub starts: u64,
+    /// Those of them that began more than 20 ms later than they should have.
+    pub late_starts: u64,
+    /// How late the latest was.
+    pub late_start_ms_max: f64,
+    /// File descriptors when the largest share of them was open.
+    pub descriptors: Option<u64>,
+    /// How many it may have.
+    pub descriptors_limit: Option<u64>,
+    /// Memory in use when least was left, in bytes: in a control group of the agent, or on its whole machine.
+    pub memory_used: Option<u64>,
+    /// How much there is.
+    pub memory_limit: Option<u64>,
+    /// Requests that failed because its machine had no descriptor, port or memory left for them.
+    pub exhausted: u64,
     /// `valid`, `degraded` or `invalid`.
     pub status: &'static str,
+    /// Why it is not valid, the worst first: what, how much, the limit, since when, what it means and the remedy.
+    pub reasons: Vec<String>,
 }
 
 /// How much of the asked load was there.
@@ -358,6 +385,8 @@ pub struct LossRow {
     pub moved: u32,
     /// How many would have, but found no room or were not to.
     pub stranded: u32,
+    /// How many waited for a while, or until the end, because the agents that had room were saturated.
+    pub waited: u32,
     /// When they were free to move, in seconds since T0; null if they never were.
     pub moved_at_s: Option<f64>,
 }

@@ -1,22 +1,17 @@
 //! Whether the generator was fit to measure: a machine that is itself the bottleneck measures itself.
 
+use super::agent_health::{AgentHealth, Spells};
 use super::agent_totals::AgentTotals;
 use super::facts::RunFacts;
 use super::{AgentId, quantity};
+use crate::fleet::strain::{BUSY_PERMILLE, LATE, NEARLY_ALL_PERCENT, STEAL_PERMILLE};
 use metrics::Percentile;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Above this share (in thousandths, over its busiest ten seconds) an agent is degraded: bursts within a second
-/// already queue for a processor, and the queueing shows as latency.
-const BUSY_PERMILLE: u32 = 850;
-
-/// Above this share an agent has no processor time left; with [`STARVED_LAG`] its latencies are its own.
+/// Above this share (in thousandths, over its busiest ten seconds) an agent has no processor time left; with
+/// [`STARVED_LAG`] its latencies are its own.
 const STARVED_PERMILLE: u32 = 950;
-
-/// Above this lateness (p99) an agent is degraded: a timer of an idle thread is at most a few milliseconds
-/// late, and 20 ms is as much as a fast API's whole p95.
-const LATE: Duration = Duration::from_millis(20);
 
 /// Above this lateness an agent without processor time is invalid.
 const STARVED_LAG: Duration = Duration::from_millis(50);
@@ -24,6 +19,19 @@ const STARVED_LAG: Duration = Duration::from_millis(50);
 /// Above this lateness an agent is invalid whatever its processor says (a stopped container, a swapping
 /// machine): it is of the size of the limits that people set.
 const TOO_LATE: Duration = Duration::from_millis(200);
+
+/// The hypervisor must take too much for so many seconds in a row: a neighbour that starts up is no reason.
+const STEAL_SECONDS: u32 = 3;
+
+/// A quota that holds an agent up for longer than this per second, over its worst ten seconds, decides p95 and all above
+/// it: one request in twenty waits for the quota, not for the target.
+const THROTTLED_TOO_MUCH: Duration = Duration::from_millis(50);
+
+/// More late starts than this, in percent of all, and the load was not quite the one that was asked for.
+const LATE_STARTS_PERCENT: u64 = 1;
+
+/// Fewer late starts than this are no share of anything.
+const LATE_STARTS_FEW: u64 = 5;
 
 /// How fit a generator was; later is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,8 +91,32 @@ pub struct GeneratorAgent {
     /// By how many bytes its process had then grown for each of them since before its first user; `None` with too
     /// few to tell.
     pub growth_per_connection: Option<u64>,
+    /// The processors that it may use at most, in thousandths of one.
+    pub cpu_limit_permille: Option<u32>,
+    /// Share of its machine's time that the hypervisor gave to others, on average, in thousandths.
+    pub steal_permille: Option<u32>,
+    /// The same in the worst second.
+    pub steal_permille_max: Option<u32>,
+    /// How long its CPU quota held it up.
+    pub throttled: Option<Duration>,
+    /// Users, iterations and arrivals that began.
+    pub starts: u64,
+    /// Those of them that began more than 20 ms later than they should have.
+    pub late_starts: u64,
+    /// How late the latest was.
+    pub late_start_max: Duration,
+    /// Descriptors in the second in which the largest share of them was open, and how many it may have had then.
+    pub descriptors: Option<(u64, u64)>,
+    /// Bytes of memory in use in the second in which least was left, in a control group of the agent or on the machine,
+    /// and how much there was.
+    pub memory: Option<(u64, u64)>,
+    /// Requests that failed because its machine had no descriptor, port or memory left for them.
+    pub exhausted: u64,
     /// Its status.
     pub status: GeneratorStatus,
+    /// Why it is not valid, the worst first: what, how much, the limit, since when, what that means, and the remedy. Each
+    /// goes on after the agent's name.
+    pub reasons: Vec<String>,
 }
 
 impl Generator {
@@ -95,25 +127,34 @@ impl Generator {
             .agents
             .iter()
             .map(|agent| {
-                let totals = totals.get(&agent.id).unwrap_or(&none);
-                let cpu_permille = totals.cpu_permille_mean();
-                let lag_p99 = totals.lag.percentile(Percentile::P99);
+                let health = &totals.get(&agent.id).unwrap_or(&none).health;
+                let findings = findings(health);
+                let cpu_permille = health.cpu.mean();
+                let steal_permille = health.steal.mean();
                 GeneratorAgent {
                     name: agent.name.clone(),
                     build: agent.build.clone(),
                     cores: agent.cores,
                     cpu_permille,
-                    cpu_permille_worst: totals.cpu_permille_worst(),
-                    cpu_permille_max: cpu_permille.map(|_| totals.cpu_permille_max),
-                    lag_p99,
-                    reconnects: totals.reconnects,
-                    memory_bytes: totals.memory_bytes_max,
-                    connections: totals.connections_max(),
-                    growth_per_connection: totals.growth_per_connection(),
-                    status: status(
-                        totals.cpu_permille_worst().unwrap_or(0),
-                        lag_p99.unwrap_or(Duration::ZERO),
-                    ),
+                    cpu_permille_worst: health.cpu_permille_worst(),
+                    cpu_permille_max: cpu_permille.map(|_| health.cpu.max),
+                    lag_p99: health.lag.percentile(Percentile::P99),
+                    reconnects: health.reconnects,
+                    memory_bytes: health.memory_bytes_max,
+                    connections: health.connections_max(),
+                    growth_per_connection: health.growth_per_connection(),
+                    cpu_limit_permille: health.cpu_limit_permille,
+                    steal_permille,
+                    steal_permille_max: steal_permille.map(|_| health.steal.max),
+                    throttled: health.throttled,
+                    starts: health.starts,
+                    late_starts: health.late_starts,
+                    late_start_max: health.late_start_max,
+                    descriptors: health.descriptors,
+                    memory: health.memory,
+                    exhausted: health.exhausted,
+                    status: findings.first().map_or(GeneratorStatus::Valid, |finding| finding.status),
+                    reasons: findings.into_iter().map(Finding::text).collect(),
                 }
             })
             .collect();
@@ -125,53 +166,172 @@ impl Generator {
     pub(super) fn reasons(&self) -> Vec<String> {
         let mut unfit: Vec<_> = self.agents.iter().filter(|a| a.status != GeneratorStatus::Valid).collect();
         unfit.sort_by_key(|agent| std::cmp::Reverse(agent.status));
-        unfit.into_iter().map(GeneratorAgent::reason).collect()
+        let of_agent = |agent: &GeneratorAgent| {
+            let name = agent.name.clone();
+            agent.reasons.iter().map(move |reason| format!("agent {name} {reason}")).collect::<Vec<_>>()
+        };
+        unfit.into_iter().flat_map(of_agent).collect()
     }
 }
 
-impl GeneratorAgent {
-    fn reason(&self) -> String {
-        let cpu = quantity::percent(f64::from(self.cpu_permille_worst.unwrap_or(0)) / 10.0);
-        let lag = quantity::latency(self.lag_p99.unwrap_or(Duration::ZERO));
-        let verdict = match self.status {
-            GeneratorStatus::Invalid => "its latencies are its own, not the target's",
+/// One reason why an agent is not valid.
+#[derive(Clone, Debug)]
+struct Finding {
+    status: GeneratorStatus,
+    /// What, how much, and the limit.
+    what: String,
+    /// In which seconds.
+    spells: Spells,
+    remedy: &'static str,
+}
+
+impl Finding {
+    fn text(self) -> String {
+        let Finding { status, what, spells, remedy } = self;
+        let since = spells.since.map_or(String::new(), |since| {
+            let seconds = spells.seconds;
+            format!(", from second {since} on, {seconds} s in all")
+        });
+        let meaning = match status {
+            GeneratorStatus::Invalid => "what was measured is its own, not the target's",
             GeneratorStatus::Degraded | GeneratorStatus::Valid => "it may have added to the latencies",
         };
-        let name = &self.name;
-        format!(
-            "agent {name} used {cpu} of its processor at its busiest and woke up {lag} late (p99): {verdict}"
-        )
+        format!("{what}{since}: {meaning}; {remedy}")
     }
 }
 
-fn status(cpu_permille: u32, lag_p99: Duration) -> GeneratorStatus {
-    let starved = cpu_permille > STARVED_PERMILLE && lag_p99 > STARVED_LAG;
-    if lag_p99 > TOO_LATE || starved {
-        GeneratorStatus::Invalid
-    } else if cpu_permille > BUSY_PERMILLE || lag_p99 > LATE {
-        GeneratorStatus::Degraded
+const MORE_CORES: &str = "give it more cores or fewer users (--max-users), or add agents";
+const ALONE: &str = "let nothing else run on its machine, give it fewer users (--max-users), or add agents";
+const OWN_CORES: &str = "use a machine whose processors are not shared with others, or add agents";
+const HIGHER_QUOTA: &str = "raise its CPU limit (cpu.max; in Kubernetes resources.limits.cpu), or give it fewer users \
+                            (--max-users)";
+const MORE_FILES: &str = "raise its limit of open files (ulimit -n), or give it fewer users (--max-users)";
+const MORE_MEMORY: &str = "raise its memory limit, or give it fewer users (--max-users)";
+const MORE_PORTS: &str = "raise its limit of open files (ulimit -n) and its range of ports (net.ipv4.ip_local_port_range), \
+                          give it fewer users (--max-users), or add agents";
+
+/// What is wrong with an agent, the worst first.
+fn findings(health: &AgentHealth) -> Vec<Finding> {
+    let all = [
+        exhausted(health),
+        throttled(health),
+        late(health),
+        busy(health),
+        robbed(health),
+        late_starts(health),
+        crowded(health),
+        full(health),
+    ];
+    let mut findings: Vec<Finding> = all.into_iter().flatten().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.status));
+    findings
+}
+
+fn degraded_unless(invalid: bool) -> GeneratorStatus {
+    if invalid { GeneratorStatus::Invalid } else { GeneratorStatus::Degraded }
+}
+
+fn lag(health: &AgentHealth) -> Duration {
+    health.lag.percentile(Percentile::P99).unwrap_or_default()
+}
+
+fn is_starved(health: &AgentHealth) -> bool {
+    health.cpu_permille_worst().unwrap_or(0) > STARVED_PERMILLE && lag(health) > STARVED_LAG
+}
+
+fn busy(health: &AgentHealth) -> Option<Finding> {
+    let worst = health.cpu_permille_worst().filter(|worst| *worst > BUSY_PERMILLE)?;
+    let starved = is_starved(health);
+    let used = quantity::percent(f64::from(worst) / 10.0);
+    let limit = quantity::percent(f64::from(if starved { STARVED_PERMILLE } else { BUSY_PERMILLE }) / 10.0);
+    let what = format!("used {used} of its processor time in its busiest ten seconds (limit {limit})");
+    Some(Finding { status: degraded_unless(starved), what, spells: health.busy, remedy: MORE_CORES })
+}
+
+fn late(health: &AgentHealth) -> Option<Finding> {
+    let lag = Some(lag(health)).filter(|lag| *lag > LATE)?;
+    let starved = is_starved(health);
+    let (limit, note) = match () {
+        () if lag > TOO_LATE => (TOO_LATE, ""),
+        () if starved => (STARVED_LAG, " without processor time left"),
+        () => (LATE, ""),
+    };
+    let (late, limit) = (quantity::latency(lag), quantity::latency(limit));
+    let what = format!("woke up {late} late (p99, limit {limit}{note})");
+    let status = degraded_unless(starved || lag > TOO_LATE);
+    Some(Finding { status, what, spells: health.late, remedy: ALONE })
+}
+
+fn robbed(health: &AgentHealth) -> Option<Finding> {
+    (health.robbed.longest >= STEAL_SECONDS).then(|| {
+        let percent = |permille: u32| quantity::percent(f64::from(permille) / 10.0);
+        let (most, limit) = (percent(health.steal.max), percent(STEAL_PERMILLE));
+        let what = format!(
+            "lost up to {most} of its machine's time to others by the hypervisor (limit {limit} for {STEAL_SECONDS} s)"
+        );
+        Finding { status: GeneratorStatus::Degraded, what, spells: health.robbed, remedy: OWN_CORES }
+    })
+}
+
+fn throttled(health: &AgentHealth) -> Option<Finding> {
+    let all = health.throttled.filter(|all| !all.is_zero())?;
+    let worst = Duration::from_micros(health.throttled_stretch.worst().unwrap_or(0));
+    let much = worst > THROTTLED_TOO_MUCH;
+    let quota = health.cpu_limit_permille.map_or(String::new(), |permille| {
+        format!(" of {} cores", quantity::decimal(f64::from(permille) / 1e3, 2))
+    });
+    let limit = if much {
+        format!("{} per second", quantity::latency(THROTTLED_TOO_MUCH))
     } else {
-        GeneratorStatus::Valid
-    }
+        "none".to_owned()
+    };
+    let (all, worst) = (quantity::latency(all), quantity::latency(worst));
+    let periods = quantity::count(health.throttled_periods);
+    let what = format!(
+        "was held up by its CPU quota{quota} for {all} in {periods} periods, {worst} per second in its worst ten \
+         (limit {limit})"
+    );
+    Some(Finding { status: degraded_unless(much), what, spells: health.throttling, remedy: HIGHER_QUOTA })
+}
+
+fn late_starts(health: &AgentHealth) -> Option<Finding> {
+    let (late, all) = (health.late_starts, health.starts);
+    let too_many =
+        late >= LATE_STARTS_FEW && late.saturating_mul(100) > all.saturating_mul(LATE_STARTS_PERCENT);
+    too_many.then(|| {
+        let (late, all) = (quantity::count(late), quantity::count(all));
+        let (limit, most) = (quantity::latency(LATE), quantity::latency(health.late_start_max));
+        let what = format!(
+            "began {late} of {all} users, iterations and arrivals more than {limit} late, the latest {most} \
+             (limit {LATE_STARTS_PERCENT} %)"
+        );
+        Finding { status: GeneratorStatus::Degraded, what, spells: health.lateness, remedy: MORE_CORES }
+    })
+}
+
+fn crowded(health: &AgentHealth) -> Option<Finding> {
+    let (open, limit) = health.descriptors.filter(|_| health.crowded.since.is_some())?;
+    let (open, limit) = (quantity::count(open), quantity::count(limit));
+    let what = format!("had {open} of its {limit} file descriptors open (limit {NEARLY_ALL_PERCENT} %)");
+    Some(Finding { status: GeneratorStatus::Degraded, what, spells: health.crowded, remedy: MORE_FILES })
+}
+
+fn full(health: &AgentHealth) -> Option<Finding> {
+    let (used, limit) = health.memory.filter(|_| health.full.since.is_some())?;
+    let mebibytes = |bytes: u64| quantity::count(bytes >> 20);
+    let (used, limit) = (mebibytes(used), mebibytes(limit));
+    let what = format!("had {used} of {limit} MiB of memory in use (limit {NEARLY_ALL_PERCENT} %)");
+    Some(Finding { status: GeneratorStatus::Degraded, what, spells: health.full, remedy: MORE_MEMORY })
+}
+
+fn exhausted(health: &AgentHealth) -> Option<Finding> {
+    (health.exhausted > 0).then(|| {
+        let n = quantity::count(health.exhausted);
+        let what =
+            format!("failed {n} requests for want of a descriptor, port or memory of its own (limit 0)");
+        Finding { status: GeneratorStatus::Invalid, what, spells: health.exhaustion, remedy: MORE_PORTS }
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_exceeded_not_met() {
-        use GeneratorStatus::{Degraded, Invalid, Valid};
-        let check = |cpu: u32, lag_us: u64, expected: GeneratorStatus| {
-            assert_eq!(status(cpu, Duration::from_micros(lag_us)), expected, "{cpu} ‰, {lag_us} µs");
-        };
-        check(0, 0, Valid);
-        check(850, 20_000, Valid);
-        check(851, 0, Degraded);
-        check(0, 20_001, Degraded);
-        check(1000, 50_000, Degraded);
-        check(950, 200_000, Degraded);
-        check(951, 50_001, Invalid);
-        check(0, 200_001, Invalid);
-    }
-}
+mod tests;

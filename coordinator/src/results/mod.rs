@@ -10,6 +10,7 @@
 //! [`Generator`], [`Verdict`].
 
 mod accounting;
+mod agent_health;
 mod agent_totals;
 mod arrivals;
 mod facts;
@@ -141,9 +142,8 @@ impl Results {
     /// Adds a window that the fleet has fenced (right session, next sequence number). All or nothing.
     pub fn apply(&mut self, agent: AgentId, window: &WindowReport) -> Result<(), ApplyError> {
         let second = self.decode(window)?;
-        let mut lag = Histogram::new();
         if !window.health.lag.is_empty() {
-            lag.merge_v2(&window.health.lag).map_err(ApplyError::Lag)?;
+            Histogram::samples_in_v2(&window.health.lag).map_err(ApplyError::Lag)?;
         }
         // Honest agents merge no seconds across the warm-up's end; of one that does, nothing of the window is judged.
         let (part, second_at) = (self.warmup.part(window.index), window.last_second());
@@ -155,7 +155,7 @@ impl Results {
             None if window.seconds() > 1 => mean_users(window),
             None => user_time::present(&self.plan.schedule, second_at, window.users),
         };
-        self.agents.entry(agent).or_default().add(window, &lag, part, pace);
+        self.agents.entry(agent).or_default().add(window, part, pace);
         self.timeline.add(agent, window, &second);
         self.iterations.apply(&window.progress);
         match part {

@@ -68,7 +68,7 @@ impl Record {
         let arrivals = arrivals.map(|books| {
             let mut start_error = Histogram::new();
             for agent in agents.values() {
-                start_error.merge(&agent.lag);
+                agent.health.lag.add_to(&mut start_error);
             }
             books.finish(facts.interrupted.unwrap_or(plan.schedule.end()), start_error)
         });

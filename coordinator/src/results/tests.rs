@@ -153,14 +153,15 @@ fn an_unfit_generator_never_passes() {
         900,
         5,
         Verdict::Pass,
-        "agent a used 90 % of its processor at its busiest and woke up 5 ms late (p99): it may have added to the latencies",
+        "agent a used 90 % of its processor time in its busiest ten seconds (limit 85 %), from second 0 on, 10 s in all: \
+         it may have added to the latencies; give it more cores or fewer users (--max-users), or add agents",
     );
     check(
         960,
         60,
         Verdict::Inconclusive,
-        "agent a used 96 % of its processor at its busiest and woke up 60 ms late (p99): \
-         its latencies are its own, not the target's",
+        "agent a used 96 % of its processor time in its busiest ten seconds (limit 95 %), from second 0 on, 10 s in all: \
+         what was measured is its own, not the target's; give it more cores or fewer users (--max-users), or add agents",
     );
 }
 

@@ -251,7 +251,14 @@ fn moved(facts: &AgentFacts) -> String {
     let Some(handed_over) = &facts.handed_over else { return String::new() };
     let (moved, at) = (u64::from(handed_over.moved), handed_over.at.as_secs_f64());
     let all = quantity::count(moved + u64::from(handed_over.stranded));
-    format!("; {} of its {all} users went on elsewhere from {at:.1} s on", quantity::count(moved))
+    let waited = match handed_over.waited {
+        0 => String::new(),
+        n => format!(
+            "; {} waited, because the agents with room for them were saturated",
+            quantity::count(n.into())
+        ),
+    };
+    format!("; {} of its {all} users went on elsewhere from {at:.1} s on{waited}", quantity::count(moved))
 }
 
 fn missing(account: &Account) -> String {

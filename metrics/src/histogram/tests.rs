@@ -74,7 +74,18 @@ fn percentiles_are_nearest_ranks() {
     ] {
         let percentile = Percentile::parse(percentile).unwrap();
         assert_eq!(thousand.percentile(percentile), Some(us(value)), "{percentile}");
+        let mut bytes = Vec::new();
+        thousand.encode_v2(&mut bytes);
+        assert_eq!(
+            Histogram::percentile_in_v2(&bytes, percentile),
+            Ok(Some(us(value))),
+            "{percentile}, encoded"
+        );
     }
+    let mut empty = Vec::new();
+    Histogram::new().encode_v2(&mut empty);
+    assert_eq!(Histogram::percentile_in_v2(&empty, Percentile::P50), Ok(None));
+    assert!(Histogram::percentile_in_v2(&empty[..39], Percentile::P50).is_err());
     assert_eq!(thousand.mean(), Some(Duration::from_nanos(500_500)));
     assert_eq!((thousand.min(), thousand.max()), (Some(us(1)), Some(us(1_000))));
     // sqrt((1000^2 - 1) / 12) = 288.6749902572095 µs

@@ -165,7 +165,8 @@ fn the_worst_health_and_the_newest_progress_count() {
         memory_limit_bytes: Some(84),
     };
     assert_eq!(both.health.host, host);
-    let starts = (both.health.starts, both.health.late_starts, both.health.late_start_max, both.health.exhausted);
+    let starts =
+        (both.health.starts, both.health.late_starts, both.health.late_start_max, both.health.exhausted);
     assert_eq!(starts, (8, 1, Duration::from_millis(6), 2));
     let progress: Vec<_> = both.progress.iter().map(|p| (p.slot.0, p.iteration)).collect();
     assert_eq!(progress, [(0, 5), (1, 6), (3, 6)]);

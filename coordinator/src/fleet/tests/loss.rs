@@ -76,7 +76,10 @@ fn users_of_a_lost_agent_move_when_its_lease_is_surely_over_and_go_on_where_they
     h.says(2, FromAgent::Window(Box::new(WindowReport { progress: vec![], ..*window(2, 1, true) })));
     let end = h.says(3, FromAgent::Window(window(1, 1, true)));
     let lost = &outcome(&end).agents[0];
-    assert_eq!((lost.users, lost.handed_over), (3, Some(HandedOver { at, moved: 3, stranded: 0 })));
+    assert_eq!(
+        (lost.users, lost.handed_over),
+        (3, Some(HandedOver { at, moved: 3, stranded: 0, waited: 0 }))
+    );
 }
 
 #[test]
