@@ -3,7 +3,7 @@
 
 use crate::boot_clock::since_boot;
 use crate::engine::{Engine, EngineConfig};
-use crate::link::{Connect, Link, drive};
+use crate::link::{Connect, Link, Reading, drive};
 use crate::session::{Exit, Session};
 use crate::watchdog;
 use proto::Secret;
@@ -68,6 +68,7 @@ pub async fn run(
         join: config.join,
     };
     let session = Session::new(hello, config.coordinator);
-    let link = Link { name: config.name, connect, engine, events, since_boot, note };
+    let reading = Reading::Aside;
+    let link = Link { name: config.name, connect, engine, events, since_boot, reading, note };
     Ok(drive(session, link, leave).await)
 }

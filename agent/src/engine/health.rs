@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// The generator's own state during one window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Health {
     /// How busy the generator was, 0 to 1: the share of one core that its busiest engine thread used (users
     /// never migrate, so a full thread is a full generator), or the share that the process used of all the processor

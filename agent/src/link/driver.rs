@@ -41,8 +41,28 @@ pub struct Link<L = Engine> {
     pub events: mpsc::UnboundedReceiver<EngineEvent>,
     /// The machine's clock.
     pub since_boot: SinceBoot,
+    /// Where plans are read.
+    pub reading: Reading,
     /// Takes what a person should know.
     pub note: Box<dyn Fn(&str)>,
+}
+
+/// Where plans are read. A million rows take seconds, and the coordinator takes a silent agent for lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// On a thread of its own.
+    Aside,
+    /// On the link's own thread, so that everything happens in one order: for simulated machines.
+    Here,
+}
+
+impl Reading {
+    fn begin<T: Send + 'static>(self, read: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        match self {
+            Reading::Aside => tokio::task::spawn_blocking(read),
+            Reading::Here => tokio::spawn(async { read() }),
+        }
+    }
 }
 
 type Inbound = Pin<Box<dyn Stream<Item = Result<ToAgent, LinkError>> + Send>>;
@@ -56,7 +76,7 @@ struct Conversation {
 /// Runs `session` until its process should end. `leave` resolves with the reason for leaving, each time the
 /// process is asked to; the second time it ends at once.
 pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc::Receiver<String>) -> Exit {
-    let Link { name, connect, engine, mut events, since_boot, note } = link;
+    let Link { name, connect, engine, mut events, since_boot, reading, note } = link;
     let clock = Clock::start(since_boot);
     let mut dialling: Option<BoxFuture<'static, Result<Conversation, DialError>>> = None;
     let mut was_connected = false;
@@ -85,10 +105,9 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
                         tokio::spawn(hang_up(conversation));
                     }
                 }
-                // A million rows take seconds to read, and the coordinator takes a silent agent for lost.
                 Output::Prepare { run, bundle, bundle_sha256 } => {
                     let understand = move || (run, understand(&bundle, &bundle_sha256));
-                    understanding = Some(tokio::task::spawn_blocking(understand));
+                    understanding = Some(reading.begin(understand));
                 }
                 output @ (Output::Run { .. }
                 | Output::StopUsers { .. }

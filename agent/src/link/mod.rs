@@ -9,6 +9,6 @@ mod way;
 
 pub use clock::SinceBoot;
 pub use dial::{Connect, DialError, Open, Stream, dial, dial_over};
-pub use driver::{Link, drive};
+pub use driver::{Link, Reading, drive};
 pub use load::Load;
 pub use way::Way;

@@ -141,12 +141,12 @@ impl World {
 
 /// What may be missing where the report admits `bound`. The report takes an agent's users to have gone on at the pace of
 /// the busiest second that it knows of, and those of the model vary: a few of them, over one second, by half.
-fn excused(bound: u64) -> u64 {
+pub(super) fn excused(bound: u64) -> u64 {
     if bound == 0 { 0 } else { bound + bound / 2 + 5 }
 }
 
 /// As `Watch::facts` in coordinator/src/run.rs, without wall clocks.
-fn facts(scenario: &Scenario, outcome: &Outcome) -> RunFacts {
+pub(super) fn facts(scenario: &Scenario, outcome: &Outcome) -> RunFacts {
     let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
     let gave_up = match &outcome.stopped {
         Some((at, Cause::AgentLost(agent))) => Some(GaveUp { at: *at, agent: agent.clone() }),

@@ -14,6 +14,7 @@
 //! | `engine`, `window` | the load engine: users, iterations, requests, windows |
 //! | `node`, `agents`, `coordinator` | what the drivers of the two cores do |
 //! | `oracle`, `invariants` | the truth, and what has to hold after every event |
+//! | `wire` | the same over the real wire and the real drivers, in a simulated network |
 //! | `convergence`, `judge` | what has to hold when things are calm again, and at the end |
 //!
 //! There is no store yet, so a coordinator that crashes does not come back: its agents have to stop by themselves.
@@ -36,6 +37,8 @@ mod trace;
 mod trace_text;
 mod trouble;
 mod window;
+#[cfg(feature = "network")]
+pub mod wire;
 mod world;
 
 pub use oracle::Tally;
