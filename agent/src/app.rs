@@ -4,6 +4,7 @@
 use crate::boot_clock::since_boot;
 use crate::engine::{Engine, EngineConfig};
 use crate::link::{Connect, Link, Reading, drive};
+use crate::policy::Policy;
 use crate::session::{Exit, Session};
 use crate::watchdog;
 use proto::Secret;
@@ -19,8 +20,8 @@ pub struct AgentConfig {
     pub name: String,
     /// Engine threads; one per core is best.
     pub threads: NonZero<u32>,
-    /// The most users it accepts.
-    pub max_users: u32,
+    /// What it does at most, whatever the coordinator orders.
+    pub policy: Policy,
     /// The coordinator's address, for messages to people.
     pub coordinator: String,
     /// Random, new in every process.
@@ -53,7 +54,9 @@ pub async fn run(
 ) -> std::io::Result<Exit> {
     let (sender, events) = mpsc::unbounded_channel();
     let threads = config.threads.get() as usize;
-    let engine = Engine::start(EngineConfig { threads, extra_roots: Vec::new() }, sender)?;
+    let policy = config.policy;
+    let max_users = policy.max_users;
+    let engine = Engine::start(EngineConfig { threads, extra_roots: Vec::new(), policy }, sender)?;
     if config.last_resort == LastResort::EndProcess {
         watchdog::start(engine.permit().clone())?;
     }
@@ -63,7 +66,7 @@ pub async fn run(
         name: config.name.clone(),
         incarnation: config.incarnation,
         cores: config.threads.get(),
-        max_users: config.max_users,
+        max_users,
         resume: None,
         join: config.join,
     };

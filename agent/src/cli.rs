@@ -1,5 +1,6 @@
 //! The agent's command line.
 
+use crate::policy::{Policy, Rule, Targets};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 use std::num::NonZero;
@@ -9,6 +10,9 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Example, on each load-generating host; the coordinator prints the whole command:
   agent --coordinator 10.0.0.1:5557 --join muster1.…
+
+An agent that may also load a public host, on one port:
+  agent --coordinator 10.0.0.1:5557 --join muster1.… --allow-target private,shop.example.com:443
 
 The agent dials the coordinator, waits for a run, and stays for the next one until it is stopped
 (Ctrl-C or SIGTERM; a second one ends it at once).
@@ -59,6 +63,26 @@ pub struct Cli {
     /// The most users this agent accepts, whatever the coordinator asks [default: what its open-files limit allows].
     #[arg(long, env = "LOAD_TEST_MAX_USERS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_users: Option<u32>,
+
+    /// Where users may connect, whatever the coordinator asks: a host (api.example.com, *.example.com), an address
+    /// (203.0.113.7, [2001:db8::1]), a range (10.0.0.0/8), `loopback`, `private` or `any`, each with a port or ports if
+    /// need be (:443, :8000-8999); `unix` or `unix:/PATH` for Unix sockets. Separated by commas, or given several times;
+    /// what is given replaces the default. Looked at on the resolved address, for each connection. Cloud metadata and
+    /// other link-local addresses are never connected to [default: loopback,private].
+    #[arg(long, value_name = "PATTERN", env = "LOAD_TEST_ALLOW_TARGET", value_delimiter = ',')]
+    pub allow_target: Vec<Rule>,
+}
+
+impl Cli {
+    /// What the agent does at most, with descriptors for so many users.
+    pub fn policy(&self, room: u32) -> Policy {
+        Policy {
+            targets: Targets::new(self.allow_target.clone()),
+            max_users: self.max_users.unwrap_or(room).min(room),
+            max_rps: None,
+            max_run_time: None,
+        }
+    }
 }
 
 fn coordinator(text: &str) -> Result<String, String> {

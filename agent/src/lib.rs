@@ -1,7 +1,8 @@
 //! The agent: runs users against the system under test, and reports what they saw.
 //!
 //! Reading order: [`session`] (what to do about what the coordinator says; pure), [`engine`] (threads, users,
-//! HTTP), [`host`] (what the system says of this process), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
+//! HTTP), [`host`] (what the system says of this process), [`policy`] (what the agent does at most, whatever it is told;
+//! pure), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
 
 pub mod app;
 mod boot_clock;
@@ -9,5 +10,6 @@ pub mod cli;
 pub mod engine;
 pub mod host;
 pub mod link;
+pub mod policy;
 pub mod session;
 mod watchdog;

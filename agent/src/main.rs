@@ -53,15 +53,17 @@ fn run(cli: Cli, way: Way, join: Option<Secret>) -> anyhow::Result<Exit> {
     let room = u32::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(u32::MAX).max(1);
     let cores =
         std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    let policy = cli.policy(room);
     let config = app::AgentConfig {
         name: cli.name.unwrap_or_else(default_name),
         threads: NonZero::new(cli.threads.unwrap_or(cores)).unwrap_or(NonZero::<u32>::MIN),
-        max_users: cli.max_users.unwrap_or(room).min(room),
+        policy,
         coordinator: cli.coordinator.clone(),
         incarnation: rand::random(),
         join,
         last_resort: app::LastResort::EndProcess,
     };
+    say(&config.policy.to_string());
     let connect = link::dial(&cli.coordinator, way).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -5,6 +5,7 @@ use crate::grpc::LocalDial;
 use crate::terminal::say;
 use agent::app::{AgentConfig, LastResort, run};
 use agent::link::{Connect, DialError};
+use agent::policy::Policy;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -77,7 +78,8 @@ fn config(incarnation: u64, target: LocalTarget) -> AgentConfig {
     AgentConfig {
         name: NAME.to_owned(),
         threads: NonZero::new(cores).unwrap_or(NonZero::<u32>::MIN),
-        max_users: u32::try_from(room).unwrap_or(u32::MAX).max(1),
+        // Who starts it says himself what it is to do.
+        policy: Policy::open(u32::try_from(room).unwrap_or(u32::MAX).max(1)),
         coordinator: "this process".to_owned(),
         incarnation,
         join: None,

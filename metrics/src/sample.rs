@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Template = 11,
     /// The peer closed the conversation when the plan did not expect it.
     Closed = 12,
+    /// The agent's policy does not allow the connection; nothing left the agent.
+    Forbidden = 13,
 }
 
 /// A failed request's reason.

@@ -6,8 +6,8 @@ use crate::limits::{
     MAX_WINDOW_INDEX, MAX_WINDOW_SECONDS,
 };
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, Hello, PlanDigests, Progress, RejectCode, Resume, Resumed, RunId,
-    SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
+    ChoreReport, Cumulative, FromAgent, Hello, PlanDigests, PlanRefusal, Progress, RejectCode, Resume,
+    Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
 use crate::{Malformed, Secret, health, wire};
@@ -135,7 +135,8 @@ fn plan_state(m: wire::PlanState) -> Decoded<FromAgent> {
             bundle_sha256: sha256(ready.bundle_sha256, "plan_state.ready.bundle_sha256")?,
             meaning_sha256: sha256(ready.meaning_sha256, "plan_state.ready.meaning_sha256")?,
         }),
-        State::Refused(reason) => Err(text(reason)),
+        State::Refused(reason) if m.forbidden => Err(PlanRefusal::Forbidden(text(reason))),
+        State::Refused(reason) => Err(PlanRefusal::Unable(text(reason))),
     };
     Ok(FromAgent::PlanState { run: run_id(m.run_id, "plan_state.run_id")?, state })
 }

@@ -1,6 +1,6 @@
 //! Typed messages to wire messages.
 
-use crate::message::{ChoreReport, FromAgent, RejectCode, SeriesReport, ToAgent, WindowReport};
+use crate::message::{ChoreReport, FromAgent, PlanRefusal, RejectCode, SeriesReport, ToAgent, WindowReport};
 use crate::{health, wire};
 use metrics::ErrorCount;
 use plan::chore::ChoreKind;
@@ -27,14 +27,15 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
         }),
         FromAgent::PlanState { run, state } => {
             use wire::plan_state::{Ready, State};
+            let forbidden = matches!(state, Err(PlanRefusal::Forbidden(_)));
             let state = match state {
                 Ok(digests) => State::Ready(Ready {
                     bundle_sha256: digests.bundle_sha256,
                     meaning_sha256: digests.meaning_sha256,
                 }),
-                Err(reason) => State::Refused(reason),
+                Err(PlanRefusal::Unable(why) | PlanRefusal::Forbidden(why)) => State::Refused(why),
             };
-            Kind::PlanState(wire::PlanState { run_id: run.0, state: Some(state) })
+            Kind::PlanState(wire::PlanState { run_id: run.0, state: Some(state), forbidden })
         }
         FromAgent::AssignAck { run, revision, clock_error } => {
             let clock_error_us = clock_error.map(micros);

@@ -29,8 +29,8 @@ pub enum FromAgent {
     PlanState {
         /// The run that was prepared.
         run: RunId,
-        /// The digests to compare, or why the agent cannot run the plan.
-        state: Result<PlanDigests, String>,
+        /// The digests to compare, or why the agent does not run the plan.
+        state: Result<PlanDigests, PlanRefusal>,
     },
     /// Answer to [`ToAgent::Assign`].
     AssignAck {
@@ -57,6 +57,28 @@ pub enum FromAgent {
         /// Why, for a person.
         reason: String,
     },
+}
+
+/// Why an agent does not run a plan, for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanRefusal {
+    /// It cannot.
+    Unable(String),
+    /// It could, but its operator does not allow it: the rule, and what would allow it.
+    Forbidden(String),
+}
+
+impl From<String> for PlanRefusal {
+    fn from(why: String) -> PlanRefusal {
+        PlanRefusal::Unable(why)
+    }
+}
+
+impl std::fmt::Display for PlanRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (PlanRefusal::Unable(why) | PlanRefusal::Forbidden(why)) = self;
+        f.write_str(why)
+    }
 }
 
 /// What the coordinator says.
@@ -362,6 +384,7 @@ pub(crate) fn error_kind(code: u32) -> Option<ErrorKind> {
         K::Assertion,
         K::Template,
         K::Closed,
+        K::Forbidden,
     ]
     .into_iter()
     .find(|&kind| kind as u32 == code)

@@ -1,8 +1,8 @@
 //! What is said arrives as it was said, and what must not be said does not arrive.
 
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, HostReport, PlanDigests, Progress, RejectCode,
-    Resume, Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
+    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, HostReport, PlanDigests, PlanRefusal, Progress,
+    RejectCode, Resume, Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{Secret, decode, encode, limits, wire};
@@ -156,7 +156,8 @@ fn what_an_agent_says_arrives_as_it_was_said() {
         FromAgent::Hello(Hello { resume: Some(resume(false)), ..hello() }),
         FromAgent::Hello(Hello { resume: Some(resume(true)), ..hello() }),
         FromAgent::PlanState { run: run(), state: Ok(digests) },
-        FromAgent::PlanState { run: run(), state: Err("no such function".to_owned()) },
+        FromAgent::PlanState { run: run(), state: Err("no such function".to_owned().into()) },
+        FromAgent::PlanState { run: run(), state: Err(PlanRefusal::Forbidden("not there".to_owned())) },
         FromAgent::AssignAck { run: run(), revision: 9, clock_error: None },
         FromAgent::AssignAck { run: run(), revision: 9, clock_error: Some(Duration::from_micros(417)) },
         FromAgent::Renew { n: 4, users: 17 },

@@ -131,7 +131,7 @@ async fn a_plan_that_arrived_changed_or_means_nothing_is_refused() {
     let _process = agent(&dir, &coordinator);
     let mut stream = welcomed(&mut coordinator).await;
     let refused = |m: &FromAgent| match m {
-        FromAgent::PlanState { state: Err(reason), .. } => Some(reason.clone()),
+        FromAgent::PlanState { state: Err(refusal), .. } => Some(refusal.to_string()),
         _ => None,
     };
     let ToAgent::Prepare { run, bundle, .. } = prepare(&bundle("http://127.0.0.1:1")) else { unreachable!() };

@@ -17,10 +17,11 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// Where logic is pure, and what must not stand there.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "plan/src",
     "metrics/src",
     "agent/src/session",
+    "agent/src/policy",
     "coordinator/src/fleet",
     "coordinator/src/results",
     "coordinator/src/report/model.rs",

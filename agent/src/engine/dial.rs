@@ -2,14 +2,18 @@
 
 use super::counting_io::{CountingIo, Wire};
 use super::error_kind;
+use super::job::ClassConnections;
 use super::limits::RequestLimits;
 use super::origin::{Origin, Scheme};
 use super::progress::{Progress, Stage};
 use super::proxy;
 use super::socket::Socket;
 use super::stream::Stream;
+use crate::policy::{Found, Policy};
+use http::Uri;
 use metrics::{ErrorKind, Failure};
 use plan::model::{ConnectionSettings, HttpVersion, Proxy};
+use plan::slot::Slot;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -35,7 +39,9 @@ pub(super) struct Dialer {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) target: Arc<Origin>,
     /// The address of this machine to connect from.
-    pub(super) source: Option<IpAddr>,
+    source: Option<IpAddr>,
+    /// Where it may connect.
+    policy: Arc<Policy>,
 }
 
 /// One attempt to open a stream.
@@ -50,6 +56,14 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Dialer {
+    /// Of the user `slot`.
+    pub(super) fn new(class: &ClassConnections, target: Arc<Origin>, slot: Slot) -> Dialer {
+        let ClassConnections { settings, policy, .. } = class;
+        let place = (slot.0 as usize).checked_rem(settings.sources.len());
+        let source = place.map(|place| settings.sources[place]);
+        Dialer { settings: settings.clone(), target, source, policy: policy.clone() }
+    }
+
     /// Whether requests to `origin` are handed to the proxy, which makes requests of its own of them.
     pub(super) fn forwarded(&self, origin: &Origin, talk: Talk) -> Option<&Proxy> {
         let proxy = self.proxy(origin)?;
@@ -108,6 +122,7 @@ impl Dialer {
         limits: &RequestLimits,
     ) -> Result<Socket, Failure> {
         if let Some(path) = self.socket_path(origin) {
+            self.policy.targets.check_socket(path).map_err(forbidden)?;
             progress.stage.set(Stage::Connect);
             let connected = UnixStream::connect(path).await;
             return connected.map(Socket::Unix).map_err(|e| {
@@ -117,8 +132,10 @@ impl Dialer {
         }
         progress.stage.set(Stage::Resolve);
         let proxy = self.proxy(origin);
-        let (host, port) =
-            proxy.map_or((origin.host.as_str(), origin.port), |proxy| (proxy.host.as_str(), proxy.port));
+        if let Some(proxy) = proxy {
+            self.allows_behind(proxy, &origin.host, origin.port)?;
+        }
+        let (host, port) = first_stop(origin, proxy);
         let addresses = self.resolve(host, port).await;
         progress.stage.set(Stage::Connect);
         let connected = match addresses {
@@ -126,26 +143,88 @@ impl Dialer {
             Err(failure) => Err(failure),
         };
         let connected = connected.map_err(|failure| match proxy {
+            Some(_) if failure.kind == ErrorKind::Forbidden => failure,
             None => failure,
             Some(_) => Failure::new(failure.kind, format!("{}, the proxy", failure.message)),
         });
         connected.map(Socket::Tcp)
     }
 
-    /// Addresses are taken as they are; names that the plan gives no address are asked for every time, as a new
-    /// client would.
+    /// The addresses of `host` to which the policy lets users connect. Addresses are taken as they are; names that the
+    /// plan gives no address are asked for every time, as a new client would.
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let given = self.settings.resolve.iter();
-        let mut given = given.filter(|g| g.host == host && g.port.is_none_or(|only| only == port));
-        if let Some(given) = given.next() {
-            return Ok(vec![SocketAddr::new(given.address, given.to_port.unwrap_or(port))]);
+        if let Some(address) = self.given(host, port) {
+            return self.allowed(host, Found::ByPlan, vec![address]).map_err(forbidden);
         }
         let failed = |why: &dyn std::fmt::Display| {
             Failure::new(ErrorKind::Dns, format!("cannot resolve `{host}`: {why}"))
         };
         let found = lookup_host((host, port)).await.map_err(|e| failed(&e))?;
         let addresses: Vec<SocketAddr> = found.collect();
-        if addresses.is_empty() { Err(failed(&"it has no address")) } else { Ok(addresses) }
+        if addresses.is_empty() {
+            return Err(failed(&"it has no address"));
+        }
+        self.allowed(host, Found::Here, addresses).map_err(forbidden)
+    }
+
+    /// Where the plan says that `host` is.
+    fn given(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let given = self.settings.resolve.iter();
+        let mut given = given.filter(|g| g.host == host && g.port.is_none_or(|only| only == port));
+        given.next().map(|given| SocketAddr::new(given.address, given.to_port.unwrap_or(port)))
+    }
+
+    /// Those of `addresses` to which users may connect; why not, if there is none among them.
+    fn allowed(
+        &self,
+        host: &str,
+        found: Found,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, String> {
+        let (mut allowed, mut refusal) = (Vec::with_capacity(addresses.len()), None);
+        for address in addresses {
+            match self.policy.targets.check(host, found, address) {
+                Ok(()) => allowed.push(address),
+                Err(why) => refusal = refusal.or(Some(why)),
+            }
+        }
+        if allowed.is_empty() { refusal.map_or(Ok(allowed), Err) } else { Ok(allowed) }
+    }
+
+    fn allows_behind(&self, proxy: &Proxy, host: &str, port: u16) -> Result<(), Failure> {
+        self.policy.targets.check_behind_proxy(host, port, &proxy::name(proxy)).map_err(forbidden)
+    }
+
+    /// Whether a request to `url` may be handed to the proxy that stands before `origin`.
+    pub(super) fn allows_forwarding(&self, origin: &Origin, url: &Uri) -> Result<(), Failure> {
+        let (Some(proxy), Some(host)) = (self.proxy(origin), url.host()) else { return Ok(()) };
+        let port = url.port_u16().unwrap_or(80);
+        self.allows_behind(proxy, host.trim_matches(['[', ']']), port)
+    }
+
+    /// Whether the policy allows to connect to `origin`, as far as that is known before. `lookup` gives the addresses of
+    /// a name, or none.
+    ///
+    /// # Errors
+    /// Why not, with the rule and the remedy.
+    pub(super) fn foresee(
+        &self,
+        origin: &Origin,
+        lookup: impl FnOnce(&str, u16) -> Vec<SocketAddr>,
+    ) -> Result<(), String> {
+        if let Some(path) = self.socket_path(origin) {
+            return self.policy.targets.check_socket(path);
+        }
+        let proxy = self.proxy(origin);
+        if let Some(proxy) = proxy {
+            self.policy.targets.check_behind_proxy(&origin.host, origin.port, &proxy::name(proxy))?;
+        }
+        let (host, port) = first_stop(origin, proxy);
+        let allowed = match self.given(host, port) {
+            Some(address) => self.allowed(host, Found::ByPlan, vec![address]),
+            None => self.allowed(host, Found::Here, lookup(host, port)),
+        };
+        allowed.map(drop)
     }
 
     /// Tries the addresses in order, each with an equal share of the time that is left; the last failure counts.
@@ -193,4 +272,13 @@ impl Dialer {
             _ => failure,
         }
     }
+}
+
+/// Where the first connection on the way to `origin` leads.
+fn first_stop<'a>(origin: &'a Origin, proxy: Option<&'a Proxy>) -> (&'a str, u16) {
+    proxy.map_or((origin.host.as_str(), origin.port), |proxy| (proxy.host.as_str(), proxy.port))
+}
+
+fn forbidden(why: String) -> Failure {
+    Failure::new(ErrorKind::Forbidden, why)
 }

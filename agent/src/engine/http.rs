@@ -82,14 +82,10 @@ pub(super) struct Client {
 impl Client {
     /// A client without connections, of the user `slot`.
     pub(super) fn new(class: &ClassConnections, target: Arc<Origin>, slot: Slot) -> Client {
-        let ClassConnections { settings, tls } = class.clone();
-        let place = (slot.0 as usize).checked_rem(settings.sources.len());
-        let source = place.map(|place| settings.sources[place]);
-        let dialer = Dialer { settings, target, source };
         Client {
-            dialer,
+            dialer: Dialer::new(class, target, slot),
             jar: Jar::default(),
-            tls,
+            tls: class.tls.clone(),
             connector: None,
             websocket_connector: None,
             kept: Vec::new(),
@@ -162,6 +158,10 @@ impl Client {
             }
             progress.stage.set(Stage::FirstByte);
             connection.form.shape(&mut request, &origin);
+            // The plan may have given another host than the URL's, and the proxy goes by that.
+            if let Form::Absolute { .. } = connection.form {
+                self.dialer.allows_forwarding(&origin, request.uri())?;
+            }
             // HTTP/2 also writes for itself, so its last write may not be the request's.
             let asked_at = (connection.form == Form::Http2).then(Instant::now);
             let sent = connection.send(request);

@@ -6,12 +6,14 @@ use super::chore::ChoreOutcome;
 use super::collector::{Collected, Collector, Second, ThreadReport};
 use super::deal::Dealer;
 use super::health::{CpuMeter, Health, cpu_share, memory_bytes};
+use super::inspection;
 use super::job::Job;
 use super::permit::Permit;
 use super::thread::{self, Command};
 use super::tls::Authorities;
 use super::{AgentWindow, EngineConfig, EngineEvent, StopMode};
 use crate::host::Host;
+use crate::policy::Policy;
 use plan::Plan;
 use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
@@ -55,7 +57,8 @@ pub(super) fn start(
     let threads =
         (0..config.threads).map(|index| thread::start(index, sender.clone())).collect::<io::Result<_>>()?;
     let authorities = Arc::new(Authorities::new(config.extra_roots));
-    let hub = Hub { threads, events, authorities, permit, job: None, run: None, chore: false };
+    let policy = Arc::new(config.policy);
+    let hub = Hub { threads, events, authorities, permit, policy, job: None, run: None, chore: false };
     let thread =
         std::thread::Builder::new().name("engine-hub".to_owned()).spawn(move || hub.serve(&inputs))?;
     Ok((sender, thread))
@@ -66,6 +69,7 @@ struct Hub {
     events: UnboundedSender<EngineEvent>,
     authorities: Arc<Authorities>,
     permit: Arc<Permit>,
+    policy: Arc<Policy>,
     job: Option<Arc<Job>>,
     run: Option<Run>,
     /// Whether a chore is going on; it has a thread of the idle ones.
@@ -117,15 +121,17 @@ impl Hub {
         let prepared = match self.run {
             Some(_) => Err("a run is going on; stop it first".to_owned()),
             None if self.chore => Err("a chore is going on; stop it first".to_owned()),
-            None => Job::prepare(plan, facts, &self.authorities, self.permit.clone()),
+            None => Job::prepare(plan, facts, &self.authorities, self.permit.clone(), self.policy.clone()),
         };
-        match prepared {
-            Ok(job) => {
+        let answer = match prepared.map(|job| inspection::inspect(&job).map(|()| job)) {
+            Err(why) => EngineEvent::PrepareFailed(why),
+            Ok(Err(why)) => EngineEvent::PrepareForbidden(why),
+            Ok(Ok(job)) => {
                 self.job = Some(Arc::new(job));
-                self.tell(EngineEvent::Prepared);
+                EngineEvent::Prepared
             }
-            Err(why) => self.tell(EngineEvent::PrepareFailed(why)),
-        }
+        };
+        self.tell(answer);
     }
 
     fn run(&mut self, t0: Instant, seats: &[Seat]) {

@@ -3,6 +3,7 @@
 use super::origin::{Origin, Scheme};
 use super::permit::Permit;
 use super::tls::{Authorities, Tls};
+use crate::policy::Policy;
 use plan::Plan;
 use plan::chore::SetupValues;
 use plan::model::ConnectionSettings;
@@ -20,6 +21,8 @@ pub(super) struct Job {
     authorities: Arc<Authorities>,
     /// Until when users may begin anything.
     pub(super) permit: Arc<Permit>,
+    /// What this agent does at most.
+    pub(super) policy: Arc<Policy>,
     setup: OnceLock<SetupValues>,
 }
 
@@ -28,12 +31,17 @@ pub(super) struct Job {
 pub(super) struct ClassConnections {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) tls: Arc<Tls>,
+    pub(super) policy: Arc<Policy>,
 }
 
 impl ClassConnections {
-    fn new(settings: &ConnectionSettings, authorities: &Arc<Authorities>) -> ClassConnections {
+    fn new(
+        settings: &ConnectionSettings,
+        authorities: &Arc<Authorities>,
+        policy: &Arc<Policy>,
+    ) -> ClassConnections {
         let tls = Arc::new(Tls::new(authorities.clone(), settings.tls.clone()));
-        ClassConnections { settings: Arc::new(settings.clone()), tls }
+        ClassConnections { settings: Arc::new(settings.clone()), tls, policy: policy.clone() }
     }
 }
 
@@ -44,24 +52,25 @@ impl Job {
         facts: Arc<RunFacts>,
         authorities: &Arc<Authorities>,
         permit: Arc<Permit>,
+        policy: Arc<Policy>,
     ) -> Result<Job, String> {
         let target =
             Arc::new(Origin::of(&plan.target).map_err(|why| format!("target `{}`: {why}", plan.target))?);
         let mut connections = Vec::with_capacity(plan.classes.len());
         for class in &plan.classes {
-            let of_class = ClassConnections::new(&class.connection, authorities);
+            let of_class = ClassConnections::new(&class.connection, authorities, &policy);
             if target.scheme == Scheme::Https {
                 of_class.tls.load().map_err(|why| format!("user class `{}`: {why}", class.name))?;
             }
             connections.push(of_class);
         }
         let authorities = authorities.clone();
-        Ok(Job { plan, facts, target, connections, authorities, permit, setup: OnceLock::new() })
+        Ok(Job { plan, facts, target, connections, authorities, permit, policy, setup: OnceLock::new() })
     }
 
     /// How something that is of no class connects.
     pub(super) fn connections_as(&self, settings: &ConnectionSettings) -> ClassConnections {
-        ClassConnections::new(settings, &self.authorities)
+        ClassConnections::new(settings, &self.authorities, &self.policy)
     }
 
     /// Takes what setup saved; the first time counts.

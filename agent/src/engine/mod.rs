@@ -32,6 +32,7 @@ pub mod hostile;
 mod http;
 mod http1;
 mod hub;
+mod inspection;
 mod jar;
 mod job;
 mod ledger;
@@ -78,6 +79,7 @@ pub use limits::{
 pub use permit::Permit;
 pub use starts::Starts;
 
+use crate::policy::Policy;
 use hub::HubInput;
 use metrics::Window;
 use plan::Plan;
@@ -97,6 +99,8 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Certificates of authorities (DER) trusted in addition to the system's, for targets with a private CA.
     pub extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// What it does at most, whatever a plan says.
+    pub policy: Policy,
 }
 
 /// How a run is stopped before its schedule ends.
@@ -118,6 +122,8 @@ pub enum EngineEvent {
     Prepared,
     /// The plan cannot be run, and why.
     PrepareFailed(String),
+    /// The policy does not allow the plan, and why.
+    PrepareForbidden(String),
     /// One second of the run. Every second from 0 comes exactly once, in order, also when nothing happened in
     /// it, as soon as every engine thread is past it.
     Window(AgentWindow),
@@ -173,8 +179,9 @@ impl Engine {
         &self.permit
     }
 
-    /// Makes ready to run `plan`: loads the certificates of authorities if the target wants TLS. Answered by
-    /// [`EngineEvent::Prepared`] or [`EngineEvent::PrepareFailed`]; refused while a run is going on.
+    /// Makes ready to run `plan`: looks whether the policy allows it, as far as that is known before, and loads the
+    /// certificates of authorities if the target wants TLS. Answered by [`EngineEvent::Prepared`],
+    /// [`EngineEvent::PrepareForbidden`] or [`EngineEvent::PrepareFailed`]; refused while a run is going on.
     pub fn prepare(&self, plan: Arc<Plan>, facts: Arc<RunFacts>) {
         self.send(HubInput::Prepare { plan, facts });
     }

@@ -12,7 +12,7 @@ use plan::chore::SetupValues;
 use plan::scope::RunFacts;
 use plan::{Bundle, Plan, sha256_hex};
 use proto::LinkError;
-use proto::message::{FromAgent, PlanDigests, RunId, ToAgent};
+use proto::message::{FromAgent, PlanDigests, PlanRefusal, RunId, ToAgent};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,7 +147,7 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
                         preparing = Some(digests);
                         Some(Input::WarmUp { seconds })
                     }
-                    Err(reason) => Some(Input::Prepared(Err(reason))),
+                    Err(reason) => Some(Input::Prepared(Err(PlanRefusal::Unable(reason)))),
                 }
             }
             result = async { dialling.as_mut().expect("checked").await }, if dialling.is_some() => {
@@ -228,9 +228,10 @@ async fn hang_up(conversation: Conversation) {
 fn engine_input(event: EngineEvent, preparing: &mut Option<PlanDigests>) -> Input {
     match event {
         EngineEvent::Prepared => Input::Prepared(
-            preparing.take().ok_or_else(|| "the engine prepared a plan nobody sent".to_owned()),
+            preparing.take().ok_or_else(|| "the engine prepared a plan nobody sent".to_owned().into()),
         ),
-        EngineEvent::PrepareFailed(reason) => Input::Prepared(Err(reason)),
+        EngineEvent::PrepareFailed(reason) => Input::Prepared(Err(PlanRefusal::Unable(reason))),
+        EngineEvent::PrepareForbidden(reason) => Input::Prepared(Err(PlanRefusal::Forbidden(reason))),
         EngineEvent::Window(window) => Input::Window(report(&window, false)),
         EngineEvent::ChoreDone(outcome) => Input::ChoreDone(chore_report(*outcome)),
         EngineEvent::Finished(window) => Input::Window(report(&window, true)),

@@ -4,7 +4,7 @@ use super::keep::Entry;
 use bytes::Bytes;
 use plan::chore::ChoreKind;
 use plan::slot::Seat;
-use proto::message::{ChoreReport, FromAgent, PlanDigests, RunId, ToAgent, WindowReport};
+use proto::message::{ChoreReport, FromAgent, PlanDigests, PlanRefusal, RunId, ToAgent, WindowReport};
 use std::time::Duration;
 
 /// What happened.
@@ -20,7 +20,7 @@ pub enum Input {
         reason: String,
     },
     /// The engine compiled and prepared the plan, or could not.
-    Prepared(Result<PlanDigests, String>),
+    Prepared(Result<PlanDigests, PlanRefusal>),
     /// The plan that was prepared has a warm-up of so many seconds: no window merges what ended in it with what came after.
     WarmUp {
         /// Its length; 0 without one.

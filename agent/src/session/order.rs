@@ -4,7 +4,7 @@ use super::chore::Chores;
 use super::keep::Entry;
 use super::run::{Run, Stage};
 use super::{Output, Session};
-use proto::message::{FromAgent, PlanDigests, ToAgent};
+use proto::message::{FromAgent, PlanDigests, PlanRefusal, ToAgent};
 use std::time::Duration;
 
 impl Session {
@@ -31,7 +31,7 @@ impl Session {
         }
     }
 
-    pub(super) fn prepared(&mut self, result: Result<PlanDigests, String>) {
+    pub(super) fn prepared(&mut self, result: Result<PlanDigests, PlanRefusal>) {
         if std::mem::take(&mut self.engine_clearing) {
             // The answer belongs to a run that is no longer of interest.
             self.prepare_when_free();
@@ -44,7 +44,12 @@ impl Session {
                 run.stage = Stage::Ready;
                 self.chores.prepared = Some(id.clone());
             }
-            Err(_) => self.run = None,
+            Err(refusal) => {
+                self.run = None;
+                if let PlanRefusal::Forbidden(why) = refusal {
+                    self.note(format!("refused run {id}: {why}"));
+                }
+            }
         }
         self.send(FromAgent::PlanState { run: id, state: result });
     }

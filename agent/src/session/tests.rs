@@ -2,7 +2,9 @@ use super::leave::LEAVE_TIMEOUT;
 use super::*;
 use bytes::Bytes;
 use plan::slot::{Seat, Slot};
-use proto::message::{Cumulative, HealthReport, PlanDigests, RejectCode, Resumed, RunId, Welcome};
+use proto::message::{
+    Cumulative, HealthReport, PlanDigests, PlanRefusal, RejectCode, Resumed, RunId, Welcome,
+};
 use proto::version::Versions;
 
 const MS: Duration = Duration::from_millis(1);
@@ -218,9 +220,21 @@ fn a_stop_lets_iterations_finish_and_the_last_window_follows() {
 fn a_plan_that_cannot_be_prepared_is_refused_with_the_reason() {
     let mut h = Harness::attached();
     h.hear(prepare("r"));
-    let refused = FromAgent::PlanState { run: id("r"), state: Err("no such field".to_owned()) };
-    assert_eq!(h.input(Input::Prepared(Err("no such field".to_owned()))), [Output::Send(refused)]);
+    let unable = || Err("no such field".to_owned().into());
+    let refused = FromAgent::PlanState { run: id("r"), state: unable() };
+    assert_eq!(h.input(Input::Prepared(unable())), [Output::Send(refused)]);
     assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO }), []);
+}
+
+#[test]
+fn a_plan_that_is_forbidden_is_refused_and_the_agent_stays_for_others() {
+    let mut h = Harness::attached();
+    h.hear(prepare("r"));
+    let forbidden = || Err(PlanRefusal::Forbidden("not there".to_owned()));
+    let refused = Output::Send(FromAgent::PlanState { run: id("r"), state: forbidden() });
+    assert_eq!(h.input(Input::Prepared(forbidden())), [refused]);
+    assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO }), []);
+    assert!(matches!(h.hear(prepare("r2"))[..], [Output::Prepare { .. }]));
 }
 
 #[test]

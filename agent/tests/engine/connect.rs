@@ -15,7 +15,7 @@ async fn played(rig: Rig, users: u32, target: &str, http_keys: &str, steps: &str
     rig.once(&plan(&text, target), users).await
 }
 
-fn failures(outcome: &Outcome) -> Vec<String> {
+pub(crate) fn failures(outcome: &Outcome) -> Vec<String> {
     outcome.failures.iter().map(|(kind, (count, message))| format!("{count} {kind:?}: {message}")).collect()
 }
 

@@ -10,6 +10,7 @@ mod hostile_http2;
 mod http2;
 mod iterations;
 mod open;
+mod policy;
 mod raw;
 mod relay;
 mod requests;

@@ -2,6 +2,7 @@
 
 use crate::server::Server;
 use agent::engine::{AgentWindow, Engine, EngineConfig, EngineEvent, StopMode};
+use agent::policy::Policy;
 use metrics::{ErrorKind, SeriesStats};
 use plan::schedule::Schedule;
 use plan::scope::RunFacts;
@@ -41,8 +42,14 @@ impl Rig {
     const PATIENCE: Duration = Duration::from_mins(1);
 
     pub(crate) fn start(extra_roots: Vec<CertificateDer<'static>>) -> Rig {
+        Rig::allowing(Policy::open(1_000_000), extra_roots)
+    }
+
+    /// With an engine that does not do all that it can.
+    pub(crate) fn allowing(policy: Policy, extra_roots: Vec<CertificateDer<'static>>) -> Rig {
         let (sender, events) = unbounded_channel();
-        let engine = Engine::start(EngineConfig { threads: 2, extra_roots }, sender).expect("threads");
+        let engine =
+            Engine::start(EngineConfig { threads: 2, extra_roots, policy }, sender).expect("threads");
         Rig { engine, events, windows: Vec::new() }
     }
 
@@ -80,7 +87,7 @@ impl Rig {
         self.engine.prepare(plan.clone(), Arc::new(facts));
         match self.event().await {
             EngineEvent::Prepared => Ok(()),
-            EngineEvent::PrepareFailed(why) => Err(why),
+            EngineEvent::PrepareFailed(why) | EngineEvent::PrepareForbidden(why) => Err(why),
             other => panic!("expected an answer to prepare, not {other:?}"),
         }
     }

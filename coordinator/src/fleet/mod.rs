@@ -19,6 +19,7 @@
 //! | Mustering | all are Armed                             | Running | setup (see `chore.rs`), Start to all|
 //! | Mustering | an agent goes                             | -       | the others wait for another         |
 //! | Mustering | time is up, too few can come, or Stop     | Over    | Finished                            |
+//! | Mustering | an agent's operator does not allow it     | Over    | Finished                            |
 //! | Running   | window                                    | -       | Apply, then WindowAck               |
 //! | Running   | the stream of an agent breaks             | -       | its users go on in their lease      |
 //! | Running   | it attaches again                         | -       | Welcome, Assign, Stop if stopped    |

@@ -5,7 +5,7 @@ use super::{
     AgentId, Fleet, LARGE_SKEW, LAST_WINDOW_GRACE, LONGEST_START_AHEAD, NotStarted, Output, Parting, Phase,
     RENEW, START_AHEAD, SessionId, deal,
 };
-use proto::message::{Hello, PlanDigests, RejectCode, ToAgent, Welcome};
+use proto::message::{Hello, PlanDigests, PlanRefusal, RejectCode, ToAgent, Welcome};
 use proto::version;
 use std::time::Duration;
 
@@ -98,7 +98,12 @@ impl Fleet {
         }
     }
 
-    pub(super) fn plan_state(&mut self, session: SessionId, state: Result<PlanDigests, String>) {
+    pub(super) fn plan_state(
+        &mut self,
+        now: Duration,
+        session: SessionId,
+        state: Result<PlanDigests, PlanRefusal>,
+    ) {
         let Some(agent) =
             self.agents.iter_mut().find(|a| a.session == session && a.stage == Stage::Preparing)
         else {
@@ -123,7 +128,11 @@ impl Fleet {
                 ours.meaning_sha256,
                 self.config.build
             ),
-            Err(reason) => format!("agent {} cannot run the plan: {reason}", agent.hello.name),
+            Err(PlanRefusal::Forbidden(why)) => {
+                let reason = format!("agent {} does not allow this run: {why}", agent.hello.name);
+                return self.conclude(now, Err(NotStarted::Agents(reason)));
+            }
+            Err(PlanRefusal::Unable(why)) => format!("agent {} cannot run the plan: {why}", agent.hello.name),
         };
         self.agents.retain(|agent| agent.session != session);
         self.turn_away(session, RejectCode::Plan, problem);

@@ -27,7 +27,9 @@ impl Fleet {
                 agent.leased = now;
                 self.send(session, ToAgent::Lease { n, ttl: LEASE, clock: now });
             }
-            FromAgent::PlanState { run, state } if run == self.config.run => self.plan_state(session, state),
+            FromAgent::PlanState { run, state } if run == self.config.run => {
+                self.plan_state(now, session, state);
+            }
             FromAgent::AssignAck { run, revision, clock_error } if run == self.config.run => {
                 agent.clock_error = clock_error.map(|error| (error, now));
                 if agent.stage == Stage::Assigned && revision == self.revision {

@@ -5,6 +5,8 @@ mod loss;
 #[cfg(test)]
 mod reattach;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod start;
 
 use super::*;
@@ -364,24 +366,6 @@ fn agents_that_do_not_fit_are_turned_away_with_the_remedy() {
     assert_eq!(rejection(&full.attach(2, "b"), 2).0, RejectCode::Full);
     let mut late = Harness::running(1, 1);
     assert_eq!(rejection(&late.attach(2, "b"), 2).0, RejectCode::Late);
-}
-
-#[test]
-fn an_agent_that_reads_the_plan_differently_is_turned_away() {
-    let check = |state: Result<PlanDigests, String>, expected: &str| {
-        let mut h = Harness::new(1, 1);
-        h.attach(1, "a");
-        let outputs = h.says(1, FromAgent::PlanState { run: id("r"), state });
-        let (code, text) = rejection(&outputs, 1);
-        assert_eq!(code, RejectCode::Plan);
-        assert!(text.contains(expected), "{text}");
-        h.wait(60 * S);
-        assert_eq!(h.fleet.phase, Phase::Over);
-    };
-    let other = || "f".repeat(64);
-    check(Ok(PlanDigests { bundle_sha256: other(), ..digests() }), "the plan arrived changed");
-    check(Ok(PlanDigests { meaning_sha256: other(), ..digests() }), "reads the plan differently");
-    check(Err("no such function".into()), "agent a cannot run the plan: no such function");
 }
 
 #[test]

@@ -332,6 +332,7 @@ pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Assertion => "assertion",
         ErrorKind::Template => "template",
         ErrorKind::Closed => "closed",
+        ErrorKind::Forbidden => "forbidden",
     }
 }
 

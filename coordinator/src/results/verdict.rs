@@ -135,15 +135,19 @@ impl Evidence<'_> {
         doubts
     }
 
-    /// Requests that could not be made from their templates: a mistake in the plan, not in the target.
-    fn never_sent(self) -> Option<String> {
-        let rows = self.errors.rows().filter(|row| row.kind == ErrorKind::Template);
-        let (n, example) = rows.fold((0_u64, None), |(n, first), row| {
-            (n.saturating_add(row.count), first.or(Some(&row.message)))
-        });
-        example.map(|why| {
-            format!("{} requests were never sent, the plan could not make them: {why}", quantity::count(n))
-        })
+    /// Requests that could not be made from their templates, or that agents do not allow: no fault of the target.
+    fn never_sent(self) -> Vec<String> {
+        let of_kind = |kind: ErrorKind, whose: &str| {
+            let rows = self.errors.rows().filter(|row| row.kind == kind);
+            let (n, example) = rows.fold((0_u64, None), |(n, first), row| {
+                (n.saturating_add(row.count), first.or(Some(&row.message)))
+            });
+            let n = quantity::count(n);
+            example.map(|why| format!("{n} requests were never sent, {whose}: {why}"))
+        };
+        let unmade = of_kind(ErrorKind::Template, "the plan could not make them");
+        let forbidden = of_kind(ErrorKind::Forbidden, "their agents do not allow them");
+        unmade.into_iter().chain(forbidden).collect()
     }
 
     fn too_few_iterations(self) -> Option<String> {

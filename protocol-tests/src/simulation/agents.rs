@@ -7,7 +7,7 @@ use super::oracle::Who;
 use super::trace_text::{brief_down, brief_up};
 use super::world::{Event, World};
 use agent::session::{Input, Output};
-use proto::message::{FromAgent, ToAgent};
+use proto::message::{FromAgent, PlanRefusal, ToAgent};
 use std::time::Duration;
 
 /// How long a dial takes at most.
@@ -83,7 +83,7 @@ impl World {
         let digests = self.scenario.digests.clone();
         let Some(said) = self.process(who).and_then(|process| process.unheard.pop_front()) else { return };
         let input = match said {
-            Said::Prepared(result) => Input::Prepared(result.map(|()| digests)),
+            Said::Prepared(result) => Input::Prepared(result.map(|()| digests).map_err(PlanRefusal::Unable)),
             Said::Window(window) => Input::Window(window),
             Said::ChoreDone(report) => Input::ChoreDone(report),
         };

@@ -5,6 +5,7 @@ use crate::engine::outgoing::{self, Codings, Draft};
 use crate::engine::test_certificate::localhost;
 use crate::engine::test_server::{Answer, Server, Then};
 use crate::engine::tls::Authorities;
+use crate::policy::Policy;
 use metrics::ErrorKind;
 use plan::judge::RenderedRequest;
 use plan::model::{ConnectionSettings, Method, TlsSettings};
@@ -43,7 +44,7 @@ impl User {
     ) -> User {
         let target = Arc::new(Origin::of(&Url::parse(target).unwrap()).unwrap());
         let tls = Arc::new(Tls::new(Arc::new(Authorities::new(roots)), settings.tls.clone()));
-        let class = ClassConnections { settings: Arc::new(settings), tls };
+        let class = ClassConnections { settings: Arc::new(settings), tls, policy: Arc::new(Policy::open(1)) };
         let client = Client::new(&class, target.clone(), Slot(0));
         User { client, tally: Tally::new(Instant::now(), 1, plan::Secrets::default()), target, limits }
     }
