@@ -95,7 +95,7 @@ impl Session {
                 if run.makes_load() {
                     self.outputs.push_back(Output::StopUsers { timeout });
                 } else if !run.is_running() {
-                    self.run = None;
+                    self.give_up_run();
                 }
             }
             ToAgent::WindowAck { run: id, seq } if id == run.id => {
