@@ -55,7 +55,7 @@ pub async fn run(
     let (sender, events) = mpsc::unbounded_channel();
     let threads = config.threads.get() as usize;
     let policy = config.policy;
-    let max_users = policy.max_users;
+    let (max_users, caps) = (policy.max_users, policy.caps());
     let engine = Engine::start(EngineConfig { threads, extra_roots: Vec::new(), policy }, sender)?;
     if config.last_resort == LastResort::EndProcess {
         watchdog::start(engine.permit().clone())?;
@@ -67,6 +67,7 @@ pub async fn run(
         incarnation: config.incarnation,
         cores: config.threads.get(),
         max_users,
+        caps,
         resume: None,
         join: config.join,
     };

@@ -3,8 +3,10 @@
 use crate::policy::{Policy, Rule, Targets};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
+use metrics::unit::parse_duration;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Exit codes of the agent's program, for its help.
 const AFTER_HELP: &str = "\
@@ -13,6 +15,9 @@ Example, on each load-generating host; the coordinator prints the whole command:
 
 An agent that may also load a public host, on one port:
   agent --coordinator 10.0.0.1:5557 --join muster1.… --allow-target private,shop.example.com:443
+
+An agent on a machine that others use, too:
+  agent --coordinator 10.0.0.1:5557 --join muster1.… --max-users 200 --max-rps 500 --max-run-time 1h
 
 The agent dials the coordinator, waits for a run, and stays for the next one until it is stopped
 (Ctrl-C or SIGTERM; a second one ends it at once).
@@ -71,6 +76,16 @@ pub struct Cli {
     /// other link-local addresses are never connected to [default: loopback,private].
     #[arg(long, value_name = "PATTERN", env = "LOAD_TEST_ALLOW_TARGET", value_delimiter = ',')]
     pub allow_target: Vec<Rule>,
+
+    /// The most requests and messages per second that all users of this agent make together, whatever the coordinator asks:
+    /// those beyond wait, and the report says so [default: no cap].
+    #[arg(long, value_name = "N", env = "LOAD_TEST_MAX_RPS", value_parser = rps)]
+    pub max_rps: Option<NonZero<u32>>,
+
+    /// The longest run this agent takes part in, stop timeout included, for instance 30m or 2h: a longer one is refused
+    /// before it starts, and one that lasts longer all the same is stopped [default: no cap].
+    #[arg(long, value_name = "DURATION", env = "LOAD_TEST_MAX_RUN_TIME", value_parser = run_time)]
+    pub max_run_time: Option<Duration>,
 }
 
 impl Cli {
@@ -79,8 +94,8 @@ impl Cli {
         Policy {
             targets: Targets::new(self.allow_target.clone()),
             max_users: self.max_users.unwrap_or(room).min(room),
-            max_rps: None,
-            max_run_time: None,
+            max_rps: self.max_rps,
+            max_run_time: self.max_run_time,
         }
     }
 }
@@ -99,6 +114,17 @@ fn coordinator(text: &str) -> Result<String, String> {
     let authority = with_port.parse::<http::uri::Authority>();
     let good = authority.is_ok_and(|authority| !authority.host().is_empty() && !with_port.contains('@'));
     good.then_some(with_port).ok_or_else(|| "write HOST:PORT, for instance 10.0.0.1:5557".to_owned())
+}
+
+fn rps(text: &str) -> Result<NonZero<u32>, String> {
+    let number = text.parse().ok().filter(|rps: &NonZero<u32>| rps.get() <= 10_000_000);
+    number.ok_or_else(|| "write a whole number from 1 to 10000000, for instance 500".to_owned())
+}
+
+fn run_time(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).map_err(|error| error.to_string())?;
+    let least = Duration::from_secs(1);
+    if time < least { Err("write at least 1s, for instance 30m".to_owned()) } else { Ok(time) }
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -132,5 +158,29 @@ mod tests {
         check("[::1", Err("write HOST:PORT"));
         check("user@host:1", Err("write HOST:PORT"));
         check("a b:1", Err("write HOST:PORT"));
+    }
+
+    #[test]
+    fn caps() {
+        let check = |flags: &[&str], expected: &str| {
+            let args = ["agent", "--coordinator", "h"].iter().chain(flags);
+            let got = match Cli::try_parse_from(args) {
+                Ok(cli) => cli.policy(100).to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(got.contains(expected), "{flags:?}: {got}");
+        };
+        check(&[], "targets: loopback,private; at most 100 users");
+        check(&["--max-users", "7"], "at most 7 users");
+        check(&["--max-users", "700"], "at most 100 users");
+        check(
+            &["--max-rps", "50", "--max-run-time", "90m"],
+            "at most 100 users, 50 requests/s, runs of 1h30m",
+        );
+        check(&["--allow-target", "any", "--allow-target", "unix,::1"], "targets: any,unix,::1;");
+        check(&["--max-rps", "0"], "write a whole number from 1 to 10000000, for instance 500");
+        check(&["--max-rps", "10000001"], "write a whole number");
+        check(&["--max-run-time", "0s"], "write at least 1s, for instance 30m");
+        check(&["--max-run-time", "5"], "'5' for '--max-run-time <DURATION>'");
     }
 }

@@ -86,7 +86,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let door = (job.expect_agents > 0).then(|| Door::new(&job.protection, job.listen)).transpose();
     let port = match door {
         Ok(None) => None,
-        Ok(Some(door)) => Some(listen(&job, door, &note).await?),
+        Ok(Some(door)) => Some(listen(&plan, &job, door, &note).await?),
         Err(problem) => {
             say(&format!("error: {problem}"));
             return Ok(ExitCode::Usage);
@@ -153,7 +153,7 @@ fn run_id() -> String {
     format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), rand::random::<u16>())
 }
 
-async fn listen(job: &Job, door: Door, note: &impl Fn(&str)) -> anyhow::Result<Port> {
+async fn listen(plan: &Plan, job: &Job, door: Door, note: &impl Fn(&str)) -> anyhow::Result<Port> {
     let listener = TcpListener::bind(job.listen).await.map_err(|error| {
         anyhow::anyhow!(
             "cannot listen on {} (--listen): {error}; is another coordinator running?",
@@ -164,9 +164,10 @@ async fn listen(job: &Job, door: Door, note: &impl Fn(&str)) -> anyhow::Result<P
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let address = listener.local_addr()?;
     note(&format!(
-        "waiting for {} agents on {address}; on each host: {}",
+        "waiting for {} agents on {address}; on each host: {}{}",
         job.expect_agents,
-        door.command(address)
+        door.command(address),
+        reach::allowance(&plan.target)
     ));
     for remark in door.remarks(address) {
         note(&remark);

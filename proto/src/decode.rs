@@ -6,7 +6,7 @@ use crate::limits::{
     MAX_WINDOW_INDEX, MAX_WINDOW_SECONDS,
 };
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, Hello, PlanDigests, PlanRefusal, Progress, RejectCode, Resume,
+    Caps, ChoreReport, Cumulative, FromAgent, Hello, PlanDigests, PlanRefusal, Progress, RejectCode, Resume,
     Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
 use plan::chore::{ChoreKind, SetupValues};
 use plan::slot::{Seat, Slot};
+use std::num::NonZero;
 use std::time::Duration;
 
 pub(crate) type Decoded<T> = Result<T, Malformed>;
@@ -108,6 +109,10 @@ fn hello(m: wire::Hello) -> Decoded<Hello> {
         incarnation: m.incarnation,
         cores: within(m.cores, 1, 65_536, "hello.cores")?,
         max_users: m.max_users.min(MAX_SLOTS),
+        caps: Caps {
+            max_rps: NonZero::new(m.max_rps),
+            max_run_time: (m.max_run_time_ms > 0).then(|| Duration::from_millis(m.max_run_time_ms)),
+        },
         resume: m.resume.map(resume).transpose()?,
         join: join_secret(&m.join_secret)?,
     })

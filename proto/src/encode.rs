@@ -5,6 +5,7 @@ use crate::{health, wire};
 use metrics::ErrorCount;
 use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
+use std::num::NonZero;
 use std::time::Duration;
 
 pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
@@ -18,6 +19,11 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
             incarnation: hello.incarnation,
             cores: hello.cores,
             max_users: hello.max_users,
+            max_rps: hello.caps.max_rps.map_or(0, NonZero::get),
+            max_run_time_ms: hello
+                .caps
+                .max_run_time
+                .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             resume: hello.resume.map(|resume| wire::Resume {
                 run_id: resume.run.0,
                 session: resume.session,

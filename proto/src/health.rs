@@ -17,6 +17,8 @@ pub struct HealthReport {
     pub lag: Bytes,
     /// Connections made again because the server had closed them between requests.
     pub reconnects: u64,
+    /// Requests and messages that the agent's own cap on their rate (`--max-rps`) held back.
+    pub held_back: u64,
     /// Memory of the agent's process in bytes; 0 where the system does not tell.
     pub memory_bytes: u64,
     /// The same before the run's first user.
@@ -63,6 +65,7 @@ pub(crate) fn encode(health: HealthReport) -> wire::Health {
         cpu_permille: health.cpu_permille,
         lag: health.lag,
         reconnects: health.reconnects,
+        held_back: health.held_back,
         memory_bytes: health.memory_bytes,
         memory_at_start_bytes: health.memory_at_start_bytes,
         connections: health.connections,
@@ -96,6 +99,7 @@ pub(crate) fn decode(m: wire::Health) -> Decoded<HealthReport> {
         cpu_permille: m.cpu_permille.min(1000),
         lag: m.lag,
         reconnects: count(m.reconnects, "window.health.reconnects")?,
+        held_back: count(m.held_back, "window.health.held_back")?,
         memory_bytes: bytes(m.memory_bytes, "window.health.memory_bytes")?,
         memory_at_start_bytes: bytes(m.memory_at_start_bytes, "window.health.memory_at_start_bytes")?,
         connections: count(m.connections, "window.health.connections")?,

@@ -192,6 +192,7 @@ fn worst(one: &HealthReport, other: &HealthReport) -> Option<HealthReport> {
         late_starts,
         late_start_max,
         exhausted,
+        held_back,
     } = other;
     Some(HealthReport {
         cpu_permille: one.cpu_permille.max(*cpu_permille),
@@ -205,6 +206,7 @@ fn worst(one: &HealthReport, other: &HealthReport) -> Option<HealthReport> {
         late_starts: count(one.late_starts, *late_starts)?,
         late_start_max: one.late_start_max.max(*late_start_max),
         exhausted: count(one.exhausted, *exhausted)?,
+        held_back: count(one.held_back, *held_back)?,
     })
 }
 

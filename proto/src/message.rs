@@ -4,10 +4,12 @@ use crate::Secret;
 pub use crate::health::{HealthReport, HostReport};
 use crate::version::Versions;
 use bytes::Bytes;
+use metrics::unit::format_duration;
 use metrics::{ArrivalCounts, ErrorKind, PhaseSums, SeriesId};
 use plan::chore::ChoreKind;
 pub use plan::slot::Progress;
 use plan::slot::Seat;
+use std::num::NonZero;
 use std::time::Duration;
 
 /// A run's identity, `[A-Za-z0-9._-]`, at most [`MAX_RUN_ID_CHARS`](crate::limits::MAX_RUN_ID_CHARS) long.
@@ -174,10 +176,33 @@ pub struct Hello {
     pub cores: u32,
     /// The most users it accepts.
     pub max_users: u32,
+    /// What else it holds itself to.
+    pub caps: Caps,
     /// What it still has of a run that it took part in.
     pub resume: Option<Resume>,
     /// The secret of its join string.
     pub join: Option<Secret>,
+}
+
+/// What an agent holds itself to, whatever it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// The most requests and messages per second that it makes.
+    pub max_rps: Option<NonZero<u32>>,
+    /// The longest run that it takes part in.
+    pub max_run_time: Option<Duration>,
+}
+
+impl Caps {
+    /// For people: `50 requests/s, runs of 1h30m`; none without a cap.
+    pub fn text(&self) -> Option<String> {
+        let rps = self.max_rps.map(|rps| format!("{rps} requests/s"));
+        let time = self.max_run_time.map(|time| format!("runs of {}", format_duration(time)));
+        match (rps, time) {
+            (Some(rps), Some(time)) => Some(format!("{rps}, {time}")),
+            (rps, time) => rps.or(time),
+        }
+    }
 }
 
 /// An agent's part in a run that outlived its stream.

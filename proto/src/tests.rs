@@ -1,8 +1,8 @@
 //! What is said arrives as it was said, and what must not be said does not arrive.
 
 use crate::message::{
-    ChoreReport, Cumulative, FromAgent, HealthReport, Hello, HostReport, PlanDigests, PlanRefusal, Progress,
-    RejectCode, Resume, Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
+    Caps, ChoreReport, Cumulative, FromAgent, HealthReport, Hello, HostReport, PlanDigests, PlanRefusal,
+    Progress, RejectCode, Resume, Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{Secret, decode, encode, limits, wire};
@@ -12,6 +12,7 @@ use plan::chore::ChoreKind;
 use plan::slot::{Seat, Slot};
 use proptest::prelude::*;
 use prost::Message as _;
+use std::num::NonZero;
 use std::time::Duration;
 
 fn run() -> RunId {
@@ -36,6 +37,7 @@ fn hello() -> Hello {
         incarnation: u64::MAX,
         cores: 8,
         max_users: 5000,
+        caps: Caps::default(),
         resume: None,
         join: Some(Secret::from_bytes(*b"sixteen bytes ok")),
     }
@@ -81,6 +83,7 @@ fn window() -> WindowReport {
             cpu_permille: 420,
             lag: histogram(9),
             reconnects: 1,
+            held_back: 3,
             memory_bytes: 5_000,
             memory_at_start_bytes: 4_000,
             connections: 7,
@@ -155,6 +158,10 @@ fn what_an_agent_says_arrives_as_it_was_said() {
         FromAgent::Hello(hello()),
         FromAgent::Hello(Hello { resume: Some(resume(false)), ..hello() }),
         FromAgent::Hello(Hello { resume: Some(resume(true)), ..hello() }),
+        FromAgent::Hello(Hello {
+            caps: Caps { max_rps: NonZero::new(50), max_run_time: Some(Duration::from_mins(9)) },
+            ..hello()
+        }),
         FromAgent::PlanState { run: run(), state: Ok(digests) },
         FromAgent::PlanState { run: run(), state: Err("no such function".to_owned().into()) },
         FromAgent::PlanState { run: run(), state: Err(PlanRefusal::Forbidden("not there".to_owned())) },

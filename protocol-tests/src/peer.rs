@@ -102,6 +102,7 @@ pub fn hello(name: &str) -> Hello {
         incarnation: PROCESSES.fetch_add(1, Ordering::Relaxed),
         cores: 1,
         max_users: 10_000,
+        caps: proto::message::Caps::default(),
         resume: None,
         join: None,
     }

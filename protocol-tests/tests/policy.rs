@@ -38,6 +38,39 @@ fn a_run_against_a_target_that_an_agent_does_not_allow_does_not_start() {
 }
 
 #[test]
+fn a_run_that_is_longer_than_an_agent_allows_does_not_start() {
+    let (code, coordinator, agent) = refused("too-long", &["--max-run-time", "1s"]);
+    assert_eq!(code, Some(4), "{coordinator}");
+    assert!(coordinator.contains("attached from") && coordinator.contains("it allows at most runs of 1s"));
+    let why = ", and --max-run-time is 1s; make the run shorter, or start the agent with --max-run-time ";
+    assert!(coordinator.contains("agent a does not allow this run: the run may take "), "{coordinator}");
+    assert!(coordinator.contains(why) && agent.contains(why), "{coordinator}");
+}
+
+#[test]
+fn an_agent_makes_no_more_requests_than_its_cap_and_the_report_says_so() {
+    let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
+    let dir = TestDir::new("capped");
+    let plan = dir.write("plan.yaml", &platform(&target.url(), LOAD, "1ms..2ms", "p95 <= 30s"));
+    let mut coordinator = Coordinator::start(dir.path(), 1, &[plan.to_str().expect("an ASCII path")]);
+    let agent = coordinator.agent_with(dir.path(), "a", &["--max-rps", "5"]);
+    coordinator.line_with("it allows at most 5 requests/s");
+    let ended = coordinator.wait();
+    drop(agent);
+    let report = report(&dir);
+    let seen: u64 = truth(&target).values().sum();
+    assert_eq!(reported(&report), truth(&target), "{}", ended.out);
+    // Two seconds, and what its two users were about to do then.
+    assert!((2..=2 * 5 + 1 + 2 * 5).contains(&seen), "{seen}");
+    let generator = &report["generator"];
+    assert_ne!(generator["status"], "valid", "{generator}");
+    assert!(generator["agents"][0]["held_back"].as_u64().is_some_and(|n| n > 0), "{generator}");
+    let reason = "requests and messages, because it makes no more (--max-rps)";
+    assert!(generator["agents"][0]["reasons"].to_string().contains(reason), "{generator}");
+    assert!(report["reasons"].to_string().contains(reason), "{}", report["reasons"]);
+}
+
+#[test]
 fn what_is_allowed_runs_as_ever() {
     let target = demo::spawn(demo::Config::default()).expect("the demo target starts");
     let dir = TestDir::new("allowed-target");
@@ -66,6 +99,7 @@ fn the_embedded_agent_never_connects_to_cloud_metadata_either() {
     let why = "agent embedded does not allow this run: target `http://169.254.169.254/`: no agent ever connects to \
                169.254.169.254:80: link-local addresses, where clouds hand out credentials";
     assert!(ended.err.contains(why), "{}", ended.err);
+    assert!(ended.err.contains("cannot be reached from here: no agent ever connects to"), "{}", ended.err);
 }
 
 #[test]

@@ -89,11 +89,12 @@ async fn perform(job: &Arc<Job>, kind: ChoreKind, stopped: oneshot::Receiver<()>
         scope.see_setup(&job.setup());
     }
     let mut user = User::with_scope(shared.clone(), place, scope, &job.connections_as(&chore.connection));
+    let time = job.policy.max_run_time.unwrap_or(Duration::MAX);
     let result = tokio::select! {
         biased;
         _ = stopped => Err("it was stopped before its end".to_owned()),
-        result = tokio::time::timeout(chore.timeout, user.chore(chore, kind)) => {
-            result.unwrap_or_else(|_| Err(overdue(chore, kind)))
+        result = tokio::time::timeout(time.min(chore.timeout), user.chore(chore, kind)) => {
+            result.unwrap_or_else(|_| Err(overdue(chore, kind, time)))
         }
     };
     let mut outcome = ChoreOutcome {
@@ -114,8 +115,14 @@ async fn perform(job: &Arc<Job>, kind: ChoreKind, stopped: oneshot::Receiver<()>
     outcome
 }
 
-fn overdue(chore: &Chore, kind: ChoreKind) -> String {
+fn overdue(chore: &Chore, kind: ChoreKind, most: Duration) -> String {
     let name = kind.name();
+    if most < chore.timeout {
+        let limit = metrics::unit::format_duration(most);
+        return format!(
+            "not done within {limit}, the agent's --max-run-time; make it shorter, or raise that"
+        );
+    }
     let limit = metrics::unit::format_duration(chore.timeout);
     format!("not done within {limit}; make it shorter, or raise `{name}_timeout`")
 }

@@ -32,6 +32,8 @@ pub(super) struct ThreadReport {
     pub(super) starts: Starts,
     /// Requests that the machine had no descriptor, port or memory left for, since its last report.
     pub(super) exhausted: u64,
+    /// Requests and messages that the agent's own cap held back since its last report.
+    pub(super) held_back: u64,
     /// Its WebSocket connections now.
     pub(super) connections: u64,
     /// Whether more will follow.
@@ -60,6 +62,7 @@ pub(super) struct Second {
     pub(super) reconnects: u64,
     pub(super) starts: Starts,
     pub(super) exhausted: u64,
+    pub(super) held_back: u64,
     /// How far users came that ended iterations.
     pub(super) progress: BTreeMap<Slot, Progress>,
     pub(super) connections: u64,
@@ -126,6 +129,7 @@ impl Collector {
         newest.reconnects += report.reconnects;
         newest.starts.add(report.starts);
         newest.exhausted += report.exhausted;
+        newest.held_back += report.held_back;
     }
 
     /// The next second that every thread is past; `None` until there is one.
@@ -163,6 +167,7 @@ impl Collector {
                 reconnects: 0,
                 starts: Starts::default(),
                 exhausted: 0,
+                held_back: 0,
                 progress: BTreeMap::new(),
                 connections: 0,
             });
@@ -189,6 +194,7 @@ mod tests {
             reconnects: 1,
             starts: Starts::default(),
             exhausted: 0,
+            held_back: 0,
             connections: 0,
             progress,
         }

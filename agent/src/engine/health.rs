@@ -23,6 +23,8 @@ pub struct Health {
     pub lag: Histogram,
     /// Connections made anew because the target had closed a kept one between two requests.
     pub reconnects: u64,
+    /// Requests and messages that the agent's own cap on their rate held back.
+    pub held_back: u64,
     /// Memory of this process in bytes (resident); 0 where the system does not tell.
     pub memory_bytes: u64,
     /// The same before the run's first user.

@@ -56,6 +56,7 @@ mod steps;
 mod stream;
 mod tally;
 mod thread;
+mod throttle;
 mod tls;
 mod trust;
 mod user;
@@ -169,7 +170,7 @@ impl Engine {
                 "an engine needs at least 1 thread, not 0",
             ));
         }
-        let permit = Arc::new(Permit::for_ever());
+        let permit = Arc::new(Permit::for_ever(config.policy.max_rps));
         let (hub, thread) = hub::start(config, permit.clone(), events)?;
         Ok(Engine { hub, permit, thread: Some(thread) })
     }

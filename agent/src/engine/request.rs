@@ -31,9 +31,9 @@ impl User {
         judge: impl FnOnce(&Response<'_>, &mut Scope) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let shared = self.shared.clone();
-        shared.job.permit.wait().await;
+        let held = shared.admit().await;
         let began = Instant::now();
-        let late = std::mem::take(&mut self.late);
+        let late = self.take_lateness(held);
         self.submitted.get_or_insert(began.checked_sub(late).unwrap_or(began));
         self.scope.set_now(shared.unix_ms(began));
         let (mut journey, mut outgoing) = match self.fill_in(request) {
@@ -46,7 +46,7 @@ impl User {
             }
         };
         let terms = self.terms(request, body);
-        let first = Instant::now();
+        let mut first = Instant::now();
         // The first hop takes the lateness.
         let (mut started, mut delay) = (first, late);
         let mut judge = Some(judge);
@@ -80,7 +80,7 @@ impl User {
             };
             open.close(&sample);
             let Some(next) = next else { return sample.outcome };
-            shared.job.permit.wait().await;
+            first += shared.admit().await;
             outgoing = next;
             started = Instant::now();
         }

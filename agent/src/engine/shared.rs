@@ -60,6 +60,15 @@ impl Shared {
         (self.anchor.1 + at.saturating_duration_since(self.anchor.0)).as_millis() as u64
     }
 
+    /// Returns when a user may make one more request, or send one more message: how long the agent's own cap held it back.
+    pub(super) async fn admit(&self) -> Duration {
+        let held = self.job.permit.admit().await;
+        if !held.is_zero() {
+            self.tally.held_back();
+        }
+        held
+    }
+
     /// Lets the plan `judge` a reply that took `elapsed`.
     pub(super) fn judge<T>(
         &self,

@@ -99,7 +99,7 @@ impl User {
     /// that it waited for has, and is the only thing whose outcome is unknown.
     async fn transaction(&mut self, transaction: &Transaction) -> Result<(), Halt> {
         let shared = self.shared.clone();
-        let began = Instant::now().checked_sub(self.late).unwrap_or_else(Instant::now);
+        let began = Instant::now().checked_sub(self.late.unwrap_or_default()).unwrap_or_else(Instant::now);
         let result = self.steps(&transaction.steps).await;
         let outcome = match &result {
             Err(Halt::Stopped) => return result,

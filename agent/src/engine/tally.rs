@@ -17,6 +17,7 @@ pub(super) struct Tally {
     /// When the users of this thread were dealt: nothing is late that was to begin before.
     dealt: Cell<Duration>,
     exhausted: Cell<u64>,
+    held_back: Cell<u64>,
     /// WebSocket connections that are open.
     pub(super) connections: Cell<u64>,
     /// How late the thread woke since [`take_lag`](Tally::take_lag).
@@ -36,6 +37,7 @@ impl Tally {
             starts: Cell::default(),
             dealt: Cell::default(),
             exhausted: Cell::new(0),
+            held_back: Cell::new(0),
             connections: Cell::new(0),
             lag: RefCell::new(Histogram::new()),
             secrets,
@@ -92,6 +94,11 @@ impl Tally {
         self.exhausted.set(self.exhausted.get() + 1);
     }
 
+    /// Counts a request or message that the agent's own cap held back.
+    pub(super) fn held_back(&self) {
+        self.held_back.set(self.held_back.get() + 1);
+    }
+
     /// Counts what crossed a connection outside of requests.
     pub(super) fn carry(&self, series: SeriesId, traffic: &Traffic) {
         let now = self.since_t0(Instant::now());
@@ -111,6 +118,11 @@ impl Tally {
     /// Requests that this machine had nothing left for, since the last call.
     pub(super) fn take_exhausted(&self) -> u64 {
         self.exhausted.take()
+    }
+
+    /// Requests and messages that the cap held back since the last call.
+    pub(super) fn take_held_back(&self) -> u64 {
+        self.held_back.take()
     }
 
     /// The lag since the last call.

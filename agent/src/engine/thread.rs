@@ -227,6 +227,9 @@ impl Run {
     fn advance(&mut self, now: Duration) {
         let plan = &self.shared.job.plan;
         let (end, stop_timeout) = (plan.schedule.end(), plan.stop_timeout);
+        if now >= self.time_limit() && self.phase != Phase::Aborting {
+            return self.abort();
+        }
         match self.phase {
             Phase::Scheduled => {
                 self.start_due(now);
@@ -300,9 +303,15 @@ impl Run {
             exhausted: tally.take_exhausted(),
             busy: self.cpu.cores(),
             reconnects: tally.take_reconnects(),
+            held_back: tally.take_held_back(),
             connections: tally.connections.get(),
             progress,
         })
+    }
+
+    /// When the agent ends the run, whoever says what.
+    fn time_limit(&self) -> Duration {
+        self.shared.job.policy.max_run_time.unwrap_or(Duration::MAX)
     }
 
     /// When something is due again, since T0: the next second's boundary at the latest.
@@ -314,7 +323,7 @@ impl Run {
                 let arrival = self.reception.as_ref().and_then(Reception::next_at);
                 self.pacer.next_at().or(arrival).unwrap_or(end).min(end)
             }
-            Phase::Ending { deadline } => deadline,
+            Phase::Ending { deadline } => deadline.min(self.time_limit()),
             Phase::Aborting => boundary,
         };
         boundary.min(due)

@@ -27,9 +27,9 @@ pub(super) struct User {
     pub(super) client: Client,
     /// When the first request since the iteration's start, or since its last completed poll, was started.
     pub(super) submitted: Option<Instant>,
-    /// How late the iteration began; its first request takes it, because its latency counts from the intended
-    /// start. What delays a user is not to hide what the target made it wait.
-    pub(super) late: Duration,
+    /// How late an iteration began that was to begin at a certain time; its first request takes it, because its latency
+    /// counts from the intended start. What delays a user is not to hide what the target made it wait.
+    pub(super) late: Option<Duration>,
     /// Its newest line in the ledger.
     line: Option<Line>,
     /// The WebSocket conversation that is going on.
@@ -66,8 +66,7 @@ impl User {
 
     /// A user at `place` with these parts.
     pub(super) fn with(shared: Rc<Shared>, place: Place, scope: Scope, client: Client) -> User {
-        let late = Duration::ZERO;
-        User { shared, place, scope, client, submitted: None, late, line: None, conversation: None }
+        User { shared, place, scope, client, submitted: None, late: None, line: None, conversation: None }
     }
 
     /// Gives up its place; its parts may serve another user of the slot.
@@ -108,7 +107,7 @@ impl User {
                 return self.give_up(began).await;
             }
             self.submitted = None;
-            self.late = lateness(intended.take(), began);
+            self.late = intended.take().map(|intended| lateness(intended, began));
             let task = self.scope.pick_task(class);
             let result = self.steps(&class.tasks[task].steps).await;
             let ended = shared.now();
@@ -132,6 +131,12 @@ impl User {
             due = Some(ended.saturating_add(pause));
             self.rest(ended.saturating_add(pause)).await;
         }
+    }
+
+    /// How late the request is that begins now, after the agent's own cap has held it back for so long. Zero if it had no
+    /// certain time to begin at.
+    pub(super) fn take_lateness(&mut self, held: Duration) -> Duration {
+        self.late.take().map_or(Duration::ZERO, |late| late + held)
     }
 
     /// Puts down that the iteration at hand is done.
@@ -218,8 +223,7 @@ impl User {
 
 /// How late an iteration is that `began` then: `intended` says when it was to begin, and when its user was free.
 /// A user that was free in time is late only by more than the timer's own error.
-fn lateness(intended: Option<(Duration, Duration)>, began: Duration) -> Duration {
-    let Some((intended, free)) = intended else { return Duration::ZERO };
+fn lateness((intended, free): (Duration, Duration), began: Duration) -> Duration {
     let late = began.saturating_sub(intended);
     if free <= intended && late <= TIMER_ERROR { Duration::ZERO } else { late }
 }
@@ -230,16 +234,15 @@ mod tests {
 
     #[test]
     fn only_the_timers_own_error_is_forgiven() {
-        let check = |intended: Option<(u64, u64)>, began: u64, late: u64| {
+        let check = |intended: (u64, u64), began: u64, late: u64| {
             let ms = Duration::from_millis;
-            let intended = intended.map(|(at, free)| (ms(at), ms(free)));
+            let intended = (ms(intended.0), ms(intended.1));
             assert_eq!(lateness(intended, ms(began)), ms(late), "{intended:?} {began}");
         };
-        check(None, 5, 0);
-        check(Some((100, 50)), 100, 0);
-        check(Some((100, 50)), 102, 0);
-        check(Some((100, 50)), 103, 3);
-        check(Some((100, 101)), 101, 1);
-        check(Some((100, 700)), 701, 601);
+        check((100, 50), 100, 0);
+        check((100, 50), 102, 0);
+        check((100, 50), 103, 3);
+        check((100, 101), 101, 1);
+        check((100, 700), 701, 601);
     }
 }

@@ -45,7 +45,7 @@ impl Visitor {
         shared.tally.lag.borrow_mut().record(late);
         let Visitor { scope, client, mut entered } = self;
         let mut user = User::with(shared.clone(), place, scope, client);
-        user.late = late;
+        user.late = Some(late);
         let classes = &shared.job.plan.slots;
         let class = &shared.job.plan.classes[classes.of(slot).0 as usize];
         if user.is_out_of_rows() {

@@ -41,6 +41,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             cpu_permille: (window.health.cpu.clamp(0.0, 1.0) * 1000.0).round() as u32,
             lag: encoded(&window.health.lag),
             reconnects: window.health.reconnects,
+            held_back: window.health.held_back,
             memory_bytes: window.health.memory_bytes,
             memory_at_start_bytes: window.health.memory_at_start_bytes,
             connections: window.health.connections,

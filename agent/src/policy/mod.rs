@@ -10,7 +10,7 @@ mod tests;
 pub use rule::Rule;
 pub use targets::{Found, Targets};
 
-use metrics::unit::format_duration;
+use proto::message::Caps;
 use std::fmt;
 use std::num::NonZero;
 use std::time::Duration;
@@ -33,17 +33,19 @@ impl Policy {
     pub fn open(max_users: u32) -> Policy {
         Policy { targets: Targets::anywhere(), max_users, max_rps: None, max_run_time: None }
     }
+
+    /// What a coordinator is told of it.
+    pub fn caps(&self) -> Caps {
+        Caps { max_rps: self.max_rps, max_run_time: self.max_run_time }
+    }
 }
 
 impl fmt::Display for Policy {
     /// In one line, for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "targets: {}; at most {} users", self.targets, self.max_users)?;
-        if let Some(rps) = self.max_rps {
-            write!(f, ", {rps} requests/s")?;
-        }
-        if let Some(time) = self.max_run_time {
-            write!(f, ", runs of {}", format_duration(time))?;
+        if let Some(caps) = self.caps().text() {
+            write!(f, ", {caps}")?;
         }
         Ok(())
     }

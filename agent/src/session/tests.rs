@@ -25,6 +25,7 @@ impl Harness {
             incarnation: 7,
             cores: 2,
             max_users: 100,
+            caps: proto::message::Caps::default(),
             resume: None,
             join: None,
         };

@@ -3,9 +3,12 @@
 use crate::connect::failures;
 use crate::rig::{Outcome, Rig, http, plan};
 use crate::server::{Answer, Server, Then};
-use agent::engine::EngineEvent;
+use agent::engine::{EngineEvent, StopMode};
 use agent::policy::{Policy, Targets};
 use plan::chore::ChoreKind;
+use plan::slot::Slot;
+use std::num::NonZero;
+use std::time::Duration;
 
 /// A policy with these rules of `--allow-target`.
 fn allowing(rules: &str) -> Policy {
@@ -187,4 +190,91 @@ async fn chores_go_no_further_than_users() {
     let failed = outcome.failed.expect("it may not go there");
     assert!(failed.contains(&format!("{} is not in --allow-target", canary.address)), "{failed}");
     assert_eq!(canary.truth().connections, 0);
+}
+
+fn held_back(outcome: &Outcome) -> u64 {
+    outcome.windows.iter().map(|second| second.health.held_back).sum()
+}
+
+fn loaded(load: &str, wait: &str, steps: &str) -> String {
+    format!(
+        "version: 1\nname: test\ntarget: TARGET\nload: {{ {load} }}\nusers:\n  User:\n    wait: {wait}\n    tasks:\n      \
+         task: {{ steps: [ {steps} ] }}\n"
+    )
+}
+
+/// A run of all its users with at most so many requests per second.
+async fn capped(rps: u32, text: &str, users: u32) -> (Outcome, usize) {
+    let away = "HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n";
+    let server = Server::start(move |seen| match seen.path() {
+        "/away" => Answer::raw(away, Then::KeepOpen),
+        _ => Answer::ok(""),
+    });
+    let policy = Policy { max_rps: NonZero::new(rps), ..Policy::open(100) };
+    let mut rig = Rig::allowing(policy, Vec::new());
+    rig.begin(&plan(text, &http(&server)), (0..users).map(Slot).collect()).await;
+    let outcome = rig.finish().await;
+    let seen = server.truth().requests.len();
+    (outcome, seen)
+}
+
+#[tokio::test]
+async fn all_users_together_make_no_more_requests_than_the_cap() {
+    let load = "users: 8, duration: 2s";
+    for steps in ["{ get: / }", "{ get: /away }"] {
+        let (outcome, seen) = capped(20, &loaded(load, "none", steps), 8).await;
+        // Two seconds, and what waited when they were over.
+        assert!((5..=2 * 20 + 1 + 2 * 8).contains(&seen), "{steps}: {seen}");
+        assert_eq!((seen as u64, outcome.total.failed), (outcome.total.ok, 0), "{steps}");
+        assert!(held_back(&outcome) > 0, "{steps}");
+        let seconds = &outcome.windows[..2];
+        let started: u64 = seconds.iter().map(|second| second.window.started).sum();
+        assert!(started <= 2 * 20 + 1, "{steps}: {started}");
+        let first = outcome.total.latency.percentile(metrics::Percentile::P50);
+        assert!(
+            first.is_some_and(|p50| p50 < Duration::from_millis(400)),
+            "waiting for the cap is no latency"
+        );
+    }
+    let (outcome, _) = capped(1_000_000, &loaded(load, "500ms", "{ get: / }"), 8).await;
+    assert_eq!(held_back(&outcome), 0, "it is far away");
+}
+
+#[tokio::test]
+async fn arrivals_that_the_cap_holds_back_are_late_or_dropped() {
+    let text = loaded("arrivals: 100/s, max_users: 4, duration: 2s", "none", "{ get: / }");
+    let (outcome, seen) = capped(10, &text, 4).await;
+    assert!(seen <= 2 * 10 + 1 + 4, "{seen}");
+    let dropped: u64 = outcome.windows.iter().map(|second| second.window.arrivals.dropped).sum();
+    assert!(dropped > 100, "{dropped} of 200 were dropped");
+    let longest = outcome.total.latency.max().expect("requests");
+    assert!(longest > Duration::from_millis(200), "four wait for a tenth of a second each: {longest:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_too_long_is_not_prepared() {
+    let policy = || Policy { max_run_time: Some(Duration::from_mins(30)), ..Policy::open(1) };
+    let mut rig = Rig::allowing(policy(), Vec::new());
+    let long = loaded("users: 1, duration: 30m, stop_timeout: 10s", "1s", "{ get: / }");
+    let why = rig.prepare(&plan(&long, "http://127.0.0.1:1")).await.expect_err("it is too long");
+    assert_eq!(
+        why,
+        "the run may take 30m10s (its load 30m, and `stop_timeout` 10s), and --max-run-time is 30m; make the run \
+         shorter, or start the agent with --max-run-time 30m10s"
+    );
+    let short = loaded("users: 1, duration: 29m50s, stop_timeout: 10s", "1s", "{ get: / }");
+    rig.prepare(&plan(&short, "http://127.0.0.1:1")).await.expect("it fits");
+}
+
+#[tokio::test]
+async fn a_run_that_lasts_too_long_all_the_same_is_stopped() {
+    let server = Server::start(|_| Answer { held: true, ..Answer::ok("") });
+    let policy = Policy { max_run_time: Some(Duration::from_secs(2)), ..Policy::open(1) };
+    let mut rig = Rig::allowing(policy, Vec::new());
+    let text = loaded("users: 1, duration: 1s, stop_timeout: 1s", "1s", "{ get: /, timeout: 1h }");
+    rig.begin(&plan(&text, &http(&server)), vec![Slot(0)]).await;
+    rig.window().await;
+    // Whoever stops a run can leave its users time.
+    let outcome = rig.stop(StopMode::Graceful { timeout: Duration::from_hours(24) }).await;
+    assert_eq!((outcome.started, outcome.aborted), (1, 1));
 }

@@ -45,8 +45,9 @@ impl Fleet {
         let welcome = Welcome { protocol, build, session: session.0, renew: RENEW, resumed: None };
         self.send(session, ToAgent::Welcome(welcome));
         let attached = self.agents.len() + 1;
+        let caps = hello.caps.text().map_or(String::new(), |caps| format!("; it allows at most {caps}"));
         self.note(format!(
-            "agent {} attached from {peer} ({attached} of {})",
+            "agent {} attached from {peer} ({attached} of {}){caps}",
             hello.name, self.config.expect_agents
         ));
         self.agents.push(Agent::new(AgentId(self.next_agent), session, hello, peer, now));

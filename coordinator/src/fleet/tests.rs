@@ -134,6 +134,7 @@ pub(super) fn hello(name: &str) -> Hello {
         incarnation: 1,
         cores: 2,
         max_users: 1000,
+        caps: proto::message::Caps::default(),
         resume: None,
         join: None,
     }

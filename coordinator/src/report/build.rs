@@ -291,6 +291,7 @@ impl GeneratorPart {
             memory_used: agent.memory.map(|(used, _)| used),
             memory_limit: agent.memory.map(|(_, limit)| limit),
             exhausted: agent.exhausted,
+            held_back: agent.held_back,
             status: agent.status.name(),
             reasons: agent.reasons.clone(),
         });

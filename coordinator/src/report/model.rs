@@ -338,6 +338,8 @@ pub struct GeneratorRow {
     pub memory_limit: Option<u64>,
     /// Requests that failed because its machine had no descriptor, port or memory left for them.
     pub exhausted: u64,
+    /// Requests and messages that its own cap on their rate (`--max-rps`) held back.
+    pub held_back: u64,
     /// `valid`, `degraded` or `invalid`.
     pub status: &'static str,
     /// Why it is not valid, the worst first: what, how much, the limit, since when, what it means and the remedy.

@@ -74,7 +74,7 @@ fn the_keys_of_report_json_are_a_contract() {
             "generator.agents[].",
             "name build cores cpu cpu_max lag_ms_p99 reconnects memory_bytes connections memory_growth_per_connection \
               cpu_limit steal steal_max throttled_ms starts late_starts late_start_ms_max descriptors descriptors_limit \
-              memory_used memory_limit exhausted status reasons",
+              memory_used memory_limit exhausted held_back status reasons",
         ),
         (
             "users.",

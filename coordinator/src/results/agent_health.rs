@@ -55,6 +55,9 @@ pub(super) struct AgentHealth {
     /// Requests that failed for want of descriptors, ports or memory.
     pub(super) exhausted: u64,
     pub(super) exhaustion: Spells,
+    /// Requests and messages that its own cap on their rate held back.
+    pub(super) held_back: u64,
+    pub(super) holding_back: Spells,
 }
 
 /// A figure of each second.
@@ -178,6 +181,8 @@ impl AgentHealth {
         self.lateness.add(index, seconds, health.late_starts > 0);
         self.exhausted = self.exhausted.saturating_add(health.exhausted);
         self.exhaustion.add(index, seconds, health.exhausted > 0);
+        self.held_back = self.held_back.saturating_add(health.held_back);
+        self.holding_back.add(index, seconds, health.held_back > 0);
         self.add_host(index, seconds, &health.host);
     }
 

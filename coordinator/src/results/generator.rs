@@ -112,6 +112,8 @@ pub struct GeneratorAgent {
     pub memory: Option<(u64, u64)>,
     /// Requests that failed because its machine had no descriptor, port or memory left for them.
     pub exhausted: u64,
+    /// Requests and messages that its own cap on their rate held back.
+    pub held_back: u64,
     /// Its status.
     pub status: GeneratorStatus,
     /// Why it is not valid, the worst first: what, how much, the limit, since when, what that means, and the remedy. Each
@@ -153,6 +155,7 @@ impl Generator {
                     descriptors: health.descriptors,
                     memory: health.memory,
                     exhausted: health.exhausted,
+                    held_back: health.held_back,
                     status: findings.first().map_or(GeneratorStatus::Valid, |finding| finding.status),
                     reasons: findings.into_iter().map(Finding::text).collect(),
                 }
@@ -210,6 +213,8 @@ const MORE_MEMORY: &str = "raise its memory limit, or give it fewer users (--max
 const MORE_PORTS: &str = "raise its limit of open files (ulimit -n) and its range of ports (net.ipv4.ip_local_port_range), \
                           give it fewer users (--max-users), or add agents";
 
+const HIGHER_RATE: &str = "raise its --max-rps, ask for less, or add agents";
+
 /// What is wrong with an agent, the worst first.
 fn findings(health: &AgentHealth) -> Vec<Finding> {
     let all = [
@@ -221,6 +226,7 @@ fn findings(health: &AgentHealth) -> Vec<Finding> {
         late_starts(health),
         crowded(health),
         full(health),
+        held_back(health),
     ];
     let mut findings: Vec<Finding> = all.into_iter().flatten().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.status));
@@ -330,6 +336,14 @@ fn exhausted(health: &AgentHealth) -> Option<Finding> {
         let what =
             format!("failed {n} requests for want of a descriptor, port or memory of its own (limit 0)");
         Finding { status: GeneratorStatus::Invalid, what, spells: health.exhaustion, remedy: MORE_PORTS }
+    })
+}
+
+fn held_back(health: &AgentHealth) -> Option<Finding> {
+    (health.held_back > 0).then(|| {
+        let n = quantity::count(health.held_back);
+        let what = format!("held back {n} requests and messages, because it makes no more (--max-rps)");
+        Finding { status: GeneratorStatus::Degraded, what, spells: health.holding_back, remedy: HIGHER_RATE }
     })
 }
 

@@ -170,6 +170,7 @@ mod tests {
             incarnation: 1,
             cores: 1,
             max_users: 1,
+            caps: proto::message::Caps::default(),
             resume: None,
             join,
         }

@@ -77,6 +77,7 @@ fn second(index: u32, requests: &[Requests]) -> WindowReport {
             late_starts: u64::from(index % 2),
             late_start_max: Duration::from_millis(u64::from(7 * index % 11)),
             exhausted: 1,
+            held_back: 2,
         },
         last: false,
         progress: requests

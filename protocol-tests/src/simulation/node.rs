@@ -94,6 +94,7 @@ impl Node {
             incarnation: u64::from(who.0) + 1,
             cores: 1,
             max_users: self.max_users,
+            caps: proto::message::Caps::default(),
             resume: None,
             join: None,
         };

@@ -1,7 +1,7 @@
 //! The steps of `messages` that send something.
 
 use super::connection::{Asked, Conversation, Named};
-use super::failure;
+use super::{attend, failure};
 use crate::engine::limits::SEND_TIMEOUT;
 use crate::engine::progress::text;
 use crate::engine::steps::Halt;
@@ -22,8 +22,11 @@ impl User {
     /// A step that stands in `messages` only.
     pub(in crate::engine) async fn message(&mut self, step: &Step) -> Result<(), Halt> {
         let shared = self.shared.clone();
-        shared.job.permit.wait().await;
         let mut conversation = self.conversation.take().expect("messages are read only in a conversation");
+        match step {
+            Step::Send(_) | Step::Ping(_) => drop(attend(&mut conversation, shared.admit()).await),
+            Step::Receive(_) | Step::Close(_) => shared.job.permit.wait().await,
+        }
         let result = match step {
             Step::Send(send) => self.send(send, &mut conversation).await,
             Step::Receive(receive) => self.receive(receive, &mut conversation).await,

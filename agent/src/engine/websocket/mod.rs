@@ -29,16 +29,16 @@ use plan::websocket::WebSocket;
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl User {
     /// A `websocket` step. The session is counted when it ends, as a transaction is; one that is cut short
     /// because the user is told to stop is not.
     pub(super) async fn websocket(&mut self, step: &WebSocket) -> Result<(), Halt> {
         let shared = self.shared.clone();
-        shared.job.permit.wait().await;
+        let held = shared.admit().await;
         let began = Instant::now();
-        let mut result = match self.connect(step, began).await {
+        let mut result = match self.connect(step, began, held).await {
             Ok(conversation) => {
                 self.conversation = Some(conversation);
                 self.steps(&step.steps).await
@@ -67,10 +67,15 @@ impl User {
     }
 
     /// The handshake, which is a request in the books.
-    async fn connect(&mut self, step: &WebSocket, began: Instant) -> Result<Box<Conversation>, Failure> {
+    async fn connect(
+        &mut self,
+        step: &WebSocket,
+        began: Instant,
+        held: Duration,
+    ) -> Result<Box<Conversation>, Failure> {
         let shared = self.shared.clone();
         let series = step.request.series;
-        let late = std::mem::take(&mut self.late);
+        let late = self.take_lateness(held);
         self.submitted.get_or_insert(began.checked_sub(late).unwrap_or(began));
         self.scope.set_now(shared.unix_ms(began));
         let (outgoing, url, guard) = match self.prepare(step) {

@@ -130,6 +130,15 @@ fn what_is_nearly_used_up_degrades_and_what_ran_out_invalidates() {
 }
 
 #[test]
+fn what_a_cap_held_back_is_told() {
+    let second = |held_back| HealthReport { held_back, ..HealthReport::default() };
+    check(&[second(0)], GeneratorStatus::Valid, "");
+    let text = "held back 1,250 requests and messages, because it makes no more (--max-rps), from second 1 on, 2 s in all: it \
+                may have added to the latencies; raise its --max-rps";
+    check(&[second(0), second(250), second(1000)], GeneratorStatus::Degraded, text);
+}
+
+#[test]
 fn late_starts_count_when_there_are_more_than_a_few_in_a_hundred() {
     use GeneratorStatus::{Degraded, Valid};
     let second = |starts, late_starts| {

@@ -36,6 +36,7 @@ pub(super) async fn agent(stage: Stage, node: usize) -> turmoil::Result {
         incarnation: u64::from(who.0) + 1,
         cores: 1,
         max_users: stage.scenario.machines[node].max_users,
+        caps: proto::message::Caps::default(),
         resume: None,
         join: None,
     };
