@@ -11,6 +11,7 @@ use proto::Secret;
 use proto::message::Hello;
 use proto::version;
 use std::num::NonZero;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What an agent is started with.
@@ -28,6 +29,8 @@ pub struct AgentConfig {
     pub incarnation: u64,
     /// What it shows to be let in.
     pub join: Option<Secret>,
+    /// How long running iterations may take to finish when it is told to leave.
+    pub drain_timeout: Duration,
     /// What ends users that do not end.
     pub last_resort: LastResort,
 }
@@ -71,7 +74,7 @@ pub async fn run(
         resume: None,
         join: config.join,
     };
-    let session = Session::new(hello, config.coordinator);
+    let session = Session::new(hello, config.coordinator).with_drain_timeout(config.drain_timeout);
     let reading = Reading::Aside;
     let link = Link { name: config.name, connect, engine, events, since_boot, reading, note };
     Ok(drive(session, link, leave).await)

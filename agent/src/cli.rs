@@ -19,8 +19,9 @@ An agent that may also load a public host, on one port:
 An agent on a machine that others use, too:
   agent --coordinator 10.0.0.1:5557 --join muster1.… --max-users 200 --max-rps 500 --max-run-time 1h
 
-The agent dials the coordinator, waits for a run, and stays for the next one until it is stopped
-(Ctrl-C or SIGTERM; a second one ends it at once).
+The agent dials the coordinator, waits for a run, and stays for the next one until it is stopped.
+Ctrl-C or SIGTERM drains it: its users finish their iterations and go on at other agents one by one, what
+they did is delivered, and the agent leaves with exit code 0. A second signal ends it at once.
 
 Exit codes: 0 stopped · 1 internal error · 2 usage · 4 refused by the coordinator, or refused it";
 
@@ -86,6 +87,11 @@ pub struct Cli {
     /// before it starts, and one that lasts longer all the same is stopped [default: no cap].
     #[arg(long, value_name = "DURATION", env = "LOAD_TEST_MAX_RUN_TIME", value_parser = run_time)]
     pub max_run_time: Option<Duration>,
+
+    /// How long users may take to finish their iterations when the agent is stopped: `10s`, `2m`, `0s` to give them up
+    /// at once; the plan's `stop_timeout` counts if that is shorter.
+    #[arg(long, value_name = "DURATION", env = "LOAD_TEST_DRAIN_TIMEOUT", default_value = "30s", value_parser = drain_timeout)]
+    pub drain_timeout: Duration,
 }
 
 impl Cli {
@@ -98,6 +104,19 @@ impl Cli {
             max_run_time: self.max_run_time,
         }
     }
+}
+
+/// Longest wait for running iterations: as long as a plan's `stop_timeout` may be.
+const MAX_DRAIN_TIMEOUT: Duration = Duration::from_millis(proto::limits::MAX_STOP_TIMEOUT_MS);
+
+fn drain_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text).map_err(|error| error.to_string())?;
+    if timeout > MAX_DRAIN_TIMEOUT {
+        return Err(format!(
+            "{text} is longer than 24h, the most that a plan's stop_timeout may be; write at most 24h"
+        ));
+    }
+    Ok(timeout)
 }
 
 fn coordinator(text: &str) -> Result<String, String> {
@@ -139,6 +158,14 @@ fn name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drain_timeouts() {
+        assert_eq!(drain_timeout("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(drain_timeout("0s"), Ok(Duration::ZERO));
+        assert!(drain_timeout("25h").unwrap_err().contains("at most 24h"));
+        assert!(drain_timeout("30").is_err(), "a bare number has no unit");
+    }
 
     #[test]
     fn addresses() {

@@ -61,6 +61,7 @@ fn run(cli: Cli, way: Way, join: Option<Secret>) -> anyhow::Result<Exit> {
         coordinator: cli.coordinator.clone(),
         incarnation: rand::random(),
         join,
+        drain_timeout: cli.drain_timeout,
         last_resort: app::LastResort::EndProcess,
     };
     say(&config.policy.to_string());

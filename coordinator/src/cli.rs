@@ -65,6 +65,11 @@ pub struct RunArgs {
     /// the run [default: rebalance] [env: LOAD_TEST_ON_AGENT_LOSS]
     #[arg(long, value_name = "POLICY")]
     pub on_agent_loss: Option<String>,
+    /// When an agent comes after the start: `standby` gives it users of agents that are lost or leave, and those that
+    /// found no room; `share` gives it its fair share of the others' users, too; `refuse` turns it away
+    /// [default: standby] [env: LOAD_TEST_ON_AGENT_JOIN]
+    #[arg(long, value_name = "POLICY")]
+    pub on_agent_join: Option<String>,
     /// Users at the peak [env: LOAD_TEST_USERS]
     #[arg(long, value_name = "N")]
     pub users: Option<String>,

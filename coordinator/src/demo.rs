@@ -2,7 +2,7 @@
 
 use crate::embedded::LocalTarget;
 use crate::exit::ExitCode;
-use crate::fleet::OnAgentLoss;
+use crate::fleet::{OnAgentJoin, OnAgentLoss};
 use crate::report::Style;
 use crate::run::{Job, run, tell};
 use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig, Protection};
@@ -47,6 +47,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         expect_agents: 0,
         agents_timeout: DEFAULT_AGENTS_TIMEOUT,
         on_agent_loss: OnAgentLoss::default(),
+        on_agent_join: OnAgentJoin::default(),
         listen: DEFAULT_LISTEN,
         protection: Protection::None,
         local_target: LocalTarget::Yes,

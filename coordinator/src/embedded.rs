@@ -6,6 +6,7 @@ use crate::terminal::say;
 use agent::app::{AgentConfig, LastResort, run};
 use agent::link::{Connect, DialError};
 use agent::policy::Policy;
+use agent::session::DEFAULT_DRAIN_TIMEOUT;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -83,6 +84,7 @@ fn config(incarnation: u64, target: LocalTarget) -> AgentConfig {
         coordinator: "this process".to_owned(),
         incarnation,
         join: None,
+        drain_timeout: DEFAULT_DRAIN_TIMEOUT,
         last_resort: LastResort::Nothing,
     }
 }

@@ -35,7 +35,8 @@ impl ExitCode {
     /// whatever the lost agents would have measured.
     pub fn of(record: &Record) -> ExitCode {
         let agents = &record.facts.agents;
-        let nobody_left = !agents.is_empty() && agents.iter().all(|agent| agent.lost.is_some());
+        let nobody_left =
+            !agents.is_empty() && agents.iter().all(|agent| agent.lost.is_some() || agent.left.is_some());
         match record.verdict {
             _ if record.facts.interrupted.is_some() => ExitCode::Interrupted,
             _ if record.facts.setup_failed() => ExitCode::Inconclusive,

@@ -168,6 +168,7 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         expect_agents: config.expect_agents,
         agents_timeout: config.agents_timeout,
         on_agent_loss: config.on_agent_loss,
+        on_agent_join: config.on_agent_join,
         listen: config.listen,
         protection: config.protection,
         local_target: LocalTarget::No,

@@ -3,7 +3,8 @@
 use crate::embedded::{Embedded, LocalTarget};
 use crate::exit::ExitCode;
 use crate::fleet::{
-    AgentId, Cause, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentLoss, Outcome,
+    AgentId, Cause, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentJoin, OnAgentLoss,
+    Outcome,
 };
 use crate::grpc::{Observer, Port, drive, serve};
 use crate::reach::{self, Reach};
@@ -43,6 +44,8 @@ pub struct Job {
     pub agents_timeout: Duration,
     /// What to do when one of them is lost.
     pub on_agent_loss: OnAgentLoss,
+    /// What to do with one that comes when the run has begun.
+    pub on_agent_join: OnAgentJoin,
     /// Where agents attach.
     pub listen: SocketAddr,
     /// What protects that port.
@@ -234,6 +237,8 @@ fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: P
         schedule: plan.schedule.clone(),
         iterations: plan.iterations,
         on_agent_loss: job.on_agent_loss,
+        on_agent_join: job.on_agent_join,
+        open: plan.arrivals.is_some(),
         stop_timeout: plan.stop_timeout,
         expect_agents: job.expect_agents.max(1),
         agents_timeout: job.agents_timeout,
@@ -283,6 +288,10 @@ impl Observer for Watch {
         for agent in agents {
             self.results.agent_joined(*agent);
         }
+    }
+
+    fn joined(&mut self, agent: AgentId) {
+        self.results.agent_joined(agent);
     }
 
     fn stopping(&mut self, at: Duration) {

@@ -5,7 +5,7 @@ mod protection;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 
 use crate::cli::{DemoArgs, RunArgs};
-use crate::fleet::OnAgentLoss;
+use crate::fleet::{OnAgentJoin, OnAgentLoss};
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
 use plan::schedule::Schedule;
 use plan::tags::TagFilter;
@@ -47,6 +47,8 @@ pub struct RunConfig {
     pub agents_timeout: Duration,
     /// What to do when one of them is lost.
     pub on_agent_loss: OnAgentLoss,
+    /// What to do with one that comes when the run has begun.
+    pub on_agent_join: OnAgentJoin,
     /// Where agents connect to.
     pub listen: SocketAddr,
     /// What protects that port.
@@ -100,6 +102,8 @@ impl RunConfig {
             Text::find("--agents-timeout", "LOAD_TEST_AGENTS_TIMEOUT", args.agents_timeout.as_deref(), env);
         let loss =
             Text::find("--on-agent-loss", "LOAD_TEST_ON_AGENT_LOSS", args.on_agent_loss.as_deref(), env);
+        let join =
+            Text::find("--on-agent-join", "LOAD_TEST_ON_AGENT_JOIN", args.on_agent_join.as_deref(), env);
         let listen = Text::find("--listen", "LOAD_TEST_LISTEN", args.listen.as_deref(), env);
         let listen = listen.map_or(Ok(DEFAULT_LISTEN), Text::address)?;
         let expect_agents = agents.map_or(Ok(0), |t| t.integer(0, MAX_AGENTS.into()))? as u32;
@@ -109,6 +113,7 @@ impl RunConfig {
             expect_agents,
             agents_timeout: timeout.map_or(Ok(DEFAULT_AGENTS_TIMEOUT), Text::duration)?,
             on_agent_loss: loss.map_or(Ok(OnAgentLoss::default()), Text::on_agent_loss)?,
+            on_agent_join: join.map_or(Ok(OnAgentJoin::default()), Text::on_agent_join)?,
             listen,
             protection: Protection::resolve(args, env, listen, expect_agents)?,
             no_ui: args.no_ui || switch("LOAD_TEST_NO_UI", env)?,
@@ -350,6 +355,18 @@ impl<'a> Text<'a> {
             _ => {
                 Err(self
                     .error(format!("{} is no policy", self.quoted()), "write `rebalance`, `hold` or `abort`"))
+            }
+        }
+    }
+
+    fn on_agent_join(self) -> Result<OnAgentJoin, UsageError> {
+        match self.value {
+            "standby" => Ok(OnAgentJoin::Standby),
+            "share" => Ok(OnAgentJoin::Share),
+            "refuse" => Ok(OnAgentJoin::Refuse),
+            _ => {
+                Err(self
+                    .error(format!("{} is no policy", self.quoted()), "write `standby`, `share` or `refuse`"))
             }
         }
     }

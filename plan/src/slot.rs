@@ -30,6 +30,17 @@ pub struct Progress {
     pub gave_up: bool,
 }
 
+/// Which users an agent has at a moment: those of the assignment that it follows, and those that are leaving. Absolute,
+/// so that a later one replaces an earlier one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roll {
+    /// The assignment in force; 0 before the first.
+    pub revision: u64,
+    /// Users that are still there though that assignment has them no more, or what they ended is not told yet; strictly
+    /// rising. Any other slot that it does not have is free.
+    pub leaving: Vec<Slot>,
+}
+
 impl Seat {
     /// The seat of a user that has not been anywhere yet.
     pub fn fresh(slot: Slot) -> Seat {

@@ -7,7 +7,7 @@ use crate::limits::{
 };
 use crate::message::{
     Caps, ChoreReport, Cumulative, FromAgent, Hello, PlanDigests, PlanRefusal, Progress, RejectCode, Resume,
-    Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
+    Resumed, Roll, RunId, SeriesReport, ToAgent, Welcome, WindowReport, error_kind,
 };
 use crate::version::Versions;
 use crate::{Malformed, Secret, health, wire};
@@ -39,6 +39,7 @@ pub(crate) fn from_agent(message: wire::AgentMessage) -> Decoded<FromAgent> {
         Kind::Renew(m) => Ok(FromAgent::Renew { n: m.n, users: at_most(m.users, MAX_SLOTS, "renew.users")? }),
         Kind::Window(m) => window(m).map(|w| FromAgent::Window(Box::new(w))),
         Kind::ChoreDone(m) => chore_done(m).map(|done| FromAgent::ChoreDone(Box::new(done))),
+        Kind::Draining(m) => Ok(FromAgent::Draining { reason: text(m.reason) }),
         Kind::Goodbye(m) => Ok(FromAgent::Goodbye { reason: text(m.reason) }),
     }
 }
@@ -256,6 +257,10 @@ fn window(m: wire::Window) -> Decoded<WindowReport> {
         health: health::decode(required(m.health, "window.health")?)?,
         last: m.r#final,
         progress,
+        roll: Roll {
+            revision: m.revision,
+            leaving: slots(&m.leaving_slot_deltas, "window.leaving_slot_deltas")?,
+        },
     })
 }
 

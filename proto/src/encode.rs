@@ -50,6 +50,7 @@ pub(crate) fn from_agent(message: FromAgent) -> wire::AgentMessage {
         FromAgent::Renew { n, users } => Kind::Renew(wire::Renew { n, users }),
         FromAgent::Window(window) => Kind::Window(report(*window)),
         FromAgent::ChoreDone(done) => Kind::ChoreDone(chore_done(*done)),
+        FromAgent::Draining { reason } => Kind::Draining(wire::Draining { reason }),
         FromAgent::Goodbye { reason } => Kind::Goodbye(wire::Goodbye { reason }),
     };
     wire::AgentMessage { kind: Some(kind) }
@@ -155,6 +156,8 @@ fn report(window: WindowReport) -> wire::Window {
         r#final: window.last,
         progress_slot_deltas: deltas(window.progress.iter().map(|p| p.slot)),
         progress_iterations: window.progress.iter().map(|p| 2 * p.iteration + u64::from(p.gave_up)).collect(),
+        revision: window.roll.revision,
+        leaving_slot_deltas: deltas(window.roll.leaving.into_iter()),
     }
 }
 

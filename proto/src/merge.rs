@@ -46,6 +46,7 @@ impl WindowReport {
             health,
             last,
             progress,
+            roll,
         } = next;
         let follows = !self.last && self.run == *run && self.last_second().checked_add(1) == Some(*index);
         let short = self.seconds().saturating_add(next.seconds()) <= MAX_WINDOW_SECONDS;
@@ -73,6 +74,7 @@ impl WindowReport {
             health: worst(&self.health, health)?,
             last: *last,
             progress: newest(&self.progress, progress),
+            roll: roll.clone(),
         };
         (merged.footprint() <= MAX_MERGED).then_some(merged)
     }
@@ -92,7 +94,8 @@ impl WindowReport {
     pub fn footprint(&self) -> usize {
         let series: usize = self.series.iter().map(|s| size_of::<SeriesReport>() + s.latency.len()).sum();
         let errors: usize = self.errors.iter().map(|row| size_of::<ErrorCount>() + row.message.len()).sum();
-        let progress = self.progress.len() * size_of::<Progress>();
+        let progress =
+            self.progress.len() * size_of::<Progress>() + self.roll.leaving.len() * size_of::<Slot>();
         let users = self.earlier_users.len() * size_of::<u32>();
         size_of::<WindowReport>() + series + errors + progress + users + self.health.lag.len()
     }

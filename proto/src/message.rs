@@ -7,8 +7,8 @@ use bytes::Bytes;
 use metrics::unit::format_duration;
 use metrics::{ArrivalCounts, ErrorKind, PhaseSums, SeriesId};
 use plan::chore::ChoreKind;
-pub use plan::slot::Progress;
 use plan::slot::Seat;
+pub use plan::slot::{Progress, Roll};
 use std::num::NonZero;
 use std::time::Duration;
 
@@ -54,6 +54,11 @@ pub enum FromAgent {
     Window(Box<WindowReport>),
     /// The end of a chore.
     ChoreDone(Box<ChoreReport>),
+    /// The agent is about to leave: its users end one by one, and it wants no others.
+    Draining {
+        /// Why, for a person.
+        reason: String,
+    },
     /// The agent leaves.
     Goodbye {
         /// Why, for a person.
@@ -308,6 +313,8 @@ pub struct WindowReport {
     pub last: bool,
     /// Users that ended iterations in it; strictly rising by slot.
     pub progress: Vec<Progress>,
+    /// Which users the agent has at its end. Of windows that are made one, that of the last counts.
+    pub roll: Roll,
 }
 
 /// How a chore ended.

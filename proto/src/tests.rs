@@ -2,7 +2,7 @@
 
 use crate::message::{
     Caps, ChoreReport, Cumulative, FromAgent, HealthReport, Hello, HostReport, PlanDigests, PlanRefusal,
-    Progress, RejectCode, Resume, Resumed, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
+    Progress, RejectCode, Resume, Resumed, Roll, RunId, SeriesReport, ToAgent, Welcome, WindowReport,
 };
 use crate::version::Versions;
 use crate::{Secret, decode, encode, limits, wire};
@@ -104,6 +104,7 @@ fn window() -> WindowReport {
         },
         last: true,
         progress: vec![progress(0, 1), progress(7, 300), progress(8, limits::MAX_ITERATION)],
+        roll: Roll { revision: 7, leaving: vec![Slot(0), Slot(3), Slot(limits::MAX_SLOTS - 1)] },
     }
 }
 
@@ -171,6 +172,7 @@ fn what_an_agent_says_arrives_as_it_was_said() {
         FromAgent::Window(Box::new(window())),
         FromAgent::ChoreDone(Box::new(setup_done())),
         FromAgent::ChoreDone(Box::new(teardown_done())),
+        FromAgent::Draining { reason: "SIGTERM".to_owned() },
         FromAgent::Goodbye { reason: "SIGTERM".to_owned() },
     ];
     for message in messages {
@@ -291,6 +293,11 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
         &|w| w.progress_slot_deltas = vec![1; limits::MAX_SLOTS as usize + 1],
         "window.progress_slot_deltas: 1000001 is over the limit of 1000000",
     );
+    check(
+        &|w| w.leaving_slot_deltas[1] = 0,
+        "window.leaving_slot_deltas[1]: 0 does not lead to a higher slot",
+    );
+    check(&|w| w.leaving_slot_deltas[0] = limits::MAX_SLOTS, "window.leaving_slot_deltas[0]");
     check(&|w| w.progress_iterations.truncate(2), "window.progress_iterations: holds 2 numbers for 3 slots");
     check(&|w| w.progress_iterations[1] = 0, "window.progress_iterations[1]: 0; whoever ended");
     check(

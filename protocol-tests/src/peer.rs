@@ -128,6 +128,7 @@ pub fn empty_window(run: &RunId, seq: u64, last: bool) -> WindowReport {
         health: proto::message::HealthReport { lag: lag.into(), ..Default::default() },
         last,
         progress: Vec::new(),
+        roll: proto::message::Roll::default(),
     }
 }
 

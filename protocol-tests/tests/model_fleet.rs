@@ -2,7 +2,9 @@
 //! users have one owner, windows count once, and nobody gets a user before its lease is surely over.
 
 use bytes::Bytes;
-use coordinator::fleet::{AgentId, ChoreConfigs, Fleet, FleetConfig, Input, OnAgentLoss, Output, SessionId};
+use coordinator::fleet::{
+    AgentId, ChoreConfigs, Fleet, FleetConfig, Input, OnAgentJoin, OnAgentLoss, Output, SessionId,
+};
 use plan::schedule::Schedule;
 use plan::slot::Classes;
 use proptest::prelude::*;
@@ -123,6 +125,8 @@ impl Story {
             schedule: Schedule::constant(USERS, None, Duration::from_secs(600)),
             iterations: None,
             on_agent_loss: OnAgentLoss::Rebalance,
+            on_agent_join: OnAgentJoin::Refuse,
+            open: false,
             stop_timeout: Duration::from_secs(1),
             expect_agents: AGENTS as u32,
             agents_timeout: Duration::from_secs(3600),

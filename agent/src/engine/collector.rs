@@ -6,8 +6,8 @@
 use super::ledger::Ended;
 use super::starts::Starts;
 use metrics::{Histogram, SeriesStats, Window};
-use plan::slot::{Progress, Slot};
-use std::collections::{BTreeMap, VecDeque};
+use plan::slot::{Progress, Roll, Slot};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What one engine thread reports at a second's boundary.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct ThreadReport {
     pub(super) held_back: u64,
     /// Its WebSocket connections now.
     pub(super) connections: u64,
+    /// Which users it has at the end of the newest second that it closes.
+    pub(super) roll: Roll,
     /// Whether more will follow.
     pub(super) progress: ThreadProgress,
 }
@@ -66,6 +68,9 @@ pub(super) struct Second {
     /// How far users came that ended iterations.
     pub(super) progress: BTreeMap<Slot, Progress>,
     pub(super) connections: u64,
+    /// The oldest assignment that a thread followed; `None` when all have finished.
+    pub(super) revision: Option<u64>,
+    pub(super) leaving: BTreeSet<Slot>,
 }
 
 /// What [`Collector::next`] found complete.
@@ -88,32 +93,38 @@ pub(super) struct Collector {
     in_flight: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct ThreadState {
     closed: u32,
     progress: ThreadProgress,
+    roll: Roll,
 }
 
 impl Collector {
-    /// For a run on `threads` threads, at least 1.
-    pub(super) fn new(threads: usize) -> Collector {
+    /// For a run on `threads` threads, at least 1, whose second `first` is the first one here.
+    pub(super) fn new(threads: usize, first: u32) -> Collector {
         assert!(threads > 0, "a run has at least 1 thread");
-        let state = ThreadState { closed: 0, progress: ThreadProgress::Running };
-        Collector { threads: vec![state; threads], first: 0, pending: VecDeque::new(), in_flight: 0 }
+        let state = ThreadState { closed: first, progress: ThreadProgress::Running, roll: Roll::default() };
+        Collector { threads: vec![state; threads], first, pending: VecDeque::new(), in_flight: 0 }
     }
 
     /// Takes a report in; each closes at least one second more than the thread's last.
     pub(super) fn accept(&mut self, report: &ThreadReport) {
-        let before = self.threads[report.thread];
+        let before = self.threads[report.thread].clone();
         assert!(
             before.progress == ThreadProgress::Running && before.closed < report.closed,
             "thread {} reports {} closed after {before:?}",
             report.thread,
             report.closed
         );
-        self.threads[report.thread] = ThreadState { closed: report.closed, progress: report.progress };
+        self.threads[report.thread] =
+            ThreadState { closed: report.closed, progress: report.progress, roll: report.roll.clone() };
         for index in before.closed..report.closed {
+            // Who is gone now may still have been there when an earlier second ended.
+            let roll = if index + 1 == report.closed { &report.roll } else { &before.roll };
             let second = self.second(index);
+            second.revision = Some(second.revision.map_or(roll.revision, |oldest| oldest.min(roll.revision)));
+            second.leaving.extend(&roll.leaving);
             second.users += report.users;
             second.connections += report.connections;
             second.busy = second.busy.max(report.busy);
@@ -170,6 +181,8 @@ impl Collector {
                 held_back: 0,
                 progress: BTreeMap::new(),
                 connections: 0,
+                revision: None,
+                leaving: BTreeSet::new(),
             });
         }
         &mut self.pending[place as usize]
@@ -196,13 +209,14 @@ mod tests {
             exhausted: 0,
             held_back: 0,
             connections: 0,
+            roll: Roll::default(),
             progress,
         }
     }
 
     /// Feeds `reports` in; lists what comes out after each as `index:started:users:reconnects`, the last with `!`.
     fn check(threads: usize, reports: Vec<ThreadReport>, expected: &[&str]) {
-        let mut collector = Collector::new(threads);
+        let mut collector = Collector::new(threads, 0);
         let got: Vec<String> = reports
             .into_iter()
             .map(|report| {
@@ -256,7 +270,7 @@ mod tests {
 
     #[test]
     fn requests_in_flight_are_those_started_and_not_ended() {
-        let mut collector = Collector::new(1);
+        let mut collector = Collector::new(1, 0);
         let mut in_flight = |index: u32, started: u64, aborted: u64| {
             let mut report = report(0, index + 1, &[(index, started)], Running);
             report.windows[0].aborted = aborted;
@@ -274,7 +288,7 @@ mod tests {
 
     #[test]
     fn progress_belongs_to_its_second_and_the_newest_of_a_user_counts() {
-        let mut collector = Collector::new(2);
+        let mut collector = Collector::new(2, 0);
         let ended = |second, users: &[(u32, u64)]| Ended {
             second,
             users: users
@@ -298,6 +312,38 @@ mod tests {
             [vec![(0, 1), (1, 7), (4, 2)], vec![(4, 3)]]
         );
         assert_eq!(report_with(0, 3, vec![]), [vec![(1, 9)]]);
+    }
+
+    #[test]
+    fn a_slot_is_free_when_every_thread_says_so() {
+        let mut collector = Collector::new(2, 40);
+        let mut after = |thread, closed, revision, leaving: &[u32], progress| {
+            let roll = Roll { revision, leaving: leaving.iter().map(|&slot| Slot(slot)).collect() };
+            collector.accept(&ThreadReport { roll, ..report(thread, closed, &[], progress) });
+            let next = std::iter::from_fn(|| collector.next());
+            let seconds = next.map(|collected| match collected {
+                Collected::Second(second) | Collected::Last(second) => {
+                    let leaving: Vec<u32> = second.leaving.iter().map(|slot| slot.0).collect();
+                    (second.window.index, second.revision, leaving)
+                }
+            });
+            seconds.collect::<Vec<_>>()
+        };
+        assert_eq!(after(0, 41, 3, &[4], Running), []);
+        assert_eq!(
+            after(1, 41, 2, &[], Running),
+            [(40, Some(2), vec![4])],
+            "the run begins here with second 40"
+        );
+        assert_eq!(after(0, 43, 3, &[], Running), []);
+        let second_42 = (42, Some(3), vec![1]);
+        assert_eq!(
+            after(1, 43, 3, &[1], Running),
+            [(41, Some(2), vec![4]), second_42],
+            "4 may have been there in 41"
+        );
+        assert_eq!(after(0, 44, 3, &[], Finished), []);
+        assert_eq!(after(1, 45, 3, &[], Finished), [(43, Some(3), vec![1]), (44, Some(3), vec![])]);
     }
 
     #[test]

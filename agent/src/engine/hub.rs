@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use plan::Plan;
 use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
-use plan::slot::Seat;
+use plan::slot::{Roll, Seat};
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -30,7 +30,7 @@ pub(super) enum HubInput {
     /// See [`Engine::prepare`](super::Engine::prepare).
     Prepare { plan: Arc<Plan>, facts: Arc<RunFacts> },
     /// See [`Engine::run`](super::Engine::run).
-    Run { t0: Instant, seats: Vec<Seat> },
+    Run { t0: Instant, revision: u64, seats: Vec<Seat> },
     /// See [`Engine::stop`](super::Engine::stop).
     Stop(StopMode),
     /// See [`Engine::chore`](super::Engine::chore).
@@ -77,6 +77,8 @@ struct Hub {
 }
 
 struct Run {
+    /// The newest assignment.
+    revision: u64,
     collector: Collector,
     dealer: Dealer,
     cpu: CpuMeter,
@@ -90,7 +92,7 @@ impl Hub {
         while let Ok(input) = inputs.recv() {
             match input {
                 HubInput::Prepare { plan, facts } => self.prepare(plan, facts),
-                HubInput::Run { t0, seats } => self.run(t0, &seats),
+                HubInput::Run { t0, revision, seats } => self.run(t0, revision, &seats),
                 HubInput::Stop(mode) => {
                     if self.run.is_some() {
                         self.command(|_| Command::Stop(mode));
@@ -134,10 +136,11 @@ impl Hub {
         self.tell(answer);
     }
 
-    fn run(&mut self, t0: Instant, seats: &[Seat]) {
+    fn run(&mut self, t0: Instant, revision: u64, seats: &[Seat]) {
         if let Some(run) = &mut self.run {
+            run.revision = revision;
             let mut hands = run.dealer.deal(seats);
-            self.command(|thread| Command::Reassign(std::mem::take(&mut hands[thread])));
+            self.command(|thread| Command::Reassign { revision, hand: std::mem::take(&mut hands[thread]) });
             return;
         }
         let Some(job) = self.job.clone() else {
@@ -147,8 +150,11 @@ impl Hub {
         let mut dealer = Dealer::new(count);
         let mut hands = dealer.deal(seats);
         self.permit.in_use(true);
+        // A run may be well under way that begins here: what was before is not this agent's to tell.
+        let first = u32::try_from(Instant::now().saturating_duration_since(t0).as_secs()).unwrap_or(u32::MAX);
         self.run = Some(Run {
-            collector: Collector::new(count),
+            revision,
+            collector: Collector::new(count, first),
             dealer,
             cpu: CpuMeter::of_process(),
             host: Host::of_this_process(),
@@ -157,6 +163,8 @@ impl Hub {
         self.command(|thread| Command::Start {
             job: job.clone(),
             t0,
+            first,
+            revision,
             hand: std::mem::take(&mut hands[thread]),
         });
     }
@@ -228,6 +236,8 @@ impl Run {
             exhausted,
             connections,
             progress,
+            revision,
+            leaving,
         } = second;
         let host = self.host.since_last();
         let health = Health {
@@ -242,6 +252,8 @@ impl Run {
             memory_at_start_bytes: self.memory_at_start_bytes,
             connections,
         };
-        AgentWindow { window, users, in_flight, health, progress: progress.into_values().collect() }
+        let roll =
+            Roll { revision: revision.unwrap_or(self.revision), leaving: leaving.into_iter().collect() };
+        AgentWindow { window, users, in_flight, health, progress: progress.into_values().collect(), roll }
     }
 }

@@ -86,7 +86,7 @@ use metrics::Window;
 use plan::Plan;
 use plan::chore::{ChoreKind, SetupValues};
 use plan::scope::RunFacts;
-use plan::slot::{Progress, Seat};
+use plan::slot::{Progress, Roll, Seat};
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -125,8 +125,8 @@ pub enum EngineEvent {
     PrepareFailed(String),
     /// The policy does not allow the plan, and why.
     PrepareForbidden(String),
-    /// One second of the run. Every second from 0 comes exactly once, in order, also when nothing happened in
-    /// it, as soon as every engine thread is past it.
+    /// One second of the run. Every second from the one in which it began here comes exactly once, in order, also when
+    /// nothing happened in it, as soon as every engine thread is past it.
     Window(AgentWindow),
     /// The run is over; its last second. No request is in flight any more.
     Finished(AgentWindow),
@@ -147,6 +147,8 @@ pub struct AgentWindow {
     pub health: Health,
     /// Users that ended iterations in this second, or gave up those left to them; rising by slot.
     pub progress: Vec<Progress>,
+    /// Which users there are at its end.
+    pub roll: Roll,
 }
 
 /// Handle of a running engine. Dropping it drops all users and connections and joins the threads; a run that
@@ -187,18 +189,20 @@ impl Engine {
         self.send(HubInput::Prepare { plan, facts });
     }
 
-    /// Runs the prepared plan with the users of `seats`; second 0 begins at `t0`, which may lie ahead. Each user
+    /// Runs the prepared plan with the users of `seats`; second 0 begins at `t0`, which may lie ahead, or long ago: then
+    /// the run begins here with the second that it is. Each user
     /// goes on with the iteration of its seat, or with the one after the last that it ended here in this run.
     ///
     /// Called again during a run, `seats` is the new absolute set: users no longer in it stop after their
     /// iteration, new ones start at their time or at once if that is past, all others are undisturbed; `t0` is
     /// not looked at. Of a slot that appears twice the last seat counts. Without a prepared plan it is answered by
-    /// [`EngineEvent::PrepareFailed`].
+    /// [`EngineEvent::PrepareFailed`]. `revision` names the set; windows say [which one is followed](Roll), and
+    /// users that have to leave are aborted after the plan's `stop_timeout`.
     ///
     /// At the schedule's end users begin nothing new, and the plan's `stop_timeout` later those that still run
     /// are aborted; [`EngineEvent::Finished`] follows by itself.
-    pub fn run(&self, t0: Instant, seats: Vec<Seat>) {
-        self.send(HubInput::Run { t0, seats });
+    pub fn run(&self, t0: Instant, revision: u64, seats: Vec<Seat>) {
+        self.send(HubInput::Run { t0, revision, seats });
     }
 
     /// Runs a chore of the prepared plan, beside no users. Answered by [`EngineEvent::ChoreDone`], also when it
@@ -217,7 +221,7 @@ impl Engine {
         self.send(HubInput::SeeSetup(values));
     }
 
-    /// Stops the run; [`EngineEvent::Finished`] follows. A second stop takes effect if it is the shorter one.
+    /// Stops the run; [`EngineEvent::Finished`] follows. Running iterations have the plan's `stop_timeout` at most. A second stop takes effect if it is the shorter one.
     /// Does nothing when no run is going on.
     pub fn stop(&self, mode: StopMode) {
         self.send(HubInput::Stop(mode));

@@ -17,6 +17,7 @@ use super::user::User;
 use super::visit::Visitor;
 use super::{StopMode, chore};
 use plan::chore::ChoreKind;
+use plan::slot::Roll;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -28,10 +29,10 @@ use tokio::sync::oneshot;
 /// What the hub tells a thread. When the channel closes, the thread ends.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Begins a run with these users.
-    Start { job: Arc<Job>, t0: Instant, hand: Hand },
+    /// Begins a run with these users; the first second that it reports is `first`.
+    Start { job: Arc<Job>, t0: Instant, first: u32, revision: u64, hand: Hand },
     /// Goes on with these users.
-    Reassign(Hand),
+    Reassign { revision: u64, hand: Hand },
     /// Ends the run.
     Stop(StopMode),
     /// Runs a chore.
@@ -85,8 +86,10 @@ struct Run {
     reception: Option<Reception>,
     alarm: Alarm,
     phase: Phase,
-    /// Seconds reported so far.
+    /// The seconds below are reported, or were over before this run began here.
     closed: u32,
+    /// The assignment in force.
+    revision: u64,
     cpu: CpuMeter,
     lag: tokio::task::JoinHandle<()>,
 }
@@ -132,15 +135,17 @@ impl EngineThread {
 
     fn obey(&mut self, command: Command) {
         match (command, &mut self.run) {
-            (Command::Start { job, t0, hand }, _) => self.run = Some(Run::new(job, t0, &hand)),
+            (Command::Start { job, t0, first, revision, hand }, _) => {
+                self.run = Some(Run::new(job, t0, (first, revision), &hand));
+            }
             (Command::Chore { job, kind }, _) => {
                 self.chore = Some(chore::start(job, kind, self.hub.clone()));
             }
             (Command::StopChore, _) => self.chore = None,
-            (Command::Reassign(hand), Some(run)) => run.reassign(&hand),
+            (Command::Reassign { revision, hand }, Some(run)) => run.reassign(revision, &hand),
             (Command::Stop(mode), Some(run)) => run.stop(mode),
             // This thread's part of the run has just ended by itself.
-            (Command::Reassign(_) | Command::Stop(_), None) => {}
+            (Command::Reassign { .. } | Command::Stop(_), None) => {}
         }
     }
 }
@@ -156,7 +161,7 @@ async fn due(run: Option<&Run>) {
 }
 
 impl Run {
-    fn new(job: Arc<Job>, t0: Instant, hand: &Hand) -> Run {
+    fn new(job: Arc<Job>, t0: Instant, (closed, revision): (u32, u64), hand: &Hand) -> Run {
         let shared = Rc::new(Shared::new(job, t0));
         let (plan, now) = (&shared.job.plan, shared.now());
         shared.tally.dealt(now);
@@ -167,21 +172,26 @@ impl Run {
             pacer: Pacer::new(&plan.schedule, if reception.is_some() { &nobody } else { hand }, now),
             alarm: alarm(),
             phase: Phase::Scheduled,
-            closed: 0,
+            closed,
+            revision,
             cpu: CpuMeter::of_thread(),
             lag: tokio::task::spawn_local(watch_lag(shared.tally.clone(), alarm())),
             reception,
             shared: shared.clone(),
         };
+        shared.roster.retain(hand, now, run.shared.job.plan.stop_timeout);
         run.welcome(hand, now);
         run
     }
 
-    fn reassign(&mut self, hand: &Hand) {
+    fn reassign(&mut self, revision: u64, hand: &Hand) {
+        let (now, patience) = (self.shared.now(), self.shared.job.plan.stop_timeout);
         if self.phase == Phase::Scheduled {
-            let now = self.shared.now();
             self.start_due(now);
-            self.shared.roster.retain(hand, now);
+        }
+        self.revision = revision;
+        self.shared.roster.retain(hand, now, patience);
+        if self.phase == Phase::Scheduled {
             self.shared.tally.dealt(now);
             match &mut self.reception {
                 Some(reception) => reception.reassign(hand, now),
@@ -201,7 +211,10 @@ impl Run {
     fn stop(&mut self, mode: StopMode) {
         let now = self.shared.now();
         match mode {
-            StopMode::Graceful { timeout } => self.end_by(now, now.saturating_add(timeout)),
+            StopMode::Graceful { timeout } => {
+                let timeout = timeout.min(self.shared.job.plan.stop_timeout);
+                self.end_by(now, now.saturating_add(timeout));
+            }
             StopMode::Now => self.abort(),
         }
     }
@@ -225,6 +238,7 @@ impl Run {
 
     /// Does what is due.
     fn advance(&mut self, now: Duration) {
+        self.shared.roster.abort_overdue(now);
         let plan = &self.shared.job.plan;
         let (end, stop_timeout) = (plan.schedule.end(), plan.stop_timeout);
         if now >= self.time_limit() && self.phase != Phase::Aborting {
@@ -305,6 +319,7 @@ impl Run {
             reconnects: tally.take_reconnects(),
             held_back: tally.take_held_back(),
             connections: tally.connections.get(),
+            roll: Roll { revision: self.revision, leaving: self.shared.roster.leaving(closed) },
             progress,
         })
     }
@@ -326,7 +341,8 @@ impl Run {
             Phase::Ending { deadline } => deadline.min(self.time_limit()),
             Phase::Aborting => boundary,
         };
-        boundary.min(due)
+        let overdue = self.shared.roster.next_deadline();
+        boundary.min(due).min(overdue.unwrap_or(boundary))
     }
 }
 

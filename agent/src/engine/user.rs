@@ -149,6 +149,7 @@ impl User {
         let second = u32::try_from(at.as_secs()).expect("a run is shorter than a century");
         let (slot, iteration) = (self.place.slot, self.place.iteration.get());
         let progress = Progress { slot, iteration, gave_up: self.place.gave_up.get() };
+        self.place.told.set(second);
         self.shared.ledger.ended(progress, second, &mut self.line);
     }
 

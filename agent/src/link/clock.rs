@@ -30,6 +30,11 @@ impl Clock {
         (self.origin + time).saturating_sub(BEGINNING)
     }
 
+    /// `time` of this clock on the standard library's; the past as far as that reaches.
+    pub(super) fn std_instant(&self, time: Duration) -> std::time::Instant {
+        self.instant(time).into_std()
+    }
+
     /// `time` of this clock on the runtime's; the past as far as that reaches.
     pub(super) fn instant(&self, time: Duration) -> Instant {
         let (now, here) = (Instant::now(), self.now());

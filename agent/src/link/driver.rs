@@ -182,7 +182,7 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
 /// Has the engine do what the session decided.
 fn instruct(engine: &impl Load, clock: &Clock, output: Output) {
     match output {
-        Output::Run { seats, t0 } => engine.run(clock.instant(t0).into_std(), seats),
+        Output::Run { revision, seats, t0 } => engine.run(clock.std_instant(t0), revision, seats),
         Output::StopUsers { timeout: Duration::ZERO } => engine.stop(StopMode::Now),
         Output::StopUsers { timeout } => engine.stop(StopMode::Graceful { timeout }),
         Output::Chore(kind) => engine.chore(kind),

@@ -15,7 +15,7 @@ pub trait Load {
     /// Makes ready to run `plan`.
     fn prepare(&self, plan: Arc<Plan>, facts: Arc<RunFacts>);
     /// Runs the prepared plan with exactly these users.
-    fn run(&self, t0: Instant, seats: Vec<Seat>);
+    fn run(&self, t0: Instant, revision: u64, seats: Vec<Seat>);
     /// Stops the run.
     fn stop(&self, mode: StopMode);
     /// Runs a chore of the prepared plan.
@@ -35,8 +35,8 @@ impl Load for Engine {
         Engine::prepare(self, plan, facts);
     }
 
-    fn run(&self, t0: Instant, seats: Vec<Seat>) {
-        Engine::run(self, t0, seats);
+    fn run(&self, t0: Instant, revision: u64, seats: Vec<Seat>) {
+        Engine::run(self, t0, revision, seats);
     }
 
     fn stop(&self, mode: StopMode) {

@@ -53,6 +53,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
         },
         last,
         progress: window.progress.clone(),
+        roll: window.roll.clone(),
     })
 }
 

@@ -167,6 +167,7 @@ impl Session {
         self.state = State::Attached { session: welcome.session };
         let users = self.run.as_ref().map_or(0, Run::users);
         self.send(FromAgent::Renew { n, users });
+        self.tell_of_draining();
         self.send_windows();
         self.leave_when_done();
     }

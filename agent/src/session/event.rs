@@ -30,7 +30,7 @@ pub enum Input {
     Window(Box<WindowReport>),
     /// The engine's chore has ended. `run` is filled in by the session.
     ChoreDone(Box<ChoreReport>),
-    /// The process was asked to end.
+    /// The process was asked to end, once what it has begun is done.
     Leave {
         /// Why, for a person.
         reason: String,
@@ -59,6 +59,8 @@ pub enum Output {
     },
     /// Run exactly these users from `t0` (the session's clock) on.
     Run {
+        /// Names the set; windows say which one is followed.
+        revision: u64,
         /// The users.
         seats: Vec<Seat>,
         /// T0 of the run.

@@ -26,7 +26,8 @@
 //! | Attached  | ChoreDone              | Attached  | Send ChoreDone                   |
 //! | Attached  | WindowAck              | Attached  | the windows that waited for it   |
 //! | Attached  | last window acked      | Attached  | - (ready for the next run)       |
-//! | any       | Leave                  | Left      | StopUsers, last window, Goodbye  |
+//! | any       | Leave                  | as it was | Send Draining, StopUsers         |
+//! | any       | Leave, nothing left    | Left      | Send Goodbye, Hangup, Exit       |
 
 mod attach;
 mod backoff;
@@ -48,6 +49,7 @@ use clock::Clock;
 pub use event::{Exit, Input, Output};
 pub use keep::{Entry, Part, Recovered};
 use lease::Lease;
+pub use leave::DEFAULT_DRAIN_TIMEOUT;
 use leave::{DELIVERY_TIMEOUT, Leaving};
 use proto::message::{FromAgent, Hello, ToAgent, WindowReport};
 use run::Run;
@@ -77,6 +79,8 @@ pub struct Session {
     keeping: bool,
     /// It only delivers what an earlier process measured.
     recovering: bool,
+    /// How long running iterations may take to finish when the agent is told to leave.
+    drain_timeout: Duration,
     chores: Chores,
     outputs: VecDeque<Output>,
 }
@@ -105,6 +109,7 @@ impl Session {
             leaving: None,
             keeping: false,
             recovering: false,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             chores: Chores::default(),
             outputs: VecDeque::new(),
         }
@@ -137,6 +142,13 @@ impl Session {
     pub fn rewritten(&self) -> Option<Vec<Entry>> {
         let run = self.run.as_ref().filter(|run| run.is_running() && self.keeping)?;
         Some(std::iter::once(Entry::Began(run.part())).chain(run.outbox.rewritten()).collect())
+    }
+
+    /// Lets running iterations take so long to finish when the agent is told to leave; the plan's `stop_timeout` counts
+    /// if that is shorter.
+    #[must_use]
+    pub fn with_drain_timeout(self, drain_timeout: Duration) -> Session {
+        Session { drain_timeout, ..self }
     }
 
     /// Takes in what happened. Total: every input is defined in every state.

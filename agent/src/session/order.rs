@@ -69,9 +69,9 @@ impl Session {
             }
             ToAgent::Assign { run: id, revision, seats } if id == run.id => {
                 if run.assign(revision, seats)
-                    && let Some((seats, t0)) = run.users_to_run()
+                    && let Some(order) = run.users_to_run()
                 {
-                    self.outputs.push_back(Output::Run { seats, t0 });
+                    self.outputs.push_back(order);
                 }
                 let revision = run.revision;
                 let clock_error = self.clock.error(now);
@@ -86,9 +86,10 @@ impl Session {
                     run.outbox.keep();
                     self.outputs.push_back(Output::Keep(Entry::Began(run.part())));
                 }
-                if let Some((seats, t0)) = run.users_to_run() {
-                    self.outputs.push_back(Output::Note(format!("run {id} begins, {} users", seats.len())));
-                    self.outputs.push_back(Output::Run { seats, t0 });
+                if let Some(order) = run.users_to_run() {
+                    let users = if let Output::Run { seats, .. } = &order { seats.len() } else { 0 };
+                    self.outputs.push_back(Output::Note(format!("run {id} begins, {users} users")));
+                    self.outputs.push_back(order);
                 }
             }
             ToAgent::Stop { run: id, timeout } if id == run.id => {

@@ -1,5 +1,6 @@
 //! One run as an agent sees it.
 
+use super::Output;
 use super::keep::{Part, Recovered};
 use super::outbox::Outbox;
 use bytes::Bytes;
@@ -124,10 +125,12 @@ impl Run {
         newer
     }
 
-    /// The users that should run and T0, once the run has started and until its last window is out.
-    pub(super) fn users_to_run(&self) -> Option<(Vec<Seat>, Duration)> {
+    /// The order to run the users that should run, once the run has started and until its last window is out.
+    pub(super) fn users_to_run(&self) -> Option<Output> {
         match self.stage {
-            Stage::Running { t0 } if self.makes_load() => Some((self.seats.clone(), t0)),
+            Stage::Running { t0 } if self.makes_load() => {
+                Some(Output::Run { revision: self.revision, seats: self.seats.clone(), t0 })
+            }
             _ => None,
         }
     }

@@ -1,4 +1,3 @@
-use super::leave::LEAVE_TIMEOUT;
 use super::*;
 use bytes::Bytes;
 use plan::slot::{Seat, Slot};
@@ -125,6 +124,7 @@ pub(super) fn report(index: u32, started: u64, aborted: u64, last: bool) -> Box<
         health: HealthReport::default(),
         last,
         progress: Vec::new(),
+        roll: proto::message::Roll::default(),
     })
 }
 
@@ -149,7 +149,7 @@ fn a_run_from_hello_to_the_last_acknowledgement() {
     assert_eq!(h.input(Input::Prepared(Ok(digests()))), [Output::Send(ready)]);
     let ack = FromAgent::AssignAck { run: id("r"), revision: 1, clock_error: None };
     assert_eq!(h.hear(assign("r", 1, &[0, 4])), [Output::Send(ack)]);
-    let run = Output::Run { seats: seats(&[0, 4]), t0: h.now + 200 * MS };
+    let run = Output::Run { revision: 1, seats: seats(&[0, 4]), t0: h.now + 200 * MS };
     assert_eq!(h.hear(ToAgent::Start { run: id("r"), after: 200 * MS, t0: Duration::ZERO }), [run]);
 
     let first = h.input(window(0, 10, 1, false));
@@ -284,7 +284,8 @@ fn leaving_finishes_what_runs_delivers_it_and_says_goodbye() {
     let leave = || Input::Leave { reason: "SIGTERM".to_owned() };
     let goodbye = Output::Send(FromAgent::Goodbye { reason: "SIGTERM".to_owned() });
     let mut h = Harness::running();
-    assert_eq!(h.input(leave()), [Output::StopUsers { timeout: LEAVE_TIMEOUT }]);
+    let draining = Output::Send(FromAgent::Draining { reason: "SIGTERM".to_owned() });
+    assert_eq!(h.input(leave()), [Output::StopUsers { timeout: DEFAULT_DRAIN_TIMEOUT }, draining]);
     assert_eq!(h.input(leave()), []);
     assert_eq!(sent_window(&h.input(window(0, 0, 0, true))).1, 1);
     let outputs = h.hear(ToAgent::WindowAck { run: id("r"), seq: 1 });

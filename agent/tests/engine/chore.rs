@@ -69,7 +69,7 @@ async fn what_setup_saves_is_seen_by_users_and_by_teardown() {
     assert_eq!(String::from_utf8_lossy(&setup.values), r#"{"id":7,"twice":14,"who":"agent-1"}"#);
 
     rig.engine.see_setup(SetupValues::from_json(&setup.values).expect("its own"));
-    rig.engine.run(Instant::now(), vec![Seat::fresh(Slot(0))]);
+    rig.engine.run(Instant::now(), 1, vec![Seat::fresh(Slot(0))]);
     server.until(|truth| truth.requests.len() == 4).await;
     let outcome = rig.stop(agent::engine::StopMode::Now).await;
     assert_eq!(outcome.started, 1, "what setup did is not in the run's books");

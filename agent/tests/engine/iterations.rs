@@ -53,16 +53,16 @@ async fn a_user_goes_on_where_its_seat_says_and_not_before() {
     rig.prepare(&plan).await.unwrap();
     let t0 = Instant::now();
     let moved = Seat { slot: Slot(1), iteration: 7, not_before: Duration::from_millis(300) };
-    rig.engine.run(t0, vec![Seat::fresh(Slot(0)), moved]);
+    rig.engine.run(t0, 1, vec![Seat::fresh(Slot(0)), moved]);
     server.until(|truth| seen(truth).get(&1).is_some_and(|of| of.len() > 3)).await;
     assert!(t0.elapsed() >= Duration::from_millis(300));
     assert_eq!(seen(&server.truth())[&1][..3], [7, 8, 9]);
 
     // It leaves, and is given back by someone who does not know how far it came.
-    rig.engine.run(t0, vec![Seat::fresh(Slot(0))]);
+    rig.engine.run(t0, 1, vec![Seat::fresh(Slot(0))]);
     server.until(|truth| truth.ended == 1).await;
     let left = seen(&server.truth())[&1].len();
-    rig.engine.run(t0, vec![Seat::fresh(Slot(0)), moved]);
+    rig.engine.run(t0, 1, vec![Seat::fresh(Slot(0)), moved]);
     server.until(|truth| seen(truth)[&1].len() > left + 3).await;
     rig.stop(StopMode::Graceful { timeout: Duration::from_mins(1) }).await;
     let seen = seen(&server.truth());

@@ -180,7 +180,7 @@ async fn a_new_set_of_slots_disturbs_nobody_who_stays() {
     rig.begin(&plan, vec![Slot(0), Slot(1)]).await;
     let of = |truth: &server::Truth, path: &str| truth.requests.iter().filter(|s| s.path() == path).count();
     server.until(|truth| of(truth, "/0") > 0 && of(truth, "/1") > 0).await;
-    rig.engine.run(std::time::Instant::now(), [1, 2].map(|slot| Seat::fresh(Slot(slot))).to_vec());
+    rig.engine.run(std::time::Instant::now(), 1, [1, 2].map(|slot| Seat::fresh(Slot(slot))).to_vec());
     server.until(|truth| of(truth, "/2") > 0 && truth.ended == 1).await;
     let left = of(&server.truth(), "/0");
     rig.window().await;
@@ -229,7 +229,7 @@ async fn an_engine_runs_one_plan_after_the_other() {
     let plan = plan(&simple("users: 1, duration: 1h", "wait: 10ms", "get: /"), &http(&server));
     let mut rig = Rig::start(Vec::new());
     rig.engine.stop(StopMode::Now);
-    rig.engine.run(std::time::Instant::now(), vec![Seat::fresh(Slot(0))]);
+    rig.engine.run(std::time::Instant::now(), 1, vec![Seat::fresh(Slot(0))]);
     assert!(matches!(rig.event().await, EngineEvent::PrepareFailed(_)));
     for _ in 0..2 {
         rig.begin(&plan, vec![Slot(0)]).await;
@@ -262,7 +262,7 @@ async fn a_t0_that_lies_ahead_is_waited_for() {
     let mut rig = Rig::start(Vec::new());
     rig.prepare(&plan).await.unwrap();
     let asked = std::time::Instant::now();
-    rig.engine.run(asked + Duration::from_millis(300), vec![Seat::fresh(Slot(0))]);
+    rig.engine.run(asked + Duration::from_millis(300), 1, vec![Seat::fresh(Slot(0))]);
     server.until(|truth| !truth.requests.is_empty()).await;
     assert!(asked.elapsed() >= Duration::from_millis(300));
     let outcome = rig.finish().await;

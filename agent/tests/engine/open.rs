@@ -85,7 +85,7 @@ async fn latencies_count_from_the_intended_start() {
     // The agent is half a second late: what should have been served by then has waited since.
     let late = Duration::from_millis(500);
     let seats = (0..200).map(|slot| Seat::fresh(Slot(slot))).collect();
-    rig.engine.run(Instant::now().checked_sub(late).expect("an uptime"), seats);
+    rig.engine.run(Instant::now().checked_sub(late).expect("an uptime"), 1, seats);
     let outcome = rig.finish().await;
     assert_eq!((arrivals(&outcome), outcome.total.ok), ((100, 0), 100));
     let latency = &outcome.total.latency;
@@ -102,10 +102,10 @@ async fn arrivals_follow_their_slots() {
     rig.prepare(&plan).await.expect("a plan that can be run");
     let t0 = Instant::now();
     let seat = |slot| Seat::fresh(Slot(slot));
-    rig.engine.run(t0, vec![seat(0), seat(1)]);
+    rig.engine.run(t0, 1, vec![seat(0), seat(1)]);
     server.until(|truth| truth.requests.len() >= 6).await;
     let moved = Seat { not_before: Duration::from_millis(800), ..seat(2) };
-    rig.engine.run(t0, vec![seat(0), moved]);
+    rig.engine.run(t0, 1, vec![seat(0), moved]);
     rig.window().await;
     let outcome = rig.stop(StopMode::Graceful { timeout: Duration::from_mins(1) }).await;
     let served = served(&server);
@@ -133,7 +133,7 @@ async fn any_number_of_agents_makes_the_same_requests() {
         let t0 = Instant::now();
         for (agent, rig) in rigs.iter().enumerate() {
             let slots = (0..80).filter(|slot| slot % agents == agent);
-            rig.engine.run(t0, slots.map(|slot| Seat::fresh(Slot(slot as u32))).collect());
+            rig.engine.run(t0, 1, slots.map(|slot| Seat::fresh(Slot(slot as u32))).collect());
         }
         for rig in rigs {
             assert_eq!(arrivals(&rig.finish().await).1, 0, "nothing is dropped");

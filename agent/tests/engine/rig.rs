@@ -74,7 +74,7 @@ impl Rig {
     /// Prepares `plan` and runs it with `slots`.
     pub(crate) async fn begin(&mut self, plan: &Arc<Plan>, slots: Vec<Slot>) {
         self.prepare(plan).await.expect("a plan that can be run");
-        self.engine.run(Instant::now(), slots.into_iter().map(Seat::fresh).collect());
+        self.engine.run(Instant::now(), 1, slots.into_iter().map(Seat::fresh).collect());
     }
 
     pub(crate) async fn prepare(&mut self, plan: &Arc<Plan>) -> Result<(), String> {

@@ -3,10 +3,12 @@
 use super::capacity::Capacity;
 use super::iterations::Iterations;
 use super::loss::HandedOver;
-use super::{AgentId, AgentOutcome, Lost, SessionId};
+use super::waiting::Placed;
+use super::{AgentId, AgentOutcome, Left, Lost, SessionId};
 use plan::slot::Slot;
 use proto::defect::{Defect, seeded};
 use proto::message::{Cumulative, Hello, WindowReport};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// An agent from Hello to the end of the run.
@@ -34,8 +36,21 @@ pub(super) struct Agent {
     pub(super) may_deliver: Option<Duration>,
     /// Whether its last window is applied.
     pub(super) delivered: bool,
-    /// Its users; empty before the first assignment.
+    /// Its users, rising; empty before the first assignment.
     pub(super) slots: Vec<Slot>,
+    /// Users that it is to have no more and may still have, each with the assignment that was the first without it.
+    /// Nobody else gets them before a window says that they are gone, or its lease is surely over.
+    pub(super) leaving: BTreeMap<Slot, u64>,
+    /// The most users that it had to do with at once.
+    pub(super) most_users: u32,
+    /// Since T0: when it was given its first users, if the run had begun without it.
+    pub(super) joined: Option<Duration>,
+    /// Whether it came when the run had begun.
+    pub(super) late: bool,
+    /// Whether it is about to leave, and since when.
+    pub(super) left: Option<Left>,
+    /// What became of the users that it does not have any more because it left or was lost.
+    pub(super) handed_over: Option<HandedOver>,
     /// Highest window applied; windows count up from 1.
     pub(super) applied: u64,
     /// Which second since T0 that window is of.
@@ -59,7 +74,7 @@ pub(super) enum Orphans {
     /// Nobody: others may have them from this time on.
     FreeAt(Duration),
     /// Others, as far as possible.
-    Gone(HandedOver),
+    Gone,
 }
 
 /// How far an agent has come.
@@ -100,6 +115,12 @@ impl Agent {
             may_deliver: None,
             delivered: false,
             slots: Vec::new(),
+            leaving: BTreeMap::new(),
+            most_users: 0,
+            joined: None,
+            late: false,
+            left: None,
+            handed_over: None,
             applied: 0,
             newest: None,
             cumulative: Cumulative::default(),
@@ -124,6 +145,26 @@ impl Agent {
         }
     }
 
+    /// Whether it has been told when to start: it may have users, and counts in the report.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Finished | Stage::Lost(_))
+    }
+
+    /// The users that it has, or may still have; rising.
+    pub(super) fn all_slots(&self) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = self.slots.iter().chain(self.leaving.keys()).copied().collect();
+        slots.sort_unstable();
+        slots
+    }
+
+    /// Takes note of what became of some of its users.
+    pub(super) fn gave(&mut self, at: Duration, placed: Placed) {
+        let all = self.handed_over.get_or_insert(HandedOver { at, ..HandedOver::default() });
+        all.moved += placed.moved;
+        all.stranded += placed.stranded + placed.waiting;
+        all.waited += placed.waiting;
+    }
+
     /// When it last showed that it is there: while its users may run, by renewing its lease.
     pub(super) fn silent_since(&self) -> Duration {
         if self.stage == Stage::Running { self.leased } else { self.heard }
@@ -141,19 +182,19 @@ impl Agent {
             name: self.hello.name.clone(),
             build: self.hello.build.clone(),
             cores: self.hello.cores,
-            users: self.slots.len() as u32,
+            users: self.most_users,
+            joined: self.joined,
             windows: self.applied,
             cumulative: Cumulative { started: self.cumulative.started.max(self.claimed), ..self.cumulative },
             in_flight: self.in_flight,
             finished: self.delivered,
             lost: match &self.stage {
-                Stage::Lost(lost) => Some(lost.clone()),
+                // One that left while it could not be heard, and delivered all that it did, was not lost.
+                Stage::Lost(lost) if self.left.is_none() || !self.delivered => Some(lost.clone()),
                 _ => None,
             },
-            handed_over: match self.orphans {
-                Orphans::Gone(handed_over) => Some(handed_over),
-                Orphans::None | Orphans::FreeAt(_) => None,
-            },
+            left: self.left.clone(),
+            handed_over: self.handed_over,
         }
     }
 
@@ -163,6 +204,7 @@ impl Agent {
         window: &WindowReport,
         n_series: u32,
         iterations: &Iterations,
+        newest: u64,
     ) -> Result<Sequence, String> {
         if window.seq <= self.applied && !seeded(Defect::M14) {
             return Ok(if seeded(Defect::M1) { Sequence::Next } else { Sequence::Repeated });
@@ -205,13 +247,25 @@ impl Agent {
             return Ok(Sequence::Next);
         }
         for progress in &window.progress {
-            if self.slots.binary_search(&progress.slot).is_err() {
+            if !self.may_have(progress.slot) {
                 let (seq, slot) = (window.seq, progress.slot.0);
                 return Err(format!("window {seq} says what user {slot} did, which is not this agent's"));
             }
             iterations.judge(progress).map_err(|problem| format!("window {} says {problem}", window.seq))?;
         }
+        if window.roll.revision > newest {
+            let (seq, revision) = (window.seq, window.roll.revision);
+            return Err(format!("window {seq} follows assignment {revision}, the newest is {newest}"));
+        }
+        if let Some(slot) = window.roll.leaving.iter().find(|&&slot| !self.may_have(slot)) {
+            let (seq, slot) = (window.seq, slot.0);
+            return Err(format!("window {seq} says that user {slot} is leaving, which is not this agent's"));
+        }
         Ok(Sequence::Next)
+    }
+
+    fn may_have(&self, slot: Slot) -> bool {
+        self.slots.binary_search(&slot).is_ok() || self.leaving.contains_key(&slot)
     }
 
     /// Takes note of a window that is applied.
@@ -228,7 +282,7 @@ impl Agent {
 
     /// Whether its users were given to others, or given up.
     pub(super) fn has_lost_its_users(&self) -> bool {
-        matches!(self.orphans, Orphans::Gone(_))
+        self.orphans == Orphans::Gone
     }
 }
 

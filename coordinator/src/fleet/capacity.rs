@@ -6,7 +6,7 @@
 //! load that was asked for), and gets none of those that are handed over.
 
 use super::Fleet;
-use super::agent::Agent;
+use super::agent::{Agent, Stage};
 use super::strain::Strain;
 use proto::message::WindowReport;
 use std::fmt::Write as _;
@@ -68,7 +68,22 @@ impl Agent {
     /// The most users that it may have now, those that it has included. The only place where that is decided: whoever
     /// deals users asks here.
     pub(super) fn room(&self) -> u32 {
-        if self.capacity.is_saturated() { 0 } else { self.hello.max_users }
+        if self.capacity.is_saturated() { 0 } else { self.most_room() }
+    }
+
+    /// The same once it is fit: none if it came late and is not ready yet, is about to leave, or is no more. Users that are
+    /// leaving still take their room.
+    pub(super) fn most_room(&self) -> u32 {
+        let takes = match self.stage {
+            Stage::Running => true,
+            Stage::Finished | Stage::Lost(_) => false,
+            _ => !self.late || self.is_standby(),
+        };
+        if takes && self.left.is_none() {
+            self.hello.max_users.saturating_sub(self.leaving.len() as u32)
+        } else {
+            0
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the fleet core is told of a run.
 
-use super::{ChoreConfigs, OnAgentLoss};
+use super::{ChoreConfigs, OnAgentJoin, OnAgentLoss};
 use bytes::Bytes;
 use plan::finite::Finite;
 use plan::schedule::Schedule;
@@ -31,6 +31,10 @@ pub struct FleetConfig {
     pub iterations: Option<Finite>,
     /// What to do when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
+    /// What to do with an agent that comes when the run has begun.
+    pub on_agent_join: OnAgentJoin,
+    /// Whether the load is open: arrivals, whatever the users are doing.
+    pub open: bool,
     /// How long running iterations may take to finish.
     pub stop_timeout: Duration,
     /// Agents to wait for, at least 1.

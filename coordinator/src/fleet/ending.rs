@@ -42,12 +42,8 @@ impl Fleet {
             self.outputs.push_back(Output::Close { session });
         }
         self.greeting.clear();
-        let agents = self
-            .agents
-            .iter()
-            .filter(|a| started.is_ok() && !a.slots.is_empty())
-            .map(Agent::outcome)
-            .collect();
+        let agents =
+            self.agents.iter().filter(|a| started.is_ok() && a.most_users > 0).map(Agent::outcome).collect();
         self.outputs.push_back(Output::Finished(Outcome {
             started,
             stopped,

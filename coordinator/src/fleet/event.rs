@@ -78,6 +78,13 @@ pub enum Output {
         /// The agents of the run.
         agents: Vec<AgentId>,
     },
+    /// An agent that came later is given its first users.
+    Joined {
+        /// The agent.
+        agent: AgentId,
+        /// Since T0.
+        at: Duration,
+    },
     /// The run is stopped `at` after T0: no users are wanted from then on.
     Stopping {
         /// Since T0.

@@ -46,6 +46,11 @@ impl Iterations {
         self.stranded += self.left(slot).unwrap_or(0);
     }
 
+    /// Somebody will, after all.
+    pub(super) fn unstrand(&mut self, slot: Slot) {
+        self.stranded = self.stranded.saturating_sub(self.left(slot).unwrap_or(0));
+    }
+
     /// Whether all iterations are done, or will never be.
     pub(super) fn are_over(&self) -> bool {
         self.finite.is_some_and(|finite| finite.total() <= self.done + self.given_up + self.stranded)

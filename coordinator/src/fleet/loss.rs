@@ -6,11 +6,11 @@
 
 use super::agent::{Agent, Orphans, Stage};
 use super::reattach::DELIVERY;
+use super::waiting::Placed;
 use super::{Cause, EARLY, Fleet, Lost, Output, Phase, SILENCE, SessionId};
 use plan::slot::{Seat, Slot};
 use proto::message::ToAgent;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// What to do when an agent is lost during a run.
@@ -37,9 +37,9 @@ pub(super) enum Parting {
 }
 
 /// What became of the users of an agent that was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HandedOver {
-    /// When, since T0.
+    /// When the first of them could, since T0.
     pub at: Duration,
     /// How many go on at other agents.
     pub moved: u32,
@@ -64,6 +64,10 @@ impl Fleet {
             return;
         }
         match self.phase {
+            Phase::Running { .. } if !self.agents[index].has_begun() => {
+                let agent = self.agents.remove(index);
+                self.note(format!("agent {}, which had no users yet, is gone: {reason}", agent.hello.name));
+            }
             Phase::Mustering { .. } => {
                 let agent = self.agents.remove(index);
                 self.note(format!("agent {} is gone: {reason}", agent.hello.name));
@@ -88,7 +92,7 @@ impl Fleet {
                 agent.stage = Stage::Lost(Lost { reason: reason.to_owned(), at, quiet_at });
                 self.rooms_changed = true;
                 let agent = &mut self.agents[index];
-                let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.slots.len());
+                let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.all_slots().len());
                 self.outputs.push_back(Output::Gone { agent: id });
                 self.note(format!(
                     "agent {name} with {users} users was lost {:.1} s into the run: {reason}",
@@ -107,6 +111,7 @@ impl Fleet {
         let left = (t0 + self.config.schedule.end()).saturating_sub(now);
         if let Some(index) = self.agents.iter().position(|a| a.session == session)
             && left > EARLY
+            && self.agents[index].left.is_none()
             && !self.agents[index].slots.is_empty()
         {
             let (name, users) = (&self.agents[index].hello.name, self.agents[index].slots.len());
@@ -119,10 +124,10 @@ impl Fleet {
     /// Agent `index` of a run that goes on will do no more.
     pub(super) fn orphan(&mut self, now: Duration, index: usize, parting: Parting) {
         let Phase::Running { t0, stopped: None, .. } = self.phase else { return };
-        if self.agents[index].slots.is_empty() {
+        let agent = &mut self.agents[index];
+        if agent.slots.is_empty() && agent.leaving.is_empty() {
             return;
         }
-        let agent = &mut self.agents[index];
         let free_at = match parting {
             Parting::Stopped => now,
             Parting::Silent | Parting::Barred => now.max(agent.leased + SILENCE),
@@ -131,12 +136,13 @@ impl Fleet {
             OnAgentLoss::Rebalance => agent.orphans = Orphans::FreeAt(free_at),
             OnAgentLoss::Hold => {
                 let at = now.saturating_sub(t0);
-                let left = self.unfinished(index, at);
+                let left = self.unfinished(self.agents[index].all_slots(), at);
                 for &slot in &left {
                     self.iterations.strand(slot);
                 }
                 let stranded = left.len() as u32;
-                self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved: 0, stranded, waited: 0 });
+                self.agents[index].orphans = Orphans::Gone;
+                self.agents[index].gave(at, Placed { stranded, ..Placed::default() });
             }
             OnAgentLoss::Abort => {
                 let name = agent.hello.name.clone();
@@ -164,34 +170,27 @@ impl Fleet {
     }
 
     fn hand_over(&mut self, at: Duration, index: usize) {
-        let orphans = self.unfinished(index, at);
+        let orphans = self.unfinished(self.agents[index].all_slots(), at);
         if orphans.is_empty() {
             self.agents[index].orphans = Orphans::None;
             return;
         }
-        for slot in &orphans {
-            self.not_before.remove(slot);
-        }
-        let housed = self.house(at, &orphans);
-        let (agents, moved, waited) = (housed.agents, housed.moved.len(), housed.waiting.len());
-        let id = self.agents[index].id;
-        self.waiting.extend(housed.waiting.into_iter().map(|slot| (slot, id)));
-        let stranded = orphans.len() - moved;
-        let (no_room, name) = (stranded - waited, &self.agents[index].hello.name);
-        let mut text = format!("{moved} users of agent {name} go on at {agents} other agents");
-        if waited > 0 {
-            let _ = write!(text, "; {waited} wait until one of the saturated agents is fit again");
-        }
-        if no_room > 0 {
-            let _ = write!(text, "; {no_room} find no room there, raise --max-users");
-        }
-        let [moved, stranded, waited] = [moved, stranded, waited].map(|n| n as u32);
-        self.agents[index].orphans = Orphans::Gone(HandedOver { at, moved, stranded, waited });
+        let agent = &mut self.agents[index];
+        agent.orphans = Orphans::Gone;
+        agent.leaving.clear();
+        let (id, name) = (agent.id, agent.hello.name.clone());
+        let placed = self.place(at, &orphans, Some(id));
+        self.agents[index].gave(at, placed);
+        let Placed { moved, agents, .. } = placed;
+        let text =
+            format!("{moved} users of agent {name} go on at {agents} other agents{}", placed.left_behind());
         self.note(text);
     }
 
     /// Tells agent `index` its users.
     pub(super) fn send_seats(&mut self, index: usize) {
+        let agent = &mut self.agents[index];
+        agent.most_users = agent.most_users.max((agent.slots.len() + agent.leaving.len()) as u32);
         let agent = &self.agents[index];
         let seat = |&slot: &Slot| Seat {
             slot,
@@ -203,9 +202,9 @@ impl Fleet {
         self.send(session, ToAgent::Assign { run, revision, seats });
     }
 
-    /// The users of agent `index` that have something left to do `at` after T0.
-    fn unfinished(&self, index: usize, at: Duration) -> Vec<Slot> {
-        self.agents[index].slots.iter().copied().filter(|&slot| self.has_work(slot, at)).collect()
+    /// Those of `slots` whose users have something left to do `at` after T0.
+    pub(super) fn unfinished(&self, slots: Vec<Slot>, at: Duration) -> Vec<Slot> {
+        slots.into_iter().filter(|&slot| self.has_work(slot, at)).collect()
     }
 
     /// Whether user `slot` has something left to do `at` after T0.
@@ -218,11 +217,10 @@ impl Fleet {
     /// after those that moved before them. The others start when the schedule says.
     pub(super) fn pace(&mut self, at: Duration, moved: &BTreeSet<Slot>) {
         let schedule = &self.config.schedule;
-        let waiting = self.not_before.values().copied().max().filter(|&last| last > at);
-        let mut restarts = schedule.restarts(waiting.unwrap_or(at));
-        if waiting.is_some() {
-            restarts.next();
-        }
+        let last = self.not_before.values().copied().max();
+        // Also where users come one by one: the next one starts no sooner after the last than the pace has it.
+        let after = last.and_then(|last| schedule.restarts(last).nth(1)).filter(|&next| next > at);
+        let mut restarts = schedule.restarts(after.unwrap_or(at));
         for &slot in moved {
             if schedule.lives(slot).iter().any(|life| life.start <= at && at < life.stop)
                 && let Some(start) = restarts.next()

@@ -28,6 +28,11 @@
 //! | Running   | the lease of a lost agent is surely over  | -       | its users move, Assign to others    |
 //! | Running   | an agent is strained for 3 s              | -       | it is saturated and gets no users   |
 //! | Running   | it is fit for 10 s                        | -       | it gets users that found no room    |
+//! | Running   | another agent comes                       | -       | Welcome, Prepare, Assign: a standby |
+//! | Running   | a standby is there, and users without one | -       | Assign and Start to the standby     |
+//! | Running   | a standby is to share                     | -       | Assign to others, without some users|
+//! | Running   | a window says that such a user is gone    | -       | Assign to who is to have it         |
+//! | Running   | an agent drains                           | -       | Assign to it, without users         |
 //! | Running   | all iterations of a finite run are done   | -       | Stop to all                         |
 //! | Running   | Stop                                      | -       | Stop to all                         |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
@@ -39,15 +44,18 @@ mod capacity;
 mod chore;
 mod config;
 mod deal;
+mod drain;
 mod ending;
 mod event;
 mod iterations;
+mod join;
 mod loss;
 mod muster;
 mod outcome;
 mod plausible;
 mod reattach;
 mod receive;
+mod share;
 pub(crate) mod strain;
 #[cfg(test)]
 mod tests;
@@ -61,12 +69,14 @@ pub use deal::deal;
 use ending::Ending;
 pub use event::{Input, Output};
 pub(crate) use iterations::Iterations;
+pub use join::OnAgentJoin;
 use loss::Parting;
 pub use loss::{HandedOver, OnAgentLoss};
-pub use outcome::{AgentOutcome, Cause, Lost, NotStarted, Outcome};
+pub use outcome::{AgentOutcome, Cause, Left, Lost, NotStarted, Outcome};
 use plan::slot::Slot;
 use proto::defect::{Defect, seeded};
 use proto::message::{RejectCode, ToAgent};
+use share::Sharing;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -121,10 +131,15 @@ pub struct Fleet {
     cause: Option<Cause>,
     /// Since T0: before this, users that moved do not start.
     not_before: BTreeMap<Slot, Duration>,
-    /// Users of lost agents that wait until a saturated agent is fit again, and with which agent they were lost.
-    waiting: BTreeMap<Slot, AgentId>,
+    /// Users that wait until a saturated agent is fit again, and the agent that left or was lost with them.
+    waiting: BTreeMap<Slot, Option<AgentId>>,
     /// Whether there may be room for them that there was not before.
     rooms_changed: bool,
+    /// Users that nobody has, because there was no room for them, and the agent that left or was lost with them.
+    stranded: BTreeMap<Slot, Option<AgentId>>,
+    sharing: Sharing,
+    /// Whether an agent came when the run had begun.
+    has_late: bool,
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
     chores: Chores,
@@ -164,6 +179,9 @@ impl Fleet {
             revision: 0,
             waiting: BTreeMap::new(),
             rooms_changed: false,
+            stranded: BTreeMap::new(),
+            sharing: Sharing::default(),
+            has_late: false,
             turned_away: Vec::new(),
             chores: Chores::default(),
             start_skew: None,
@@ -188,7 +206,7 @@ impl Fleet {
                 self.detached(now, session, reason);
             }
             Input::Stop => {
-                if !self.agents.iter().any(Agent::is_live) {
+                if !self.agents.iter().any(|agent| agent.is_live() && agent.has_begun()) {
                     self.deliveries_over(|_| true);
                 }
                 self.stop(now, Cause::Operator);
@@ -255,7 +273,7 @@ impl Fleet {
         let chore = self.chores.due_at(self.phase);
         let greeting = self.greeting.values().map(|greeting| greeting.until);
         let silence = self.live().map(|agent| agent.silent_since() + SILENCE);
-        let orphans = self.next_hand_over().into_iter().chain(self.deliveries_end());
+        let orphans = self.next_hand_over().into_iter().chain(self.deliveries_end()).chain(self.next_share());
         phase.into_iter().chain(chore).chain(greeting).chain(silence).chain(orphans).min()
     }
 
@@ -315,9 +333,8 @@ impl Fleet {
             Phase::Running { t0, .. } if seeded(Defect::M7) && now >= t0 + self.config.schedule.end() => {
                 self.conclude(now, Ok(t0));
             }
-            Phase::Running { t0, .. } if self.live().next().is_none() && !self.waits_for_deliveries() => {
-                self.conclude(now, Ok(t0));
-            }
+            Phase::Running { t0, .. } if self.nobody_is_left() => self.conclude(now, Ok(t0)),
+            Phase::Running { .. } if self.has_late => self.muster_late(now),
             Phase::TearingDown => self.tear_down(now),
             Phase::Running { .. } | Phase::Over => {}
         }

@@ -32,36 +32,38 @@ impl Fleet {
         // The same process again: its old connection broke without a word.
         let before = |a: &&Agent| a.hello.name == hello.name && a.hello.incarnation == hello.incarnation;
         if let Some(old) = self.agents.iter().find(before).filter(|a| a.is_live()).map(|a| a.session)
-            && matches!(self.phase, Phase::Mustering { .. })
+            && (matches!(self.phase, Phase::Mustering { .. }) || self.is_standby(old))
         {
             self.outputs.push_back(Output::Close { session: old });
             self.lose(now, old, "it attached again", Parting::Silent);
         }
-        if let Some((code, message)) = self.unwanted(&hello) {
+        if let Some((code, message)) = self.unwanted(now, &hello) {
             return self.turn_away(session, code, message);
         }
         let peer = self.greeting.remove(&session).map(|greeting| greeting.peer).unwrap_or_default();
         let build = self.config.build.clone();
         let welcome = Welcome { protocol, build, session: session.0, renew: RENEW, resumed: None };
         self.send(session, ToAgent::Welcome(welcome));
-        let attached = self.agents.len() + 1;
+        let late = matches!(self.phase, Phase::Running { .. });
+        self.has_late |= late;
+        let (attached, expected) = (self.agents.len() + 1, self.config.expect_agents);
         let caps = hello.caps.text().map_or(String::new(), |caps| format!("; it allows at most {caps}"));
-        self.note(format!(
-            "agent {} attached from {peer} ({attached} of {}){caps}",
-            hello.name, self.config.expect_agents
-        ));
-        self.agents.push(Agent::new(AgentId(self.next_agent), session, hello, peer, now));
+        self.note(if late {
+            format!("agent {} attached from {peer}, to a run that has begun{caps}", hello.name)
+        } else {
+            format!("agent {} attached from {peer} ({attached} of {expected}){caps}", hello.name)
+        });
+        let agent = Agent::new(AgentId(self.next_agent), session, hello, peer, now);
+        self.agents.push(Agent { late, ..agent });
         self.next_agent += 1;
     }
 
     /// Why an agent that speaks the protocol is not taken in.
-    fn unwanted(&self, hello: &Hello) -> Option<(RejectCode, String)> {
+    fn unwanted(&self, now: Duration, hello: &Hello) -> Option<(RejectCode, String)> {
         let name = &hello.name;
         match self.phase {
             Phase::TearingDown | Phase::Over => Some((RejectCode::Over, "the run is over".to_owned())),
-            Phase::Running { .. } => {
-                Some((RejectCode::Late, format!("run {} has begun without agent {name}", self.config.run)))
-            }
+            Phase::Running { .. } => self.unwanted_late(now, hello),
             Phase::Mustering { .. } => {
                 let twin = |agent: &&Agent| agent.hello.name == *name;
                 if let Some(twin) = self.agents.iter().find(twin) {
@@ -144,6 +146,16 @@ impl Fleet {
         if self.agents.len() < self.config.expect_agents as usize {
             return;
         }
+        self.prepare_waiting();
+        if all(&self.agents, &Stage::Ready) {
+            self.assign(now);
+        } else if all(&self.agents, &Stage::Armed) {
+            self.set_up_or_start(now);
+        }
+    }
+
+    /// Sends the plan to those that do not have it.
+    pub(super) fn prepare_waiting(&mut self) {
         let waiting: Vec<SessionId> =
             self.agents.iter().filter(|a| a.stage == Stage::Waiting).map(|a| a.session).collect();
         for session in waiting {
@@ -156,11 +168,6 @@ impl Fleet {
         }
         for agent in self.agents.iter_mut().filter(|a| a.stage == Stage::Waiting) {
             agent.stage = Stage::Preparing;
-        }
-        if all(&self.agents, &Stage::Ready) {
-            self.assign(now);
-        } else if all(&self.agents, &Stage::Armed) {
-            self.set_up_or_start(now);
         }
     }
 
@@ -181,6 +188,7 @@ impl Fleet {
             let agent = &mut self.agents[index];
             agent.stage = Stage::Assigned;
             agent.slots = slots;
+            agent.most_users = 0;
             self.send_seats(index);
         }
     }

@@ -54,6 +54,15 @@ pub struct Lost {
     pub quiet_at: Duration,
 }
 
+/// That an agent left in good order before the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Why, for a person.
+    pub reason: String,
+    /// When it said so, since T0.
+    pub at: Duration,
+}
+
 /// What one agent did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentOutcome {
@@ -65,8 +74,10 @@ pub struct AgentOutcome {
     pub build: String,
     /// Cores it may use.
     pub cores: u32,
-    /// Users it was given.
+    /// The most users that it had at once.
     pub users: u32,
+    /// When it was given its first users, since T0, if the run had begun without it.
+    pub joined: Option<Duration>,
     /// Windows applied.
     pub windows: u64,
     /// Its own totals as of the last of them; `started` also as of one that was not applied.
@@ -77,6 +88,8 @@ pub struct AgentOutcome {
     pub finished: bool,
     /// Whether it was lost.
     pub lost: Option<Lost>,
+    /// Whether it left before the end.
+    pub left: Option<Left>,
     /// What became of its users when it was lost or left.
     pub handed_over: Option<HandedOver>,
 }

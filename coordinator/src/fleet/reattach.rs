@@ -16,7 +16,8 @@ impl Fleet {
     /// The stream of `session` ended by itself.
     pub(super) fn detached(&mut self, now: Duration, session: SessionId, reason: String) {
         let running = matches!(self.phase, Phase::Running { .. });
-        let part = self.agents.iter_mut().find(|a| a.is_on(session) && !a.gone && a.is_live() && running);
+        let is_it = |a: &&mut Agent| a.is_on(session) && !a.gone && a.stage == Stage::Running && running;
+        let part = self.agents.iter_mut().find(is_it);
         let Some(agent) = part else { return self.lose(now, session, &reason, Parting::Silent) };
         if seeded(Defect::M6) {
             return self.lose(now, session, &reason, Parting::Stopped);
@@ -58,7 +59,9 @@ impl Fleet {
             self.outputs.push_back(Output::Close { session: old });
         }
         let restarted = hello.incarnation != self.agents[index].hello.incarnation;
-        if self.agents[index].stage == Stage::Running && (resume.stopped || restarted) {
+        // One that drains has stopped its users, and its last window will say so.
+        let stopped = resume.stopped && self.agents[index].left.is_none();
+        if self.agents[index].stage == Stage::Running && (stopped || restarted) {
             let why = if restarted { "its process was started again" } else { "it stopped its users itself" };
             self.lose(now, old, why, Parting::Stopped);
             self.agents[index].may_deliver = Some(now + DELIVERY);

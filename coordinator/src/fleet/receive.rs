@@ -26,20 +26,23 @@ impl Fleet {
             FromAgent::Renew { n, users: _ } => {
                 agent.leased = now;
                 self.send(session, ToAgent::Lease { n, ttl: LEASE, clock: now });
+                self.ask_for_clock(session);
             }
             FromAgent::PlanState { run, state } if run == self.config.run => {
                 self.plan_state(now, session, state);
             }
             FromAgent::AssignAck { run, revision, clock_error } if run == self.config.run => {
                 agent.clock_error = clock_error.map(|error| (error, now));
-                if agent.stage == Stage::Assigned && revision == self.revision {
+                if agent.stage == Stage::Assigned && (revision == self.revision || agent.late) {
                     agent.stage = Stage::Armed;
                 }
+                self.rooms_changed |= agent.is_standby();
             }
             FromAgent::Window(window) if window.run == self.config.run => self.window(now, session, window),
             FromAgent::ChoreDone(report) if report.run == self.config.run => {
                 self.chore_done(now, session, report);
             }
+            FromAgent::Draining { reason } => self.draining(now, session, &reason),
             FromAgent::Goodbye { reason } => {
                 self.outputs.push_back(Output::Close { session });
                 self.lose(now, session, &format!("it left: {reason}"), Parting::Stopped);
@@ -57,7 +60,8 @@ impl Fleet {
         if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
             return self.drop_agent(now, session, "it sent a window before the start");
         }
-        let (newest, judged) = (agent.newest, agent.judge(&window, self.config.n_series, &self.iterations));
+        let judged = agent.judge(&window, self.config.n_series, &self.iterations, self.revision);
+        let newest = agent.newest;
         if judged == Ok(Sequence::Next)
             && let Err(problem) = self.plausible(now, &window, newest)
         {
@@ -79,6 +83,7 @@ impl Fleet {
                     return self.send(session, ToAgent::WindowAck { run: window.run, seq: window.seq });
                 }
                 self.iterations.apply(&window.progress);
+                let roll = std::mem::take(&mut window.roll);
                 let (finished, delivered, id) = (agent.stage == Stage::Finished, agent.delivered, agent.id);
                 if agent.stage == Stage::Running {
                     self.see_health(index, &window);
@@ -90,6 +95,7 @@ impl Fleet {
                 } else if delivered {
                     self.delivered(session);
                 }
+                self.see_roll(now, session, &roll);
             }
         }
         let applied = self.agents.iter().find(|a| a.session == session).map_or(0, |agent| agent.applied);

@@ -1,12 +1,9 @@
-#[cfg(test)]
 mod capacity;
-#[cfg(test)]
+mod drain;
+mod join;
 mod loss;
-#[cfg(test)]
 mod reattach;
-#[cfg(test)]
 mod refusal;
-#[cfg(test)]
 mod start;
 
 use super::*;
@@ -57,6 +54,8 @@ impl Harness {
             schedule: Schedule::constant(users, None, 10 * S),
             iterations: None,
             on_agent_loss: OnAgentLoss::Rebalance,
+            on_agent_join: OnAgentJoin::Refuse,
+            open: false,
             stop_timeout: 30 * S,
             expect_agents,
             agents_timeout: 60 * S,
@@ -175,6 +174,7 @@ pub(super) fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
         health: HealthReport::default(),
         last,
         progress: Vec::new(),
+        roll: proto::message::Roll::default(),
     })
 }
 

@@ -101,6 +101,8 @@ pub trait Observer {
     fn gone(&mut self, agent: AgentId);
     /// T0 of a run with these agents is `after` from now.
     fn started(&mut self, after: Duration, agents: &[AgentId]);
+    /// This agent came later, and is given its first users.
+    fn joined(&mut self, agent: AgentId);
     /// The operator stopped the run `at` after T0.
     fn stopping(&mut self, at: Duration);
     /// A chore begins on an agent of this name, or has ended.
@@ -137,6 +139,7 @@ pub async fn drive(
                     streams.remove(&session);
                 }
                 Output::Apply { agent, window } => observer.apply(agent, &window),
+                Output::Joined { agent, at: _ } => observer.joined(agent),
                 Output::Stopping { at } => observer.stopping(at),
                 Output::Gone { agent } => observer.gone(agent),
                 Output::Started { after, agents } => observer.started(after, &agents),

@@ -211,9 +211,12 @@ fn errors(record: &Record) -> Vec<ErrorRow> {
 }
 
 fn losses(record: &Record) -> Vec<LossRow> {
-    let gone = |agent: &&AgentFacts| agent.lost.is_some() || agent.handed_over.is_some();
+    let gone =
+        |agent: &&AgentFacts| agent.lost.is_some() || agent.left.is_some() || agent.handed_over.is_some();
     let row = |agent: &AgentFacts| LossRow {
         agent: agent.name.clone(),
+        kind: if agent.lost.is_some() { "lost" } else { "left" },
+        left_at_s: agent.left.as_ref().map(|left| left.at.as_secs_f64()),
         lost_at_s: agent.lost.as_ref().map(|lost| lost.at.as_secs_f64()),
         users: agent.users_assigned,
         moved: agent.handed_over.map_or(0, |handed_over| handed_over.moved),
@@ -234,6 +237,7 @@ impl AccountingPart {
             aborted: agent.aborted,
             windows: agent.windows,
             status: agent.status.name(),
+            joined_at_s: agent.joined.map(|at| at.as_secs_f64()),
         });
         AccountingPart {
             status: if accounting.is_exact() { "exact" } else { "incomplete" },

@@ -278,6 +278,8 @@ pub struct AccountRow {
     pub windows: u64,
     /// `exact`, `lost`, `unfinished` or `mismatch`.
     pub status: &'static str,
+    /// When it was given its first users, in seconds since T0, if the run had begun without it; else null.
+    pub joined_at_s: Option<f64>,
 }
 
 /// Whether the generator was fit to measure.
@@ -379,8 +381,12 @@ pub struct IterationsPart {
 pub struct LossRow {
     /// The agent's name.
     pub agent: String,
+    /// `lost`, or `left` in good order.
+    pub kind: &'static str,
     /// When the coordinator noticed, in seconds since T0; null if it left in good order.
     pub lost_at_s: Option<f64>,
+    /// When it said that it was about to leave, in seconds since T0; null if it did not.
+    pub left_at_s: Option<f64>,
     /// Users that it had.
     pub users: u32,
     /// How many of them went on at other agents.

@@ -68,7 +68,7 @@ fn the_keys_of_report_json_are_a_contract() {
         ("requests[].", TOTALS),
         ("errors[].", "request kind message count first_at last_at"),
         ("accounting.", "status started merged aborted lost_at_most coalesced_windows per_agent"),
-        ("accounting.per_agent[].", "name users started merged aborted windows status"),
+        ("accounting.per_agent[].", "name users started merged aborted windows status joined_at_s"),
         ("generator.", "status agents"),
         (
             "generator.agents[].",

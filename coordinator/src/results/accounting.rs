@@ -45,6 +45,8 @@ pub struct Account {
     pub name: String,
     /// The most users it was given at once.
     pub users: u32,
+    /// When it was given its first users, since T0, if the run had begun without it.
+    pub joined: Option<Duration>,
     /// Requests started.
     pub started: u64,
     /// Requests merged.
@@ -165,7 +167,9 @@ fn account(facts: &AgentFacts, totals: &AgentTotals, unseen: &Unseen) -> Account
         AccountStatus::Exact => Some(0),
         AccountStatus::Mismatch => Some(open.max(said.started.abs_diff(merged)).max(1)),
         AccountStatus::Lost | AccountStatus::Unfinished => {
-            let seen = Duration::from_secs(totals.newest.map_or(0, |second| u64::from(second) + 1));
+            let seen = totals.newest.map_or(facts.joined.unwrap_or_default(), |second| {
+                Duration::from_secs(u64::from(second) + 1)
+            });
             unseen
                 .started_after(seen, facts.users_assigned)
                 .map(|started| started.saturating_add(open.max(totals.in_flight)))
@@ -174,6 +178,7 @@ fn account(facts: &AgentFacts, totals: &AgentTotals, unseen: &Unseen) -> Account
     Account {
         name: facts.name.clone(),
         users: facts.users_assigned,
+        joined: facts.joined,
         started: applied.started,
         merged: applied.ok.saturating_add(applied.failed),
         aborted: applied.aborted,

@@ -1,8 +1,8 @@
 //! What only the driver of a run knows about it.
 
 use super::AgentId;
-pub use crate::fleet::Lost;
 use crate::fleet::{AgentOutcome, ChoreEnd, ChoreStatus, HandedOver};
+pub use crate::fleet::{Left, Lost};
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
 use std::time::Duration;
@@ -87,6 +87,10 @@ pub struct AgentFacts {
     pub finished: bool,
     /// Whether it was lost.
     pub lost: Option<Lost>,
+    /// When it was given its first users, since T0, if the run had begun without it.
+    pub joined: Option<Duration>,
+    /// Whether it left before the end.
+    pub left: Option<Left>,
     /// What became of its users when it was lost or left.
     pub handed_over: Option<HandedOver>,
 }
@@ -103,6 +107,8 @@ impl From<&AgentOutcome> for AgentFacts {
             last_cumulative: outcome.cumulative,
             finished: outcome.finished,
             lost: outcome.lost.clone(),
+            joined: outcome.joined,
+            left: outcome.left.clone(),
             handed_over: outcome.handed_over,
         }
     }

@@ -99,6 +99,8 @@ impl Scripted {
             last_cumulative: Cumulative::default(),
             finished: false,
             lost: None,
+            joined: None,
+            left: None,
             handed_over: None,
         };
         Scripted { facts, cpu_permille: 200, lag: Duration::from_millis(1) }
@@ -134,6 +136,7 @@ impl Scripted {
             },
             last: false,
             progress: Vec::new(),
+            roll: proto::message::Roll::default(),
         }
     }
 

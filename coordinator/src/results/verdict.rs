@@ -217,7 +217,8 @@ impl Evidence<'_> {
         let agents = self.facts.agents.iter().zip(&self.accounting.agents);
         let mut losses: Vec<String> = agents
             .filter(|(facts, account)| {
-                account.status != AccountStatus::Exact || facts.lost.is_some() || facts.handed_over.is_some()
+                let gone = facts.lost.is_some() || facts.left.is_some() || facts.handed_over.is_some();
+                account.status != AccountStatus::Exact || gone
             })
             .map(|(facts, account)| match &facts.lost {
                 Some(lost) => {
@@ -229,7 +230,19 @@ impl Evidence<'_> {
                     format!("agent {name} was lost at {at:.1} s ({}): {missing}{moved}", lost.reason)
                 }
                 None if account.status == AccountStatus::Exact => {
-                    format!("agent {} left before the end{}", account.name, moved(facts))
+                    let when = facts.left.as_ref().map(|left| {
+                        format!(
+                            " at {:.1} s ({}), all that it did is counted",
+                            left.at.as_secs_f64(),
+                            left.reason
+                        )
+                    });
+                    format!(
+                        "agent {} left before the end{}{}",
+                        account.name,
+                        when.unwrap_or_default(),
+                        moved(facts)
+                    )
                 }
                 None if account.status == AccountStatus::Mismatch => {
                     format!(

@@ -15,6 +15,7 @@ fn defaults() {
         expect_agents: 0,
         agents_timeout: Duration::from_mins(1),
         on_agent_loss: OnAgentLoss::Rebalance,
+        on_agent_join: OnAgentJoin::Standby,
         listen: "127.0.0.1:5557".parse().unwrap(),
         protection: Protection::None,
         no_ui: false,
@@ -47,6 +48,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         ("LOAD_TEST_EXPECT_AGENTS", "3"),
         ("LOAD_TEST_AGENTS_TIMEOUT", "5s"),
         ("LOAD_TEST_ON_AGENT_LOSS", "abort"),
+        ("LOAD_TEST_ON_AGENT_JOIN", "refuse"),
         ("LOAD_TEST_LISTEN", "0.0.0.0:6000"),
         ("LOAD_TEST_INSECURE", "1"),
         ("LOAD_TEST_REPORT_DIR", "out"),
@@ -58,6 +60,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         expect_agents: 3,
         agents_timeout: Duration::from_secs(5),
         on_agent_loss: OnAgentLoss::Abort,
+        on_agent_join: OnAgentJoin::Refuse,
         listen: "0.0.0.0:6000".parse().unwrap(),
         protection: Protection::Insecure,
         no_ui: true,
@@ -81,11 +84,12 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
     assert_eq!(from_env, expected);
     let flags = "flag.yaml --target https://api.example.com/v1 --users 8 --spawn-rate 10/s --duration 5m \
                  --warmup 0s --profile light --seed 13 --expect-agents 4 --agents-timeout 90s --listen 127.0.0.1:7000 \
-                 --report-dir elsewhere --on-agent-loss hold -T a,b --tags c";
+                 --report-dir elsewhere --on-agent-loss hold --on-agent-join share -T a,b --tags c";
     let config = resolve(flags, &env).unwrap();
     assert_eq!(config.plan_path, PathBuf::from("flag.yaml"));
     assert_eq!((config.expect_agents, config.settings.users, config.settings.seed), (4, Some(8), 13));
     assert_eq!(config.on_agent_loss, OnAgentLoss::Hold);
+    assert_eq!(config.on_agent_join, OnAgentJoin::Share);
     assert_eq!(config.settings.tags, tags(&["a", "b", "c"], &["slow", "write"]));
     assert_eq!(config.settings.target.as_deref(), Some("https://api.example.com/v1"));
     assert_eq!(config.settings.spawn_rate, Some(parse_rate("10/s").unwrap()));

@@ -84,6 +84,7 @@ fn second(index: u32, requests: &[Requests]) -> WindowReport {
             .iter()
             .map(|r| Progress { slot: Slot(r.0), iteration: u64::from(index) + 1, gave_up: false })
             .collect(),
+        roll: crate::message::Roll { revision: u64::from(index), leaving: Vec::new() },
     }
 }
 

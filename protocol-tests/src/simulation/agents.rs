@@ -132,9 +132,9 @@ impl World {
             }
             Output::Hangup => self.hang_up(who, "it closed the stream"),
             Output::Prepare { .. } => self.engine(who, |engine, _| engine.prepare()),
-            Output::Run { seats, t0 } => {
+            Output::Run { revision, seats, t0 } => {
                 self.trace.line(self.now, format_args!("p{} runs {} users", who.0, seats.len()));
-                self.engine(who, |engine, scene| engine.run(scene, &seats, t0));
+                self.engine(who, |engine, scene| engine.run(scene, revision, &seats, t0));
             }
             Output::StopUsers { timeout } => {
                 self.trace.line(self.now, format_args!("p{} stops its users within {timeout:?}", who.0));

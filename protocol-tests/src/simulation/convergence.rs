@@ -1,12 +1,13 @@
 //! Whether the fleet has all its users again, some time after the last thing that went wrong.
 //!
 //! The bound: an agent is given up when its lease is surely over; its users then start again at the plan's own pace,
-//! and never beside a rise. So much later, if the agents that are left have room for everybody, nobody is missing.
+//! and never beside a rise. So much later, if the agents that are left have room for everybody, nobody is missing; but for
+//! a tenth of the users, if agents came late that are given a share.
 
 use super::faults::Fault;
 use super::scenario::Mode;
 use super::world::{Event, World};
-use coordinator::fleet::OnAgentLoss;
+use coordinator::fleet::{OnAgentJoin, OnAgentLoss};
 use std::time::Duration;
 
 /// How often users are counted.
@@ -83,6 +84,10 @@ impl World {
         let early = elapsed.saturating_sub(2 * error + SLACK);
         let samples = (0..=20).map(|n| early + (elapsed + SLACK).saturating_sub(early) * n / 20);
         let wanted = samples.map(|at| plan.schedule.users_at(at)).min().unwrap_or(0);
+        // A restarted agent comes late, too.
+        let shared = self.scenario.on_agent_join == OnAgentJoin::Share
+            && self.oracle.processes.len() > self.scenario.expected as usize;
+        let wanted = wanted.saturating_sub(if shared { self.scenario.step() } else { 0 });
         Some((since, u64::from(wanted)))
     }
 }

@@ -164,6 +164,11 @@ impl World {
                     self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent));
                 }
             }
+            Output::Joined { agent, at } => {
+                self.trace.line(now, format_args!("agent {} joins at {at:?}", agent.0));
+                self.oracle.tally.joined += 1;
+                self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent));
+            }
             Output::Stopping { at } => {
                 self.trace.line(now, format_args!("stopping at {at:?}"));
                 self.coordinator.stopped_at.get_or_insert(now);

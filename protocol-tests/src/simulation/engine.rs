@@ -10,7 +10,7 @@ use super::window::Windows;
 use plan::chore::ChoreKind;
 use plan::finite::Finite;
 use plan::schedule::{Life, Schedule};
-use plan::slot::{Progress, Seat, Slot};
+use plan::slot::{Progress, Roll, Seat, Slot};
 use proto::message::{ChoreReport, RunId, WindowReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,6 +65,10 @@ struct Run {
     left: BTreeMap<Slot, (u64, bool)>,
     phase: Phase,
     windows: Windows,
+    revision: u64,
+    assigned: BTreeSet<Slot>,
+    /// When users are aborted that are here and not to be.
+    deadlines: BTreeMap<Slot, Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,14 +112,16 @@ impl Engine {
         self.said.push(Said::Prepared(result));
     }
 
-    pub(super) fn run(&mut self, scene: &mut Scene<'_>, seats: &[Seat], t0: Duration) {
+    pub(super) fn run(&mut self, scene: &mut Scene<'_>, revision: u64, seats: &[Seat], t0: Duration) {
         if let Some(run) = &mut self.run {
-            if run.phase == Phase::Scheduled {
-                run.reassign(scene, seats);
-            }
+            run.reassign(scene, revision, seats);
         } else if self.prepared {
             let mut run = Run::new(&self.scenario, t0);
-            run.plan_starts(seats, scene.local.saturating_sub(t0));
+            let now = scene.local.saturating_sub(t0);
+            run.windows.begin_with(now.as_secs() as u32);
+            run.revision = revision;
+            run.assigned = seats.iter().map(|seat| seat.slot).collect();
+            run.plan_starts(seats, now);
             self.run = Some(run);
         } else {
             self.said.push(Said::Prepared(Err("no plan was prepared".to_owned())));
@@ -127,6 +133,7 @@ impl Engine {
     pub(super) fn stop(&mut self, scene: &mut Scene<'_>, timeout: Duration) {
         if let Some(run) = &mut self.run {
             let now = run.since_t0(scene);
+            let timeout = timeout.min(run.stop_timeout);
             if timeout.is_zero() {
                 run.abort(scene);
             } else {
@@ -167,9 +174,12 @@ impl Engine {
         }
         let seconds = run.since_t0(scene).as_secs() as u32;
         let users = run.users.len() as u32;
+        // Everything that is due by now is done, so nobody has told anything in the second that has begun.
+        let leaving = run.users.keys().filter(|slot| !run.assigned.contains(slot)).copied().collect();
+        let roll = Roll { revision: run.revision, leaving };
         let over = run.users.is_empty() && run.phase != Phase::Scheduled;
         let closed = if over { seconds + 1 } else { seconds };
-        let windows = run.windows.close(closed, users, over).into_iter();
+        let windows = run.windows.close(closed, users, &roll, over).into_iter();
         self.said.extend(windows.map(|window| Said::Window(Box::new(window))));
         if over {
             self.run = None;
@@ -213,6 +223,9 @@ impl Run {
             left: BTreeMap::new(),
             phase: Phase::Scheduled,
             windows: Windows::default(),
+            revision: 0,
+            assigned: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
         }
     }
 
@@ -234,17 +247,38 @@ impl Run {
         self.upcoming = starts.filter(|start| start.stop > now && start.stop > start.at).collect();
     }
 
-    fn reassign(&mut self, scene: &mut Scene<'_>, seats: &[Seat]) {
+    fn reassign(&mut self, scene: &mut Scene<'_>, revision: u64, seats: &[Seat]) {
         let now = self.since_t0(scene);
-        if scene.local >= self.t0 {
+        let scheduled = self.phase == Phase::Scheduled;
+        if scene.local >= self.t0 && scheduled {
             self.start_due(scene, now);
         }
-        let kept: BTreeSet<Slot> = seats.iter().map(|seat| seat.slot).collect();
-        let others: Vec<Slot> = self.users.keys().copied().filter(|slot| !kept.contains(slot)).collect();
+        self.revision = revision;
+        self.assigned = seats.iter().map(|seat| seat.slot).collect();
+        let others: Vec<Slot> =
+            self.users.keys().copied().filter(|slot| !self.assigned.contains(slot)).collect();
         for slot in others {
             self.move_stop(slot, |stop| stop.min(now));
+            self.deadlines.entry(slot).or_insert(now + self.stop_timeout);
         }
-        self.plan_starts(seats, now);
+        if scheduled {
+            self.plan_starts(seats, now);
+        }
+    }
+
+    fn abort_overdue(&mut self, scene: &mut Scene<'_>, now: Duration) {
+        let overdue: Vec<Slot> =
+            self.deadlines.extract_if(.., |_, deadline| *deadline <= now).map(|(slot, _)| slot).collect();
+        let second = now.as_secs() as u32;
+        for slot in overdue {
+            let Some(user) = self.users.remove(&slot) else { continue };
+            self.wakes.remove(&(user.wake, slot));
+            if user.at_work.is_some() {
+                self.windows.aborted(second);
+            }
+            self.left.insert(slot, (user.iteration + u64::from(user.at_work.is_some()), user.gave_up));
+            scene.oracle.user_left(scene.who, slot, second);
+        }
     }
 
     fn move_stop(&mut self, slot: Slot, to: impl FnOnce(Duration) -> Duration) {
@@ -284,6 +318,7 @@ impl Run {
 
     fn advance(&mut self, scene: &mut Scene<'_>) {
         let (now, end) = (self.since_t0(scene), self.schedule.end());
+        self.abort_overdue(scene, now);
         match self.phase {
             Phase::Scheduled => {
                 self.start_due(scene, now);
@@ -306,6 +341,7 @@ impl Run {
             if start.stop <= now {
                 continue;
             }
+            self.deadlines.remove(&start.slot);
             if self.users.contains_key(&start.slot) {
                 self.move_stop(start.slot, |_| start.stop);
                 continue;
@@ -372,6 +408,7 @@ impl Run {
     }
 
     fn leave(&mut self, scene: &mut Scene<'_>, slot: Slot, second: u32) {
+        self.deadlines.remove(&slot);
         if let Some(user) = self.users.remove(&slot) {
             self.left.insert(slot, (user.iteration, user.gave_up));
         }
@@ -388,7 +425,8 @@ impl Run {
             Phase::Ending { deadline } => deadline,
             Phase::Aborting => boundary,
         };
-        self.wakes.first().map_or(boundary, |(wake, _)| boundary.min(*wake)).min(due)
+        let overdue = self.deadlines.values().copied().min().unwrap_or(boundary);
+        self.wakes.first().map_or(boundary, |(wake, _)| boundary.min(*wake)).min(due).min(overdue)
     }
 }
 

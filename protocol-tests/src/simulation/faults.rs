@@ -80,6 +80,12 @@ pub(super) fn plan(dice: &mut Dice, weather: Weather, agents: usize, length: Dur
     if weather != Weather::Calm && dice.permille(150) {
         faults.events.push((dice.millis(0, horizon.as_millis() as u64), Fault::Stop));
     }
+    if weather != Weather::Calm && dice.permille(600) {
+        let node = dice.below(agents as u64) as usize;
+        let at = dice.millis(2000, horizon.as_millis() as u64);
+        faults.healed_at = faults.healed_at.max(at);
+        faults.events.push((at, Fault::Leave { node }));
+    }
     faults
 }
 

@@ -145,7 +145,7 @@ impl Oracle {
             ));
         }
         taken.add(window);
-        let (sums, covered) = (taken.sums, taken.seconds);
+        let (sums, covered) = (taken.sums, taken.first + taken.seconds);
         if window.cumulative != sums {
             return self.complain(format!(
                 "window {} of agent {} says {:?}, applied are {sums:?}",
@@ -207,14 +207,31 @@ impl Oracle {
         self.of(who).revision = revision;
     }
 
-    /// Everything that a process did, by its name: over all its lives.
-    pub(super) fn started_by(&self, name: &str) -> u64 {
-        self.processes.iter().filter(|truth| truth.name == name).map(|truth| truth.started).sum()
+    /// Whether the windows of both agents were those of one process.
+    pub(super) fn is_same_process(&self, one: AgentId, other: AgentId) -> bool {
+        let who = |agent: AgentId| self.taken.get(&agent.0).and_then(|taken| taken.who);
+        one == other || who(one).is_some_and(|one| Some(one) == who(other))
+    }
+
+    /// How many requests the process started whose windows were taken as those of `agent`; where none were, all
+    /// processes of its name: it may have been any of them.
+    pub(super) fn started_by(&self, agent: AgentId, name: &str) -> u64 {
+        if let Some(who) = self.taken.get(&agent.0).and_then(|taken| taken.who) {
+            return self.look(who).started;
+        }
+        let known: Vec<Who> = self.taken.values().filter_map(|taken| taken.who).collect();
+        let others = (0..)
+            .zip(&self.processes)
+            .filter(|(who, truth)| truth.name == name && !known.contains(&Who(*who)));
+        others.map(|(_, truth)| truth.started).sum()
     }
 }
 
 impl Taken {
     fn add(&mut self, window: &WindowReport) {
+        if self.windows == 0 {
+            self.first = window.index;
+        }
         self.windows += 1;
         self.seconds += window.seconds();
         self.last = window.last;

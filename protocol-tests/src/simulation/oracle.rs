@@ -80,7 +80,9 @@ impl Truth {
 pub(super) struct Taken {
     pub(super) who: Option<Who>,
     pub(super) windows: u64,
-    /// Seconds that they cover: all from T0 on.
+    /// The second of the first of them.
+    pub(super) first: u32,
+    /// Seconds that they cover: all from that one on.
     pub(super) seconds: u32,
     pub(super) sums: Cumulative,
     pub(super) last: bool,
@@ -95,8 +97,12 @@ pub struct Tally {
     pub windows: u64,
     /// Agents lost in a run.
     pub lost: u64,
-    /// Users that moved.
+    /// Users that moved because their agent was lost or left.
     pub moved: u64,
+    /// Agents that were given users in a run that had begun without them.
+    pub joined: u64,
+    /// Agents that left before the end.
+    pub left: u64,
     /// Runs that began.
     pub begun: u64,
     /// Runs whose accounting was exact.
@@ -118,6 +124,8 @@ impl Tally {
             windows: self.windows + other.windows,
             lost: self.lost + other.lost,
             moved: self.moved + other.moved,
+            joined: self.joined + other.joined,
+            left: self.left + other.left,
             begun: self.begun + other.begun,
             exact: self.exact + other.exact,
             completed: self.completed + other.completed,

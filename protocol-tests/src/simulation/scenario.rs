@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::faults::{self, Faults};
 use bytes::Bytes;
-use coordinator::fleet::{ChoreConfig, ChoreConfigs, FleetConfig, OnAgentLoss};
+use coordinator::fleet::{ChoreConfig, ChoreConfigs, FleetConfig, OnAgentJoin, OnAgentLoss};
 
 use plan::chore::Chore;
 use plan::{Bundle, Plan, Settings, sha256_hex};
@@ -58,7 +58,10 @@ pub(super) struct Scenario {
     pub(super) bundle: Bytes,
     pub(super) digests: PlanDigests,
     pub(super) on_agent_loss: OnAgentLoss,
+    pub(super) on_agent_join: OnAgentJoin,
+    /// Those that the coordinator expects, then those that come when the run has begun.
     pub(super) machines: Vec<Machine>,
+    pub(super) expected: u32,
     pub(super) coordinator_drift_ppm: i64,
     /// Messages of so many in a thousand are late by a retransmission, or lost, doubled or overtaken.
     pub(super) noise_permille: u64,
@@ -86,14 +89,24 @@ impl Scenario {
         let users = u64::from(plan.schedule.max_users());
         let share = users.div_ceil(agents as u64);
         let spare = dice.pick(&[0, 0, share / 2, 100]);
-        let machines = (0..agents)
-            .map(|_| Machine {
-                max_users: (share + spare) as u32,
-                starts_at: dice.millis(0, 1500),
-                drift_ppm: dice.between(0, 2000).cast_signed() - 1000,
-                shows: dice.millis(0, 100_000_000),
-            })
-            .collect();
+        let mut machine = |starts_at: std::ops::Range<u64>| Machine {
+            max_users: (share + spare) as u32,
+            starts_at: dice.millis(starts_at.start, starts_at.end),
+            drift_ppm: dice.between(0, 2000).cast_signed() - 1000,
+            shows: dice.millis(0, 100_000_000),
+        };
+        let mut machines: Vec<Machine> = (0..agents).map(|_| machine(0..1500)).collect();
+        let mut joins = Dice::new(seed, &[7]);
+        let on_agent_join = joins.pick(&[
+            OnAgentJoin::Standby,
+            OnAgentJoin::Share,
+            OnAgentJoin::Share,
+            OnAgentJoin::Share,
+            OnAgentJoin::Refuse,
+        ]);
+        let late = joins.pick(&[0, 0, 1, 1, 2, 3]);
+        let length = plan.schedule.end().as_millis() as u64;
+        machines.extend((0..late).map(|_| machine(3000..3000 + length)));
         let noise_permille = match weather {
             Weather::Calm => 0,
             Weather::Windy => dice.pick(&[0, 5, 20]),
@@ -110,9 +123,11 @@ impl Scenario {
                 OnAgentLoss::Hold,
                 OnAgentLoss::Abort,
             ]),
+            on_agent_join,
+            expected: agents as u32,
             coordinator_drift_ppm: dice.between(0, 2000).cast_signed() - 1000,
             noise_permille,
-            faults: faults::plan(&mut Dice::new(seed, &[2]), weather, agents, plan.schedule.end()),
+            faults: faults::plan(&mut Dice::new(seed, &[2]), weather, machines.len(), plan.schedule.end()),
             plan,
             bundle: bytes,
             digests,
@@ -133,8 +148,10 @@ impl Scenario {
             schedule: plan.schedule.clone(),
             iterations: plan.iterations,
             on_agent_loss: self.on_agent_loss,
+            on_agent_join: self.on_agent_join,
+            open: false,
             stop_timeout: plan.stop_timeout,
-            expect_agents: self.machines.len() as u32,
+            expect_agents: self.expected,
             agents_timeout: AGENTS_TIMEOUT,
             chores: ChoreConfigs {
                 setup: plan.setup.as_ref().map(chore_config),
@@ -144,19 +161,31 @@ impl Scenario {
         }
     }
 
+    /// Whether agents that come late are given users of others.
+    pub(super) fn shares(&self) -> bool {
+        self.on_agent_join == OnAgentJoin::Share && self.machines.len() > self.expected as usize
+    }
+
+    /// The most users that are missing at a time because they are shared.
+    pub(super) fn step(&self) -> u32 {
+        (self.plan.schedule.max_users() / 10).max(1)
+    }
+
     /// In one line, for the trace.
     pub(super) fn headline(&self) -> String {
         let plan = &self.plan;
         let mut line = format!(
-            "seed {}: {:?}, {:?}, {} agents, {} users for {:?}, stop_timeout {:?}, {:?}",
+            "seed {}: {:?}, {:?}, {} agents and {} later, {} users for {:?}, stop_timeout {:?}, {:?}, {:?}",
             self.seed,
             self.weather,
             self.mode,
-            self.machines.len(),
+            self.expected,
+            self.machines.len() - self.expected as usize,
             plan.schedule.max_users(),
             plan.schedule.end(),
             plan.stop_timeout,
             self.on_agent_loss,
+            self.on_agent_join,
         );
         if let Some(finite) = plan.iterations {
             let _ = write!(line, ", {} iterations", finite.total());

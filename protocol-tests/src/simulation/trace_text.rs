@@ -21,6 +21,7 @@ pub(super) fn brief_up(message: &FromAgent) -> String {
             if w.last { ", the last" } else { "" }
         ),
         FromAgent::ChoreDone(report) => format!("ChoreDone {} {:?}", report.chore.name(), report.failed),
+        FromAgent::Draining { reason } => format!("Draining: {reason}"),
         FromAgent::Goodbye { reason } => format!("Goodbye: {reason}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use metrics::{ArrivalCounts, Histogram, PhaseSums, SeriesId};
-use plan::slot::{Progress, Slot};
+use plan::slot::{Progress, Roll, Slot};
 use proto::message::{Cumulative, HealthReport, RunId, SeriesReport, WindowReport};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     closed: u32,
+    /// What the last window said.
+    roll: Roll,
     in_flight: u64,
     pending: BTreeMap<u32, Pending>,
 }
@@ -36,6 +38,11 @@ impl Windows {
         self.closed
     }
 
+    /// The run begins here with this second.
+    pub(super) fn begin_with(&mut self, second: u32) {
+        self.closed = second;
+    }
+
     pub(super) fn started(&mut self, second: u32) {
         self.pending.entry(second).or_default().started += 1;
     }
@@ -57,11 +64,14 @@ impl Windows {
     }
 
     /// The seconds below `closed` that were not handed out yet; the newest is the last one if all is `over`.
-    pub(super) fn close(&mut self, closed: u32, users: u32, over: bool) -> Vec<WindowReport> {
+    pub(super) fn close(&mut self, closed: u32, users: u32, roll: &Roll, over: bool) -> Vec<WindowReport> {
         let mut windows = Vec::new();
         while self.closed < closed {
             let index = self.closed;
             self.closed += 1;
+            if self.closed == closed {
+                self.roll = roll.clone();
+            }
             let Pending { started, aborted, series, progress } =
                 self.pending.remove(&index).unwrap_or_default();
             let ended: u64 = series.values().map(|requests| requests.ok + requests.failed).sum();
@@ -82,6 +92,7 @@ impl Windows {
                 health: HealthReport::default(),
                 last: over && self.closed == closed,
                 progress: progress.into_values().collect(),
+                roll: self.roll.clone(),
             });
         }
         windows

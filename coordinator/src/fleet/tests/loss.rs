@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const MS: Duration = Duration::from_millis(1);
 
 /// The assignments among `outputs`: (session, revision, seats).
-fn assigned(outputs: &[Output]) -> Vec<(u64, u64, Vec<Seat>)> {
+pub(super) fn assigned(outputs: &[Output]) -> Vec<(u64, u64, Vec<Seat>)> {
     let assign = |output: &Output| match output {
         Output::Send { session, message: ToAgent::Assign { revision, seats, .. } } => {
             Some((session.0, *revision, seats.clone()))
@@ -31,12 +31,12 @@ fn progress(progress: &[(u32, u64)]) -> FromAgent {
 
 impl Harness {
     /// Now, since T0.
-    fn at(&self) -> Duration {
+    pub(super) fn at(&self) -> Duration {
         self.now.saturating_sub(START_AHEAD)
     }
 
     /// Lets `time` pass; agents `live` renew their leases each second of it. Gives what was said, leases left out.
-    fn pass(&mut self, time: Duration, live: &[u64]) -> Vec<Output> {
+    pub(super) fn pass(&mut self, time: Duration, live: &[u64]) -> Vec<Output> {
         let mut said = Vec::new();
         let until = self.now + time;
         while self.now < until {

@@ -41,6 +41,7 @@ fn window(seq: u64, started: u64) -> WindowReport {
         health: HealthReport::default(),
         last: false,
         progress: Vec::new(),
+        roll: proto::message::Roll::default(),
     }
 }
 

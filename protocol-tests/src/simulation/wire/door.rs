@@ -82,6 +82,10 @@ impl Observer for Watch {
         }
     }
 
+    fn joined(&mut self, agent: AgentId) {
+        self.0.inside().results.iter_mut().for_each(|results| results.agent_joined(agent));
+    }
+
     fn stopping(&mut self, at: Duration) {
         self.0.say(format_args!("stopping at {at:?}"));
         self.0.inside().results.iter_mut().for_each(|results| results.interrupted(at));

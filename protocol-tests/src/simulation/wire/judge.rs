@@ -39,9 +39,9 @@ impl Stage {
                 .checked_sub(known)
                 .ok_or_else(|| format!("the report has {known} of {truth} requests{whose}"))
         };
-        for account in &accounting.agents {
+        for (account, facts) in accounting.agents.iter().zip(&record.facts.agents) {
             let whose = format!(" of {}", account.name);
-            let started = inside.oracle.started_by(&account.name);
+            let started = inside.oracle.started_by(facts.id, &account.name);
             let missing = missing(started, account.merged + account.aborted, &whose)?;
             let bound = account.lost_at_most.map_or(u64::MAX, excused);
             if missing > bound || (account.status == AccountStatus::Exact && missing > 0) {

@@ -23,7 +23,7 @@ pub(super) struct StandIn(UnboundedSender<Order>);
 
 enum Order {
     Prepare,
-    Run { t0: Duration, seats: Vec<Seat> },
+    Run { t0: Duration, revision: u64, seats: Vec<Seat> },
     Stop(Duration),
     Chore(ChoreKind),
     StopChore,
@@ -53,11 +53,11 @@ impl Load for StandIn {
         self.order(Order::Prepare);
     }
 
-    fn run(&self, t0: Instant, seats: Vec<Seat>) {
+    fn run(&self, t0: Instant, revision: u64, seats: Vec<Seat>) {
         let here = tokio::time::Instant::now().into_std();
         let t0 =
             (now() + t0.saturating_duration_since(here)).saturating_sub(here.saturating_duration_since(t0));
-        self.order(Order::Run { t0, seats });
+        self.order(Order::Run { t0, revision, seats });
     }
 
     fn stop(&self, mode: StopMode) {
@@ -117,7 +117,7 @@ fn carry_out(stage: &Stage, who: Who, engine: &mut Engine, order: Option<Order>)
     match order {
         None => engine.advance(&mut scene),
         Some(Order::Prepare) => engine.prepare(),
-        Some(Order::Run { t0, seats }) => engine.run(&mut scene, &seats, t0),
+        Some(Order::Run { t0, revision, seats }) => engine.run(&mut scene, revision, &seats, t0),
         Some(Order::Stop(timeout)) => engine.stop(&mut scene, timeout),
         Some(Order::Chore(kind)) => engine.chore(&mut scene, kind),
         Some(Order::StopChore) => engine.stop_chore(&mut scene),
@@ -158,6 +158,7 @@ fn window(who: Who, report: &WindowReport) -> AgentWindow {
         in_flight: report.in_flight,
         health: Health { memory_bytes: MEMORY + u64::from(who.0), ..Health::default() },
         progress: report.progress.clone(),
+        roll: report.roll.clone(),
     }
 }
 
