@@ -6,6 +6,7 @@
 //! changes, so the coordinator can tell a window that it has from one that it has not.
 
 use super::keep::Entry;
+use proto::defect::{Defect, seeded};
 use proto::message::{Cumulative, RunId, WindowReport};
 use std::collections::VecDeque;
 
@@ -123,6 +124,9 @@ impl Outbox {
     /// There is another stream; over the earlier ones `applied` and all before it have arrived.
     pub(super) fn rewind(&mut self, applied: u64) {
         self.acknowledged(applied);
+        if seeded(Defect::M11) {
+            self.numbered.clear();
+        }
         self.out = 0;
     }
 
