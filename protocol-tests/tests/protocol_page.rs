@@ -65,6 +65,21 @@ fn messages() -> String {
     table
 }
 
+/// `| defect | what is wrong | found by |` for each defect that can be put in on purpose.
+fn defects() -> String {
+    let mut table = "| defect | what is wrong | found by |\n|---|---|---|\n".to_owned();
+    for line in read("protocol-tests/tests/data/defects.txt").lines().filter(|line| !line.starts_with('#')) {
+        let [name, what, tests] =
+            line.split('|').map(str::trim).collect::<Vec<_>>().try_into().expect("three cells");
+        let _ = writeln!(
+            table,
+            "| `{name}` | {what} | `cargo test {}` |",
+            tests.split(',').next().unwrap_or(tests)
+        );
+    }
+    table
+}
+
 #[test]
 fn the_page_says_what_the_code_says() {
     let sections = [
@@ -73,6 +88,7 @@ fn the_page_says_what_the_code_says() {
         ("coordinator states", tables_of("coordinator/src/fleet/mod.rs")),
         ("chores", tables_of("coordinator/src/fleet/chore.rs")),
         ("limits", limits()),
+        ("defects", defects()),
     ];
     let page = read("docs/PROTOCOL.md");
     let mut expected = page.clone();
