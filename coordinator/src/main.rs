@@ -188,10 +188,11 @@ fn read_plan(path: &Path) -> Result<String, String> {
     })
 }
 
-/// The operator's wishes to stop: Ctrl-C or SIGTERM, once. The second one ends the process at once.
+/// The operator's wishes to stop: Ctrl-C or SIGTERM, once to let users finish, twice to give up what is in flight. The third
+/// one ends the process at once.
 fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (sender, receiver) = mpsc::channel(1);
+    let (sender, receiver) = mpsc::channel(2);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::spawn(async move {
         let mut wishes = 0;
@@ -201,12 +202,16 @@ fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
                 _ = terminate.recv() => {}
             }
             wishes += 1;
-            if wishes > 1 {
-                say("stopped at once; nothing is reported");
-                std::process::exit(ExitCode::Interrupted.number().into());
+            match wishes {
+                1 => say("stopping: running iterations may finish; again to stop at once"),
+                2 => say("stopping at once: what is in flight is given up; again to quit without a report"),
+                _ => {
+                    say("quitting; nothing is reported");
+                    std::process::exit(ExitCode::Interrupted.number().into());
+                }
             }
-            say("stopping: running iterations may finish; again to quit at once");
-            let _ = sender.send(()).await;
+            // One that nobody takes any more must not keep the next from being heard.
+            let _ = sender.try_send(());
         }
     });
     Ok(receiver)

@@ -47,6 +47,8 @@ pub enum Input {
     },
     /// The operator stops the run.
     Stop,
+    /// The operator stops it at once: what is in flight is given up.
+    StopNow,
 }
 
 /// What the driver is to do, in this order.

@@ -35,6 +35,7 @@
 //! | Running   | an agent drains                           | -       | Assign to it, without users         |
 //! | Running   | all iterations of a finite run are done   | -       | Stop to all                         |
 //! | Running   | Stop                                      | -       | Stop to all                         |
+//! | Running   | StopNow                                   | -       | Stop to all, without any time       |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
 //!
 //! While teardown goes on, the phase is TearingDown.
@@ -45,6 +46,7 @@ mod chore;
 mod config;
 mod deal;
 mod drain;
+mod due;
 mod ending;
 mod event;
 mod iterations;
@@ -56,6 +58,7 @@ mod plausible;
 mod reattach;
 mod receive;
 mod share;
+mod stop_now;
 pub(crate) mod strain;
 #[cfg(test)]
 mod tests;
@@ -140,6 +143,8 @@ pub struct Fleet {
     sharing: Sharing,
     /// Whether an agent came when the run had begun.
     has_late: bool,
+    /// Whether the operator does not wait for running iterations.
+    hurried: bool,
     /// Agents that were turned away while mustering, for the message when too few came.
     turned_away: Vec<String>,
     chores: Chores,
@@ -148,6 +153,10 @@ pub struct Fleet {
     /// How the run ended, while it is torn down.
     ending: Option<Ending>,
     outputs: VecDeque<Output>,
+    /// When something is due, or a time before that.
+    due: Option<Duration>,
+    /// Where agents stood last, by their streams.
+    places: BTreeMap<SessionId, usize>,
 }
 
 #[derive(Debug)]
@@ -167,7 +176,7 @@ enum Phase {
 impl Fleet {
     /// A fleet that waits for its agents from `now` on.
     pub fn new(config: FleetConfig, now: Duration) -> Fleet {
-        Fleet {
+        let mut fleet = Fleet {
             phase: Phase::Mustering { until: now + config.agents_timeout },
             iterations: Iterations::new(config.users, config.iterations),
             cause: None,
@@ -182,16 +191,22 @@ impl Fleet {
             stranded: BTreeMap::new(),
             sharing: Sharing::default(),
             has_late: false,
+            hurried: false,
             turned_away: Vec::new(),
             chores: Chores::default(),
             start_skew: None,
             ending: None,
             outputs: VecDeque::new(),
-        }
+            due: None,
+            places: BTreeMap::new(),
+        };
+        fleet.reckon(false, 0);
+        fleet
     }
 
     /// Takes in what happened. Total: every input is defined in every phase.
     pub fn handle_input(&mut self, now: Duration, input: Input) {
+        let (routine, from) = (self.is_routine(&input), self.outputs.len());
         match input {
             Input::Attached { session, peer } => {
                 self.greeting.insert(session, Greeting { peer, until: now + HELLO_TIMEOUT });
@@ -211,8 +226,13 @@ impl Fleet {
                 }
                 self.stop(now, Cause::Operator);
             }
+            Input::StopNow => self.stop_now(now),
+        }
+        if !routine || self.is_due(now) {
+            self.hand_over_due(now);
         }
         self.advance(now);
+        self.reckon(routine, from);
     }
 
     /// Does what is due at `now`; without anything due it does nothing.
@@ -255,7 +275,9 @@ impl Fleet {
         if matches!(self.phase, Phase::Mustering { until } if until <= now) {
             self.give_up(now);
         }
+        self.hand_over_due(now);
         self.advance(now);
+        self.reckon(false, 0);
     }
 
     /// What to do next; `None` when everything is said.
@@ -263,8 +285,12 @@ impl Fleet {
         self.outputs.pop_front()
     }
 
-    /// When [`handle_timeout`](Fleet::handle_timeout) has something to do.
+    /// When [`handle_timeout`](Fleet::handle_timeout) has something to do, or a time before that.
     pub fn poll_timeout(&self) -> Option<Duration> {
+        self.due
+    }
+
+    fn next_due(&self) -> Option<Duration> {
         let phase = match self.phase {
             Phase::Mustering { until } => Some(until),
             Phase::Running { overdue, .. } => Some(overdue),
@@ -320,7 +346,6 @@ impl Fleet {
 
     /// Moves on as far as the agents' stages allow.
     fn advance(&mut self, now: Duration) {
-        self.hand_over_due(now);
         self.house_waiting(now);
         if self.iterations.are_over() {
             self.stop(now, Cause::Done);

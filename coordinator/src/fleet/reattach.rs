@@ -86,7 +86,7 @@ impl Fleet {
             // What was ordered while it was away.
             self.send_seats(index);
             if let Phase::Running { stopped: Some(_), .. } = self.phase {
-                let (run, timeout) = (self.config.run.clone(), self.config.stop_timeout);
+                let (run, timeout) = (self.config.run.clone(), self.stop_timeout());
                 self.send(session, ToAgent::Stop { run, timeout });
             }
         }

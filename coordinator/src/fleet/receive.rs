@@ -17,9 +17,8 @@ impl Fleet {
             }
             return;
         }
-        let Some(agent) = self.agents.iter_mut().find(|a| a.is_on(session) && !a.gone) else {
-            return;
-        };
+        let Some(index) = self.whereabouts(session).filter(|&index| !self.agents[index].gone) else { return };
+        let agent = &mut self.agents[index];
         agent.heard = now;
         match message {
             FromAgent::Hello(_) => self.drop_agent(now, session, "it said Hello twice"),
@@ -55,7 +54,7 @@ impl Fleet {
     }
 
     fn window(&mut self, now: Duration, session: SessionId, mut window: Box<WindowReport>) {
-        let Some(index) = self.agents.iter().position(|a| a.session == session) else { return };
+        let Some(index) = self.whereabouts(session) else { return };
         let agent = &mut self.agents[index];
         if !matches!(agent.stage, Stage::Running | Stage::Finished | Stage::Lost(_)) {
             return self.drop_agent(now, session, "it sent a window before the start");
@@ -98,7 +97,7 @@ impl Fleet {
                 self.see_roll(now, session, &roll);
             }
         }
-        let applied = self.agents.iter().find(|a| a.session == session).map_or(0, |agent| agent.applied);
+        let applied = self.agents[index].applied;
         self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: applied });
     }
 

@@ -113,7 +113,8 @@ pub trait Observer {
     fn tick(&mut self);
 }
 
-/// Runs `fleet`, whose clock began at `origin`, to its end. Each item of `stop` is the operator's wish to stop.
+/// Runs `fleet`, whose clock began at `origin`, to its end. Each item of `stop` is the operator's wish to stop:
+/// at first users may finish, from the second on what is in flight is given up.
 pub async fn drive(
     mut fleet: Fleet,
     origin: Instant,
@@ -122,6 +123,7 @@ pub async fn drive(
     observer: &mut impl Observer,
 ) -> Outcome {
     let mut streams: BTreeMap<SessionId, Voice> = BTreeMap::new();
+    let mut wishes = 0_u32;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -152,7 +154,10 @@ pub async fn drive(
         let due = fleet.poll_timeout().map(|due| origin + due);
         let input = tokio::select! {
             biased;
-            Some(()) = stop.recv() => Some(Input::Stop),
+            Some(()) = stop.recv() => {
+                wishes += 1;
+                Some(if wishes == 1 { Input::Stop } else { Input::StopNow })
+            }
             Some(Event { session, what, in_hand: _in_hand }) = events.recv() => match what {
                 What::Attached { peer, voice } => {
                     streams.insert(session, voice);

@@ -231,19 +231,17 @@ impl Results {
                 Err(ApplyError::UnknownSeries { series, count })
             }
         };
-        let (mut requests, mut others) = (Requests::default(), Histogram::new());
+        let mut requests = Requests::default();
         for report in &window.series {
             let series = known(report.series)?;
             let counted = report.ok.saturating_add(report.failed);
-            let latency = if self.plan.series[series as usize].is_request() {
+            if self.plan.series[series as usize].is_request() {
                 requests.count = requests.count.saturating_add(counted);
                 requests.failures = requests.failures.saturating_add(report.failed);
-                &mut requests.latency
-            } else {
-                &mut others
-            };
-            let held =
-                latency.merge_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
+                requests.latencies.push(report.latency.clone());
+            }
+            let held = Histogram::samples_in_v2(&report.latency)
+                .map_err(|why| ApplyError::Latency { series, why })?;
             if held != counted {
                 return Err(ApplyError::Count { series, counted, held });
             }

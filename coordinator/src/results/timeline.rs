@@ -9,6 +9,7 @@ use super::AgentId;
 use super::live::Live;
 use super::point::{Point, Points};
 use super::user_time::{Shortfall, UserTime};
+use bytes::Bytes;
 use metrics::{Histogram, Percentile};
 use plan::Plan;
 use proto::message::WindowReport;
@@ -33,7 +34,8 @@ struct Open {
 pub(super) struct Requests {
     pub(super) count: u64,
     pub(super) failures: u64,
-    pub(super) latency: Histogram,
+    /// Their latencies, encoded, series by series; they were found to be histograms.
+    pub(super) latencies: Vec<Bytes>,
 }
 
 /// The run second by second.
@@ -112,7 +114,10 @@ impl Timeline {
             open.failures = open.failures.saturating_add(failed);
             open.dropped = open.dropped.saturating_add(share(window.arrivals.dropped));
             if index == newest {
-                open.latency.merge(&ended.latency);
+                // Of more samples than a histogram counts, the first ones stand for all.
+                for latency in &ended.latencies {
+                    let _ = open.latency.merge_v2(latency);
+                }
             }
         }
         self.newest = self.newest.max(Some(newest));
