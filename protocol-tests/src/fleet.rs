@@ -84,6 +84,11 @@ impl Coordinator {
         self.process.peak_memory()
     }
 
+    /// The number by which the system knows its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends it signal `name`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
