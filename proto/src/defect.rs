@@ -8,7 +8,7 @@
 pub enum Defect {
     /// A window that arrives twice is added twice.
     M1,
-    /// A window is acknowledged before it is on disk.
+    /// A window is acknowledged before it is kept.
     M2,
     /// A lease counts from the arrival of its grant.
     M3,
