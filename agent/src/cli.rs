@@ -71,7 +71,7 @@ pub struct Cli {
     pub max_users: Option<u32>,
 
     /// Where users may connect, whatever the coordinator asks: a host (api.example.com, *.example.com), an address
-    /// (203.0.113.7, [2001:db8::1]), a range (10.0.0.0/8), `loopback`, `private` or `any`, each with a port or ports if
+    /// (203.0.113.7, `[2001:db8::1]`), a range (10.0.0.0/8), `loopback`, `private` or `any`, each with a port or ports if
     /// need be (:443, :8000-8999); `unix` or `unix:/PATH` for Unix sockets. Separated by commas, or given several times;
     /// what is given replaces the default. Looked at on the resolved address, for each connection. Cloud metadata and
     /// other link-local addresses are never connected to [default: loopback,private].

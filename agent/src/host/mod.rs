@@ -1,8 +1,8 @@
 //! What the system says of this process: what it may use, what it was denied, what is left.
 //!
 //! [`Host`] reads the files of Linux, at most twice a second, and says what happened between two readings. What each
-//! file means is in pure functions beside it: control groups ([`groups`]), the processor ([`processor`]), memory
-//! ([`memory`]). A file that is missing or says something else gives no value, never zero and never a failure: other
+//! file means is in pure functions beside it: control groups (`groups`), the processor (`processor`), memory
+//! (`memory`). A file that is missing or says something else gives no value, never zero and never a failure: other
 //! systems, old kernels and closed containers have no such files.
 
 mod descriptors;

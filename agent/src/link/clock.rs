@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// What the clock shows when the process begins: far enough from zero that times before it have a place.
 const BEGINNING: Duration = Duration::from_secs(1000 * 24 * 3600);
 
-/// Tells the time since the machine was started: [`since_boot`](crate::boot_clock::since_boot), but in a simulated machine.
+/// Tells the time since the machine was started: `boot_clock::since_boot`, but in a simulated machine.
 pub type SinceBoot = fn() -> Duration;
 
 /// See the module.
