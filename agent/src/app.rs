@@ -3,9 +3,10 @@
 
 use crate::boot_clock::since_boot;
 use crate::engine::{Engine, EngineConfig};
-use crate::link::{Connect, Link, Reading, drive};
+use crate::link::{Connect, Link, Reading, drive_with};
 use crate::policy::Policy;
 use crate::session::{Exit, Session};
+use crate::spool::{Left, Owner, Spools, Writer};
 use crate::watchdog;
 use proto::Secret;
 use proto::message::Hello;
@@ -35,6 +36,16 @@ pub struct AgentConfig {
     pub last_resort: LastResort,
 }
 
+/// Where an agent keeps what it has not delivered, so that it outlives its process.
+pub struct Spool {
+    /// The directory.
+    pub spools: Spools,
+    /// Its private key (PEM), if it made one by itself: who comes after it has to be the same to the coordinator.
+    pub key: Option<String>,
+    /// What earlier processes left, each with the way on which the coordinator knows them.
+    pub left: Vec<(Left, Connect)>,
+}
+
 /// What ends users that go on although their lease is over, if the runtime is stuck and does not come to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastResort {
@@ -44,15 +55,16 @@ pub enum LastResort {
     Nothing,
 }
 
-/// Runs an agent on the current (single-threaded) runtime until its process should end. `leave` delivers the
-/// reasons for which the process is asked to end; `note` takes what a person should know.
+/// Runs an agent on the current (single-threaded) runtime until its process should end. What is left in its `spool` is
+/// delivered first. `leave` delivers the reasons for which the process is asked to end; `note` takes what a person should know.
 ///
 /// # Errors
 /// When the engine's threads cannot be started.
 pub async fn run(
     config: AgentConfig,
     connect: Connect,
-    leave: mpsc::Receiver<String>,
+    spool: Option<Spool>,
+    mut leave: mpsc::Receiver<String>,
     note: Box<dyn Fn(&str)>,
 ) -> std::io::Result<Exit> {
     let (sender, events) = mpsc::unbounded_channel();
@@ -74,8 +86,32 @@ pub async fn run(
         resume: None,
         join: config.join,
     };
+    let mut link = Link {
+        name: config.name.clone(),
+        connect: connect.clone(),
+        engine,
+        events,
+        since_boot,
+        note,
+        reading: Reading::Aside,
+    };
+    let mut keeps = None;
+    if let Some(Spool { spools, key, left }) = spool {
+        for (Left { file, owner, recovered }, connect) in left {
+            link.connect = connect;
+            let spool = Some(Writer::resume(file)?);
+            let hello = Hello { name: owner.name, ..hello.clone() };
+            let session = Session::recovering(hello, &config.coordinator, recovered);
+            match drive_with(session, &mut link, &mut leave, spool).await {
+                Exit::Recovered => {}
+                exit => return Ok(exit),
+            }
+        }
+        let owner = Owner { coordinator: config.coordinator.clone(), name: config.name, key };
+        keeps = Some(Writer::new(spools, owner, config.incarnation)?);
+    }
     let session = Session::new(hello, config.coordinator).with_drain_timeout(config.drain_timeout);
-    let reading = Reading::Aside;
-    let link = Link { name: config.name, connect, engine, events, since_boot, reading, note };
-    Ok(drive(session, link, leave).await)
+    let session = if keeps.is_some() { session.keeping() } else { session };
+    link.connect = connect;
+    Ok(drive_with(session, &mut link, &mut leave, keeps).await)
 }

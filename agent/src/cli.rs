@@ -46,7 +46,8 @@ pub struct Cli {
     #[arg(long, value_name = "PATH", env = "LOAD_TEST_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
 
-    /// This agent's certificate chain, PEM; without one it makes a key of its own at each start.
+    /// This agent's certificate chain, PEM; without one it makes a key of its own at each start, or takes the one of an agent
+    /// whose results it delivers.
     #[arg(long, value_name = "PATH", env = "LOAD_TEST_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
@@ -61,6 +62,16 @@ pub struct Cli {
     /// This agent's name in reports: letters, digits, `.`, `_`, `-` [default: HOSTNAME-PID].
     #[arg(long, env = "LOAD_TEST_AGENT_NAME", value_parser = name)]
     pub name: Option<String>,
+
+    /// Where results that are not delivered are kept, so that they outlive this process (mode 0600, removed when they are
+    /// delivered); an agent that is started with the same directory and coordinator delivers them first
+    /// [default: $XDG_STATE_HOME/muster/agent, else ~/.local/state/muster/agent].
+    #[arg(long, value_name = "DIRECTORY", env = "LOAD_TEST_SPOOL_DIR")]
+    pub spool_dir: Option<PathBuf>,
+
+    /// Keep results that are not delivered in memory only.
+    #[arg(long, env = "LOAD_TEST_NO_SPOOL", value_parser = FalseyValueParser::new())]
+    pub no_spool: bool,
 
     /// Engine threads [default: one per core].
     #[arg(long, env = "LOAD_TEST_THREADS", value_parser = clap::value_parser!(u32).range(1..=1024))]

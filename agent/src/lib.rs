@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`session`] (what to do about what the coordinator says; pure), [`engine`] (threads, users,
 //! HTTP), [`host`] (what the system says of this process), [`policy`] (what the agent does at most, whatever it is told;
-//! pure), [`link`] (carries the session's decisions out), [`app`] (all of it put together).
+//! pure), [`link`] (carries the session's decisions out), [`spool`] (keeps what is not delivered), [`app`] (all of it put
+//! together).
 
 pub mod app;
 mod boot_clock;
@@ -12,4 +13,5 @@ pub mod host;
 pub mod link;
 pub mod policy;
 pub mod session;
+pub mod spool;
 mod watchdog;

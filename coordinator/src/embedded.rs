@@ -48,7 +48,7 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("embedded-agent".to_owned()).spawn(move || {
             // What it has to say reaches the coordinator, which tells people.
-            let agent = run(config(incarnation, target), connect, leaving, Box::new(|_| {}));
+            let agent = run(config(incarnation, target), connect, None, leaving, Box::new(|_| {}));
             if let Err(error) = runtime.block_on(agent) {
                 say(&format!("error: the embedded agent cannot start: {error}"));
             }

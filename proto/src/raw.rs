@@ -1,4 +1,4 @@
-//! Messages from bytes and back, without a stream around them: what a fuzzer and a debugger need.
+//! Messages from bytes and back, without a stream around them: what a fuzzer, a debugger and a spool need.
 
 use crate::message::{FromAgent, ToAgent};
 use crate::{decode, encode, wire};

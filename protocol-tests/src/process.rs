@@ -69,6 +69,8 @@ impl Process {
                 command.env_remove(variable);
             }
         }
+        // Agents that are killed leave something behind; not in a developer's home.
+        command.env("LOAD_TEST_SPOOL_DIR", dir.join("spool"));
         for (variable, value) in env {
             match value {
                 Some(value) => command.env(variable, value),

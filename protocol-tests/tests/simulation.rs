@@ -85,11 +85,24 @@ fn every_invariant_holds_in_every_world() {
     println!("{} worlds: {total:?}", seeds.len());
     if seeds.len() >= 500 {
         // Worlds in which nothing happens prove nothing.
-        let Tally { requests, windows, lost, moved, begun, exact, completed, chores, counts, joined, left } =
-            total;
+        let Tally {
+            requests,
+            windows,
+            inherited,
+            lost,
+            moved,
+            begun,
+            exact,
+            completed,
+            chores,
+            counts,
+            joined,
+            left,
+        } = total;
         let enough = [requests, windows, lost, moved, begun, exact, completed, chores, counts, joined, left]
             .map(|n| n >= 50);
         assert_eq!(enough, [true; 11], "{total:?}");
+        assert!(inherited >= 10, "{total:?}");
     }
     if let Some(first) = broken.first() {
         let all: Vec<String> =

@@ -1,11 +1,13 @@
 //! Drives one session: a select over everything that can happen, then whatever the core decided.
 
 use super::clock::{Clock, SinceBoot};
+use super::conversation::{Conversation, hang_up, open, unread};
 use super::dial::{Connect, DialError};
 use super::load::Load;
 use super::report::{chore_report, report};
 use crate::engine::{Engine, EngineEvent, StopMode};
-use crate::session::{Exit, Input, Output, Session};
+use crate::session::{Entry, Exit, Input, Output, Session};
+use crate::spool::{Done, Writer};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use plan::chore::SetupValues;
@@ -13,21 +15,12 @@ use plan::scope::RunFacts;
 use plan::{Bundle, Plan, sha256_hex};
 use proto::LinkError;
 use proto::message::{FromAgent, PlanDigests, PlanRefusal, RunId, ToAgent};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt as _};
-
-/// Most messages that wait for the coordinator to read them. At most eight of them are windows; the others are renewals,
-/// one each second until the lease is over, and answers: more than these wait only for one that orders and does not read.
-const MOST_UNREAD: usize = 256;
-
-/// How long what was said last may take to leave before the process ends.
-const FAREWELL: Duration = Duration::from_secs(2);
+use tokio_stream::StreamExt as _;
 
 /// What a session works with.
 pub struct Link<L = Engine> {
@@ -65,19 +58,34 @@ impl Reading {
     }
 }
 
-type Inbound = Pin<Box<dyn Stream<Item = Result<ToAgent, LinkError>> + Send>>;
-
-/// Both directions of an open stream.
-struct Conversation {
-    outbound: mpsc::Sender<FromAgent>,
-    inbound: Inbound,
+/// Runs `session` until its process should end. `leave` resolves with the reason for leaving, each time the process is
+/// asked to; the second time it ends at once.
+pub async fn drive<L: Load>(session: Session, mut link: Link<L>, mut leave: mpsc::Receiver<String>) -> Exit {
+    drive_with(session, &mut link, &mut leave, None).await
 }
 
-/// Runs `session` until its process should end. `leave` resolves with the reason for leaving, each time the
-/// process is asked to; the second time it ends at once.
-pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc::Receiver<String>) -> Exit {
-    let Link { name, connect, engine, mut events, since_boot, reading, note } = link;
-    let clock = Clock::start(since_boot);
+/// Runs `session` until it ends, with a `spool` in which what is not delivered outlives the process.
+pub(crate) async fn drive_with<L: Load>(
+    session: Session,
+    link: &mut Link<L>,
+    leave: &mut mpsc::Receiver<String>,
+    mut spool: Option<Writer>,
+) -> Exit {
+    let exit = converse(session, link, leave, &mut spool).await;
+    if let Some(spool) = spool {
+        spool.finish().await;
+    }
+    exit
+}
+
+async fn converse<L: Load>(
+    mut session: Session,
+    link: &mut Link<L>,
+    leave: &mut mpsc::Receiver<String>,
+    spool: &mut Option<Writer>,
+) -> Exit {
+    let Link { name, connect, engine, events, since_boot, reading, note } = link;
+    let clock = Clock::start(*since_boot);
     let mut dialling: Option<BoxFuture<'static, Result<Conversation, DialError>>> = None;
     let mut was_connected = false;
     let mut conversation: Option<Conversation> = None;
@@ -90,13 +98,11 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
             .may_load_until(session.may_load_until().map_or(Duration::ZERO, |until| clock.since_boot(until)));
         while let Some(output) = session.poll_output() {
             match output {
-                Output::Keep(_) => {}
-                Output::Dial => dialling = Some(open(&connect)),
+                Output::Keep(entry) => keep(spool, entry),
+                Output::Dial => dialling = Some(open(connect)),
                 Output::Send(message) => {
-                    if conversation.as_ref().is_some_and(|open| !has_room(&open.outbound, message)) {
-                        conversation = None;
-                        let reason = format!("it reads nothing, {MOST_UNREAD} messages wait for it");
-                        session.handle_input(clock.now(), Input::Disconnected { reason });
+                    if !say(&mut conversation, spool.as_ref(), message) {
+                        session.handle_input(clock.now(), unread());
                     }
                 }
                 Output::Hangup => {
@@ -113,15 +119,10 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
                 | Output::StopUsers { .. }
                 | Output::Chore(_)
                 | Output::StopChore
-                | Output::SeeSetup(_)) => instruct(&engine, &clock, output),
+                | Output::SeeSetup(_)) => instruct(engine, &clock, output),
                 Output::Note(text) => note(&text),
                 Output::Exit(exit) => {
-                    if let Some(conversation) = conversation.take() {
-                        hang_up(conversation).await;
-                    } else {
-                        // What a Hangup just before this left to say.
-                        tokio::task::yield_now().await;
-                    }
+                    say_goodbye(conversation.take()).await;
                     return exit;
                 }
             }
@@ -142,7 +143,7 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
             },
             understood = async { understanding.as_mut().expect("checked").await }, if understanding.is_some() => {
                 understanding = None;
-                match prepare(&engine, &name, understood) {
+                match prepare(engine, name, understood) {
                     Ok((digests, seconds)) => {
                         preparing = Some(digests);
                         Some(Input::WarmUp { seconds })
@@ -170,11 +171,67 @@ pub async fn drive<L: Load>(mut session: Session, link: Link<L>, mut leave: mpsc
                 }
                 Some(input)
             }
+            done = async { spool.as_mut().expect("checked").next().await }, if spool.is_some() => {
+                on_disk(&done, spool, &mut session, note);
+                let goes_on = release(&mut conversation, spool.as_ref());
+                (!goes_on).then(unread)
+            }
             () = sleep_until(due.map(|due| clock.instant(due))) => None,
         };
         match input {
             Some(input) => session.handle_input(clock.now(), input),
             None => session.handle_timeout(clock.now()),
+        }
+    }
+}
+
+/// Says `message`, if anybody listens: a window once everything that was kept until now is in the spool. If too much waits to
+/// be read, ends the conversation and gives `false`.
+fn say(conversation: &mut Option<Conversation>, spool: Option<&Writer>, message: FromAgent) -> bool {
+    let (given, written) = spool.map_or((0, 0), |spool| (spool.given(), spool.written()));
+    let said = conversation.as_mut().is_none_or(|open| open.say(message, given, written));
+    conversation.take_if(|_| !said);
+    said
+}
+
+/// Says what has waited for the spool; the rest is as with [`say`].
+fn release(conversation: &mut Option<Conversation>, spool: Option<&Writer>) -> bool {
+    let written = spool.map_or(u64::MAX, Writer::written);
+    let said = conversation.as_mut().is_none_or(|open| open.release(written));
+    conversation.take_if(|_| !said);
+    said
+}
+
+async fn say_goodbye(conversation: Option<Conversation>) {
+    match conversation {
+        Some(open) => hang_up(open).await,
+        // What a Hangup just before this left to say.
+        None => tokio::task::yield_now().await,
+    }
+}
+
+fn keep(spool: &mut Option<Writer>, entry: Entry) {
+    if let Some(spool) = spool {
+        spool.keep(entry);
+    }
+}
+
+/// Does what the spool's news ask for.
+fn on_disk(done: &Done, spool: &mut Option<Writer>, session: &mut Session, note: &dyn Fn(&str)) {
+    match done {
+        Done::Written(_) => {}
+        Done::Full => {
+            if let (Some(spool), Some(entries)) = (spool, session.rewritten()) {
+                spool.rewrite(entries);
+            }
+        }
+        Done::Failed(why) => {
+            *spool = None;
+            session.keep_no_more();
+            note(&format!(
+                "the spool fails: {why}; the run goes on, but what is not delivered would be lost with this process (give a \
+                 directory with room: --spool-dir)"
+            ));
         }
     }
 }
@@ -198,31 +255,6 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-fn open(connect: &Connect) -> BoxFuture<'static, Result<Conversation, DialError>> {
-    let connecting = connect();
-    Box::pin(async move {
-        let channel = connecting.await?;
-        let (outbound, outgoing) = mpsc::channel(MOST_UNREAD);
-        let inbound = proto::client::attach(channel, ReceiverStream::new(outgoing))
-            .await
-            .map_err(|error| DialError::of_stream(&error.to_string()))?;
-        Ok(Conversation { outbound, inbound: Box::pin(inbound) })
-    })
-}
-
-/// Says `message` without waiting; `false` if too many wait already. One that cannot be said because the stream is over is
-/// followed by the end of `inbound`.
-fn has_room(outbound: &mpsc::Sender<FromAgent>, message: FromAgent) -> bool {
-    !matches!(outbound.try_send(message), Err(mpsc::error::TrySendError::Full(_)))
-}
-
-/// Ends the agent's direction and waits, a little, until the coordinator has taken everything and ended its own.
-async fn hang_up(conversation: Conversation) {
-    let Conversation { outbound, mut inbound } = conversation;
-    drop(outbound);
-    let _ = tokio::time::timeout(FAREWELL, async { while let Some(Ok(_)) = inbound.next().await {} }).await;
 }
 
 fn engine_input(event: EngineEvent, preparing: &mut Option<PlanDigests>) -> Input {
@@ -284,22 +316,5 @@ fn facts(run: RunId, agent: &str, bundle: Bundle) -> RunFacts {
         agent_name: agent.to_owned(),
         env: bundle.settings.env,
         seed: bundle.settings.seed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_coordinator_that_does_not_read_is_not_waited_for() {
-        let (outbound, outgoing) = mpsc::channel(MOST_UNREAD);
-        let said = (0..1000).take_while(|&n| has_room(&outbound, FromAgent::Renew { n, users: 0 })).count();
-        assert_eq!(said, MOST_UNREAD);
-        drop(outgoing);
-        assert!(
-            has_room(&outbound, FromAgent::Renew { n: 1, users: 0 }),
-            "its end is told by the other direction"
-        );
     }
 }

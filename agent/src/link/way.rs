@@ -24,11 +24,12 @@ pub enum Way {
 }
 
 impl Way {
-    /// What `cli` asks for, with the secret to show to the coordinator.
+    /// What `cli` asks for, with the secret to show to the coordinator. `key` (PEM) is who this agent is where `cli` says
+    /// nothing.
     ///
     /// # Errors
     /// A flag, what is wrong with it and the remedy. Never holds the join string.
-    pub fn of(cli: &Cli) -> Result<(Way, Option<Secret>), String> {
+    pub fn of(cli: &Cli, key: &str) -> Result<(Way, Option<Secret>), String> {
         let join = join_string(cli)?;
         if cli.insecure {
             if join.is_some() || cli.tls_ca.is_some() || cli.tls_cert.is_some() {
@@ -65,7 +66,7 @@ impl Way {
                 Identity::read(&certificate, &key)
                     .map_err(|problem| format!("--tls-cert, --tls-key: {problem}"))?
             }
-            _ => Identity::generate("muster agent")?,
+            _ => Identity::from_key("muster agent", key)?,
         };
         let config = client(&identity, trust).map_err(|problem| format!("TLS: {problem}"))?;
         Ok((Way::Tls(Arc::new(config)), join.map(|join| join.secret)))
@@ -129,7 +130,7 @@ mod tests {
 
     fn way(line: &str) -> Result<&'static str, String> {
         let cli = Cli::try_parse_from(std::iter::once("agent").chain(line.split_whitespace())).unwrap();
-        Way::of(&cli).map(|(way, secret)| match (way, secret) {
+        Way::of(&cli, &Identity::generate_key().unwrap()).map(|(way, secret)| match (way, secret) {
             (Way::Plain, None) => "plain",
             (Way::PlainAnywhere, None) => "insecure",
             (Way::Tls(_), Some(_)) => "TLS and a secret",

@@ -148,9 +148,13 @@ impl Session {
         }
         self.backoff.reset();
         self.note(format!("attached to {} as {}", self.coordinator, self.hello.name));
+        self.state = State::Attached { session: welcome.session };
         match welcome.resumed {
             Some(resumed) => self.resumed(resumed),
             None => self.give_up_run(),
+        }
+        if matches!(self.state, State::Left) {
+            return;
         }
         if self.recovering && self.run.is_none() {
             return self.recovered();
@@ -164,7 +168,6 @@ impl Session {
             self.clock = Clock::default();
             n
         };
-        self.state = State::Attached { session: welcome.session };
         let users = self.run.as_ref().map_or(0, Run::users);
         self.send(FromAgent::Renew { n, users });
         self.tell_of_draining();

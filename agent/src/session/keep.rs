@@ -80,3 +80,6 @@ impl Recovered {
         (self.outbox.windows(), self.outbox.undelivered())
     }
 }
+
+#[cfg(test)]
+mod tests;

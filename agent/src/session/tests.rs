@@ -43,11 +43,16 @@ impl Harness {
     /// In the middle of run `r` with slots 0 and 4 since `now`.
     pub(super) fn running() -> Harness {
         let mut h = Harness::attached();
-        h.hear(prepare("r"));
-        h.input(Input::Prepared(Ok(digests())));
-        h.hear(assign("r", 1, &[0, 4]));
-        h.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO });
+        h.run();
         h
+    }
+
+    /// Runs slots 0 and 4 in run `r` from now on.
+    pub(super) fn run(&mut self) {
+        self.hear(prepare("r"));
+        self.input(Input::Prepared(Ok(digests())));
+        self.hear(assign("r", 1, &[0, 4]));
+        self.hear(ToAgent::Start { run: id("r"), after: Duration::ZERO, t0: Duration::ZERO });
     }
 
     pub(super) fn input(&mut self, input: Input) -> Vec<Output> {

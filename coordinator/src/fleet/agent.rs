@@ -32,8 +32,8 @@ pub(super) struct Agent {
     pub(super) gone: bool,
     /// Why, for a person, and when its newest stream ended, if it did.
     pub(super) broken: Option<(String, Duration)>,
-    /// Once it is lost: until when it may come back to deliver what it measured.
-    pub(super) may_deliver: Option<Duration>,
+    /// What may come from it once it is lost.
+    pub(super) delivery: Delivery,
     /// Whether its last window is applied.
     pub(super) delivered: bool,
     /// Its users, rising; empty before the first assignment.
@@ -64,6 +64,28 @@ pub(super) struct Agent {
     pub(super) orphans: Orphans,
     /// Whether it can take more users, as far as its own figures go.
     pub(super) capacity: Capacity,
+}
+
+/// Whether an agent that is lost may come back to deliver what it measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It may not, or it is not lost.
+    Closed,
+    /// It may, as long as the run lasts.
+    Open {
+        /// Until when the end of the run waits for that; `None` if it does not.
+        awaited: Option<Duration>,
+    },
+}
+
+impl Delivery {
+    /// Until when the end of the run waits for it.
+    pub(super) fn awaited(self) -> Option<Duration> {
+        match self {
+            Delivery::Closed => None,
+            Delivery::Open { awaited } => awaited,
+        }
+    }
 }
 
 /// Who has an agent's users.
@@ -112,7 +134,7 @@ impl Agent {
             stage: Stage::Waiting,
             gone: false,
             broken: None,
-            may_deliver: None,
+            delivery: Delivery::Closed,
             delivered: false,
             slots: Vec::new(),
             leaving: BTreeMap::new(),
@@ -172,7 +194,7 @@ impl Agent {
 
     /// Whether it is lost, and may still deliver what it measured.
     pub(super) fn may_deliver(&self) -> bool {
-        !self.delivered && self.may_deliver.is_some()
+        !self.delivered && matches!(self.delivery, Delivery::Open { .. })
     }
 
     /// What it did, for the report.

@@ -4,7 +4,7 @@
 //! that have room, and start again at the plan's own pace, each with the iteration after the last one that is in
 //! the statistics. Iterations of which nobody heard are run again.
 
-use super::agent::{Agent, Orphans, Stage};
+use super::agent::{Agent, Delivery, Orphans, Stage};
 use super::reattach::DELIVERY;
 use super::waiting::Placed;
 use super::{Cause, EARLY, Fleet, Lost, Output, Phase, SILENCE, SessionId};
@@ -58,9 +58,12 @@ impl Fleet {
         self.agents[index].gone = true;
         self.lose_chore(session, leased, reason);
         if parting == Parting::Barred {
-            self.agents[index].may_deliver = None;
+            self.agents[index].delivery = Delivery::Closed;
         }
         if !was_live {
+            if parting == Parting::Stopped {
+                self.has_no_more(index);
+            }
             return;
         }
         match self.phase {
@@ -82,7 +85,10 @@ impl Fleet {
                     self.chores.wait_for_lease(leased);
                 }
                 let agent = &mut self.agents[index];
-                agent.may_deliver = (parting == Parting::Silent).then_some(now + DELIVERY);
+                agent.delivery = match parting {
+                    Parting::Silent => Delivery::Open { awaited: Some(now + DELIVERY) },
+                    Parting::Stopped | Parting::Barred => Delivery::Closed,
+                };
                 let at = agent.broken.take().map_or(now, |(_, at)| at).saturating_sub(t0);
                 let quiet_at = match parting {
                     Parting::Stopped => now,

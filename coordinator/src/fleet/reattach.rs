@@ -3,13 +3,14 @@
 //! Nothing is taken from an agent because its stream broke. It keeps its users as long as its lease lasts, and has
 //! them still if it is back before that. One that comes back later has lost them, and delivers what it measured.
 
-use super::agent::{Agent, Stage};
+use super::agent::{Agent, Delivery, Stage};
 use super::{Fleet, Output, Parting, Phase, RENEW, SessionId};
 use proto::defect::{Defect, seeded};
 use proto::message::{Hello, Resume, Resumed, ToAgent, Welcome};
 use std::time::Duration;
 
-/// How long after its loss an agent may attach again to deliver what it measured; the end of the run waits for it.
+/// How long after its loss the end of the run waits for an agent to attach again and deliver what it measured. It may do so
+/// as long as the run lasts.
 pub(super) const DELIVERY: Duration = Duration::from_secs(10);
 
 impl Fleet {
@@ -64,7 +65,7 @@ impl Fleet {
         if self.agents[index].stage == Stage::Running && (stopped || restarted) {
             let why = if restarted { "its process was started again" } else { "it stopped its users itself" };
             self.lose(now, old, why, Parting::Stopped);
-            self.agents[index].may_deliver = Some(now + DELIVERY);
+            self.agents[index].delivery = Delivery::Open { awaited: Some(now + DELIVERY) };
         }
         let peer = self.greeting.remove(&session).map(|greeting| greeting.peer).unwrap_or_default();
         let agent = &mut self.agents[index];
@@ -102,20 +103,32 @@ impl Fleet {
         self.outputs.push_back(Output::Gone { agent: id });
     }
 
-    /// Whether a lost agent may yet deliver what it measured.
+    /// Lost agent `index` has said goodbye: whatever it kept, it has delivered.
+    pub(super) fn has_no_more(&mut self, index: usize) {
+        let agent = &mut self.agents[index];
+        let told = std::mem::replace(&mut agent.delivery, Delivery::Closed);
+        if told != Delivery::Closed && !agent.delivered {
+            let text = format!("agent {} has delivered what was left of its windows", agent.hello.name);
+            self.note(text);
+        }
+    }
+
+    /// Whether the end of the run waits for a lost agent to deliver what it measured.
     pub(super) fn waits_for_deliveries(&self) -> bool {
-        self.agents.iter().any(Agent::may_deliver)
+        self.agents.iter().any(|agent| agent.may_deliver() && agent.delivery.awaited().is_some())
     }
 
     /// When that may change without a word.
     pub(super) fn deliveries_end(&self) -> Option<Duration> {
-        self.agents.iter().filter(|agent| agent.gone).filter_map(|agent| agent.may_deliver).min()
+        self.agents.iter().filter(|agent| agent.gone).filter_map(|agent| agent.delivery.awaited()).min()
     }
 
     /// Waits no more for lost agents that are not here, and whose time `is_over`.
     pub(super) fn deliveries_over(&mut self, is_over: impl Fn(Duration) -> bool) {
         for agent in self.agents.iter_mut().filter(|agent| agent.gone) {
-            agent.may_deliver = agent.may_deliver.filter(|&until| !is_over(until));
+            if let Delivery::Open { awaited } = &mut agent.delivery {
+                *awaited = awaited.filter(|&until| !is_over(until));
+            }
         }
     }
 }

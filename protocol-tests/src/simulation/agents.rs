@@ -6,7 +6,7 @@ use super::node::Process;
 use super::oracle::Who;
 use super::trace_text::{brief_down, brief_up};
 use super::world::{Event, World};
-use agent::session::{Input, Output};
+use agent::session::{Entry, Exit, Input, Output};
 use proto::message::{FromAgent, PlanRefusal, ToAgent};
 use std::time::Duration;
 
@@ -145,14 +145,48 @@ impl World {
                 self.engine(who, |engine, scene| engine.chore(scene, kind));
             }
             Output::StopChore => self.engine(who, Engine::stop_chore),
-            Output::Keep(_) | Output::SeeSetup(_) => {}
+            Output::Keep(entry) => self.keep(who, entry),
+            Output::SeeSetup(_) => {}
             Output::Note(text) => self.trace.line(self.now, format_args!("p{} says: {text}", who.0)),
+            Output::Exit(Exit::Recovered) => {
+                self.hang_up(who, "it closed the stream");
+                self.next_session(who);
+            }
             Output::Exit(exit) => {
                 self.trace.line(self.now, format_args!("p{} exits: {exit:?}", who.0));
                 self.hang_up(who, "it closed the stream");
                 self.end(who);
             }
         }
+    }
+
+    /// Puts `entry` on the disk.
+    fn keep(&mut self, who: Who, entry: Entry) {
+        let node = self.oracle.look(who).node;
+        let Some(about) = self.process(who).map(|process| process.about) else { return };
+        let spools = &mut self.nodes[node].spools;
+        match entry {
+            Entry::Began(_) => drop(spools.insert(about, vec![entry])),
+            Entry::Over => drop(spools.remove(&about)),
+            _ => spools.entry(about).or_default().push(entry),
+        }
+    }
+
+    /// The process has delivered what an earlier one left.
+    fn next_session(&mut self, who: Who) {
+        let before = self.about(who);
+        self.trace.line(self.now, format_args!("p{} has nothing more of p{}", who.0, before.0));
+        let node = self.oracle.look(who).node;
+        let (about, session) = self.nodes[node].next_session(who);
+        if let Some(process) = self.process(who) {
+            (process.about, process.session) = (about, session);
+            process.session_timer.at = None;
+        }
+    }
+
+    /// Whose windows the process's session delivers.
+    fn about(&mut self, who: Who) -> Who {
+        self.process(who).map_or(who, |process| process.about)
     }
 
     /// The process is no more.
@@ -180,7 +214,8 @@ impl World {
             return;
         }
         let stream = self.network.streams.len() as u64;
-        self.network.streams.push(Stream::new(who, node));
+        let about = self.about(who);
+        self.network.streams.push(Stream::new(who, about, node));
         self.push(self.now + latency, Event::Accept { stream });
         self.push(self.now + latency * 2, Event::Dialled { who, dial, result: Ok(stream) });
     }

@@ -107,7 +107,8 @@ impl World {
         }
         match item {
             Item::Message(message) => {
-                self.oracle.reading = Some(self.network.streams[stream as usize].who);
+                let from = &self.network.streams[stream as usize];
+                (self.oracle.reading, self.oracle.heir) = (Some(from.about), from.about != from.who);
                 self.tell_fleet(Input::Received { session: SessionId(stream), message: *message });
                 self.oracle.reading = None;
             }
@@ -213,7 +214,7 @@ impl World {
 
     fn say_down(&mut self, stream: u64, message: &ToAgent) {
         let open = &self.network.streams[stream as usize];
-        let (who, node): (Who, usize) = (open.who, open.node);
+        let (who, about, node): (Who, Who, usize) = (open.who, open.about, open.node);
         if open.coordinator != FarEnd::Open {
             return;
         }
@@ -222,7 +223,7 @@ impl World {
         }
         self.trace.line(self.now, format_args!("coordinator -> p{}: {}", who.0, brief_down(message)));
         match message {
-            ToAgent::WindowAck { seq, .. } => self.oracle.acknowledged(who, *seq),
+            ToAgent::WindowAck { seq, .. } => self.oracle.acknowledged(about, *seq),
             // A stream that is cut before its Hello is nobody's fault.
             ToAgent::Reject { code: RejectCode::Protocol, message }
                 if self.scenario.mode == Mode::Stream && !message.starts_with("no Hello") =>

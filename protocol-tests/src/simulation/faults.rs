@@ -76,6 +76,7 @@ pub(super) fn plan(dice: &mut Dice, weather: Weather, agents: usize, length: Dur
         let fault = fault(dice, agents);
         faults.healed_at = faults.healed_at.max(at + lasts(&fault));
         faults.events.push((at, fault));
+        faults.events.extend(cut_off_before(at, &fault));
     }
     if weather != Weather::Calm && dice.permille(150) {
         faults.events.push((dice.millis(0, horizon.as_millis() as u64), Fault::Stop));
@@ -87,6 +88,16 @@ pub(super) fn plan(dice: &mut Dice, weather: Weather, agents: usize, length: Dur
         faults.events.push((at, Fault::Leave { node }));
     }
     faults
+}
+
+/// Most agents that crash and come back are cut off shortly before: only then is there anything that they leave.
+fn cut_off_before(at: Duration, fault: &Fault) -> Option<(Duration, Fault)> {
+    let &Fault::Crash { node, restart: Some(_), .. } = fault else { return None };
+    let lasts = Duration::from_millis(1500);
+    let often = !at.as_millis().is_multiple_of(4);
+    at.checked_sub(lasts)
+        .filter(|_| often)
+        .map(|at| (at, Fault::Partition { node, up: true, down: true, lasts }))
 }
 
 impl Faults {

@@ -135,6 +135,7 @@ impl Oracle {
             return self.complain(format!("window {} of agent {} comes from nowhere", window.seq, agent.0));
         };
         self.tally.windows += 1;
+        self.tally.inherited += u64::from(self.heir);
         let taken = self.taken.entry(agent.0).or_default();
         let who = *taken.who.get_or_insert(reading);
         let expected = taken.windows + 1;

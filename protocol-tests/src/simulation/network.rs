@@ -76,6 +76,8 @@ pub(super) enum FarEnd {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) who: Who,
+    /// Whose windows it is to carry: those of an earlier process, where one left some.
+    pub(super) about: Who,
     pub(super) node: usize,
     pub(super) up: Flow<FromAgent>,
     pub(super) down: Flow<ToAgent>,
@@ -87,9 +89,10 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(who: Who, node: usize) -> Stream {
+    pub(super) fn new(who: Who, about: Who, node: usize) -> Stream {
         Stream {
             who,
+            about,
             node,
             up: Flow::default(),
             down: Flow::default(),

@@ -6,9 +6,10 @@ use super::clock::Clock;
 use super::engine::Engine;
 use super::oracle::Who;
 use super::scenario::Scenario;
-use agent::session::Session;
+use agent::session::{Entry, Recovered, Session};
 use proto::message::Hello;
 use proto::version;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +23,16 @@ pub(super) struct Node {
     /// Nothing happens in its process until then.
     pub(super) paused_until: Duration,
     pub(super) process: Option<Process>,
+    /// What is on its disk of each process that has not delivered everything.
+    pub(super) spools: BTreeMap<Who, Vec<Entry>>,
 }
 
 /// A running agent.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) who: Who,
+    /// Whose windows its session delivers: its own, or what an earlier process left.
+    pub(super) about: Who,
     pub(super) session: Session,
     pub(super) engine: Engine,
     /// The stream that is open.
@@ -81,12 +86,31 @@ impl Node {
             restarts: 0,
             paused_until: Duration::ZERO,
             process: None,
+            spools: BTreeMap::new(),
         }
     }
 
     /// Begins a new process.
     pub(super) fn boot(&mut self, who: Who, scenario: &Arc<Scenario>) {
         self.restarts += 1;
+        let (about, session) = self.next_session(who);
+        self.process = Some(Process {
+            who,
+            about,
+            session,
+            engine: Engine::new(scenario.clone()),
+            stream: None,
+            dialling: None,
+            dials: 0,
+            leaving: false,
+            unheard: std::collections::VecDeque::new(),
+            session_timer: Timer::default(),
+            engine_timer: Timer::default(),
+        });
+    }
+
+    /// What a process does next: deliver what an earlier one left on the disk, or be an agent of its own.
+    pub(super) fn next_session(&self, who: Who) -> (Who, Session) {
         let hello = Hello {
             protocol: version::SUPPORTED,
             build: "simulated".to_owned(),
@@ -98,17 +122,20 @@ impl Node {
             resume: None,
             join: None,
         };
-        self.process = Some(Process {
-            who,
-            session: Session::new(hello, "coordinator"),
-            engine: Engine::new(scenario.clone()),
-            stream: None,
-            dialling: None,
-            dials: 0,
-            leaving: false,
-            unheard: std::collections::VecDeque::new(),
-            session_timer: Timer::default(),
-            engine_timer: Timer::default(),
-        });
+        let left = self.spools.iter().find_map(|(about, entries)| Some((*about, recovered(entries)?)));
+        match left {
+            Some((about, left)) => (about, Session::recovering(hello, "coordinator", left)),
+            None => (who, Session::new(hello, "coordinator").keeping()),
+        }
     }
+}
+
+/// What these entries leave to deliver.
+fn recovered(entries: &[Entry]) -> Option<Recovered> {
+    let (Entry::Began(part), rest) = entries.split_first()? else { return None };
+    let mut recovered = Recovered::new(part.clone());
+    for entry in rest {
+        assert!(recovered.take(entry.clone()), "{entry:?} does not follow from those before it");
+    }
+    Some(recovered)
 }

@@ -95,6 +95,8 @@ pub struct Tally {
     pub requests: u64,
     /// Windows added.
     pub windows: u64,
+    /// Those of them that a later process delivered.
+    pub inherited: u64,
     /// Agents lost in a run.
     pub lost: u64,
     /// Users that moved because their agent was lost or left.
@@ -122,6 +124,7 @@ impl Tally {
         Tally {
             requests: self.requests + other.requests,
             windows: self.windows + other.windows,
+            inherited: self.inherited + other.inherited,
             lost: self.lost + other.lost,
             moved: self.moved + other.moved,
             joined: self.joined + other.joined,
@@ -149,6 +152,8 @@ pub(super) struct Oracle {
     pub(super) chores: Vec<(ChoreKind, Who)>,
     /// Whose message the coordinator is taking in.
     pub(super) reading: Option<Who>,
+    /// Whether a later process brings it.
+    pub(super) heir: bool,
     pub(super) tally: Tally,
     /// The first invariant that did not hold.
     pub(super) broken: Option<String>,
@@ -166,6 +171,7 @@ impl Oracle {
             progress: BTreeMap::new(),
             chores: Vec::new(),
             reading: None,
+            heir: false,
             tally: Tally::default(),
             broken: None,
         }

@@ -122,6 +122,13 @@ impl World {
         let node = self.oracle.look(who).node;
         let stream = self.stream_of(node);
         self.end(who);
+        if death == Death::Unplugged {
+            // Of what was not on the disk yet when the power went, any part is gone, from the end.
+            let lost = self.dice.below(6) as usize;
+            for entries in self.nodes[node].spools.values_mut() {
+                entries.truncate(entries.len().saturating_sub(lost));
+            }
+        }
         if let Some(stream) = stream {
             self.network.streams[stream as usize].cut(self.dice.below(3) as usize);
             self.network.streams[stream as usize].agent_open = false;

@@ -161,6 +161,23 @@ fn the_end_of_the_run_waits_a_little_for_what_a_lost_agent_measured() {
 }
 
 #[test]
+fn a_lost_agent_delivers_as_long_as_the_run_lasts_and_says_when_that_is_all() {
+    let mut h = lost();
+    // Of three minutes in which the other one works.
+    for second in 0..180 {
+        h.now += S;
+        h.says(2, FromAgent::Renew { n: second, users: 2 });
+    }
+    let restarted = Hello { resume: Some(resume(1, true)), incarnation: 99, ..hello("a1") };
+    assert_eq!(back_as(&mut h, 3, 1, restarted), [welcome(3, 1, true)]);
+    assert_eq!(h.says(3, FromAgent::Window(window(2, 7, false))), [apply(0, window(2, 7, false)), ack(3, 2)]);
+    let goodbye = FromAgent::Goodbye { reason: "it has delivered".to_owned() };
+    assert_eq!(h.says(3, goodbye), [Output::Close { session: SessionId(3) }]);
+    let end = h.says(2, FromAgent::Window(window(1, 1, true)));
+    assert_eq!(outcome(&end).agents[0].windows, 2, "the end waits no more for it");
+}
+
+#[test]
 fn who_has_no_part_in_the_run_gets_none() {
     let check = |hello: Hello| {
         let mut h = broken();
