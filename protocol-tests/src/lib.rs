@@ -3,8 +3,8 @@
 //! Reading order: [`process`] (real programs), [`fleet`] (a coordinator with real agents), [`peer`] (scripted
 //! ends), [`adversary`] and [`attacks`] (peers that say what no agent would), [`proxy`] (a wire that breaks), [`hosts`]
 //! (machines of our own), [`narrow`] (programs that may use less than the machine has), [`simulation`] (both cores in a world of its own), [`plan_file`] (plans for
-//! tests), [`hostile`] (input that a fuzzer invents), [`joining`] (agents that join, well or badly), [`things`] (a
-//! target that keeps things).
+//! tests), [`hostile`] (input that a fuzzer invents), [`stories`] (random ones, for models), [`joining`] (agents that join,
+//! well or badly), [`things`] (a target that keeps things).
 
 pub mod adversary;
 pub mod attacks;
@@ -21,4 +21,5 @@ pub mod process;
 pub mod proxy;
 pub mod recorder;
 pub mod simulation;
+pub mod stories;
 pub mod things;

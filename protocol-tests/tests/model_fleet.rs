@@ -10,9 +10,11 @@ use plan::slot::Classes;
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 use proto::message::{
-    Cumulative, FromAgent, Hello, PlanDigests, RejectCode, Resume, RunId, ToAgent, WindowReport,
+    Cumulative, FromAgent, Hello, PlanDigests, RejectCode, Resume, Resumed, RunId, ToAgent, Welcome,
+    WindowReport,
 };
 use protocol_tests::peer::{empty_window, hello};
+use protocol_tests::stories::stories;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -283,6 +285,13 @@ impl Story {
             return Ok(());
         };
         match message {
+            // It hears that its users are others' now, perhaps before those hear of it.
+            ToAgent::Welcome(Welcome { resumed: Some(Resumed { lost: true, .. }), .. }) => {
+                let agent = &mut self.agents[who];
+                let over = agent.said_goodbye || agent.renewed + SURELY_OVER <= self.now;
+                prop_assert!(agent.slots.is_empty() || over, "{who} is lost too early\n{}", self.lines);
+                agent.slots.clear();
+            }
             ToAgent::Lease { n, .. } => self.leases.push(n),
             ToAgent::WindowAck { seq, .. } => self.acknowledged = Some(seq),
             ToAgent::Reject { code, .. } => self.rejected = Some(code),
@@ -324,8 +333,7 @@ impl Story {
 
 #[test]
 fn the_fleet_does_what_the_page_says() {
-    let config = ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() };
-    let (mut runner, moved, ran) = (TestRunner::new(config), Cell::new(0), Cell::new(0));
+    let (mut runner, moved, ran) = (TestRunner::new(stories(600)), Cell::new(0), Cell::new(0));
     let result = runner.run(&story(), |story| {
         let mut told = Story::new();
         for what in story {

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 use proto::message::{FromAgent, PlanDigests, Resumed, RunId, ToAgent, Welcome, WindowReport};
 use protocol_tests::peer::{empty_window, hello};
+use protocol_tests::stories::stories;
 use reference::{Busy, Does, FIRST, Model, Run, Stage, Stream};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -302,12 +303,7 @@ impl Tally {
 
 #[test]
 fn the_session_does_what_the_page_says() {
-    let config = ProptestConfig {
-        cases: 800,
-        max_shrink_iters: 20_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let config = ProptestConfig { max_shrink_iters: 20_000, ..stories(800) };
     let (mut runner, tally) = (TestRunner::new(config), RefCell::new(Tally::default()));
     let result = runner.run(&happens::story(), |story| {
         let mut told = Story::new();
