@@ -15,6 +15,7 @@ Examples:
   coordinator                                  run ./loadtest.yaml with an embedded agent
   coordinator api.yaml --users 200 --spawn-rate 20/s --duration 5m
   coordinator api.yaml --expect-agents 4 --listen 0.0.0.0:5557
+  coordinator --resume last                    go on with the newest run after its coordinator was ended
   coordinator demo                             run the demo against a target of its own
   coordinator check api.yaml --users 200       explain the plan, run nothing
   coordinator schema                           print the JSON Schema of plans
@@ -51,7 +52,7 @@ pub enum Command {
 }
 
 /// How to run a plan.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
     /// The plan file [default: ./loadtest.yaml] [env: LOAD_TEST_PLAN]
     pub plan: Option<PathBuf>,
@@ -144,6 +145,13 @@ pub struct RunArgs {
     /// Where `RUN-ID/report.json` goes [default: reports] [env: LOAD_TEST_REPORT_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub report_dir: Option<PathBuf>,
+    /// Go on with a run of --report-dir whose coordinator was killed: its name, or `last` for the newest one; all that it
+    /// was started with is known [env: LOAD_TEST_RESUME]
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<String>,
+    /// Names of the arguments that were typed, as clap calls them.
+    #[arg(skip)]
+    pub typed: Vec<String>,
 }
 
 /// What to explain.
@@ -293,7 +301,13 @@ impl Cli {
             );
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
-        Cli::from_arg_matches(&matches)
+        let arguments: Vec<String> =
+            command.get_arguments().map(|known| known.get_id().to_string()).collect();
+        let typed = matches.ids().filter(typed).map(clap::Id::to_string);
+        let typed = typed.filter(|id| arguments.contains(id)).collect();
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.run.typed = typed;
+        Ok(cli)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Exit codes: what scripts and pipelines get.
 
-use crate::results::{Record, Verdict};
+use crate::results::{GaveUp, Record, Verdict, WhyGivenUp};
 
 /// Why the process ends. The numbers are a contract; see `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ impl ExitCode {
     /// whatever the lost agents would have measured.
     pub fn of(record: &Record) -> ExitCode {
         let agents = &record.facts.agents;
+        let agent_lost = |gave_up: &GaveUp| matches!(gave_up.why, WhyGivenUp::AgentLost(_));
         let nobody_left =
             !agents.is_empty() && agents.iter().all(|agent| agent.lost.is_some() || agent.left.is_some());
         match record.verdict {
@@ -42,7 +43,9 @@ impl ExitCode {
             _ if record.facts.setup_failed() => ExitCode::Inconclusive,
             _ if record.facts.not_started.is_some() => ExitCode::Agents,
             Verdict::Fail => ExitCode::Failed,
-            Verdict::Inconclusive if nobody_left || record.facts.gave_up.is_some() => ExitCode::Agents,
+            Verdict::Inconclusive if nobody_left || record.facts.gave_up.as_ref().is_some_and(agent_lost) => {
+                ExitCode::Agents
+            }
             Verdict::Inconclusive => ExitCode::Inconclusive,
             Verdict::Pass | Verdict::Warn => ExitCode::Passed,
         }

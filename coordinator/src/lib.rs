@@ -2,22 +2,27 @@
 //!
 //! Reading order: [`cli`] (what was typed) and [`settings`] (what it means), [`fleet`] (who does what) and
 //! [`grpc`] (how they are told), [`secure`] (who may attach), [`results`] (what was measured, and the verdict), [`report`] (how it is told),
-//! [`terminal`] (progress), [`exit`] (what scripts get); [`run`] puts them together, with the [`embedded`] agent
-//! when none is expected, and [`demo`] gives it a target of its own. [`check`] explains a
+//! [`journal`] (what is kept of a run, and when it may be heard of), [`terminal`] (progress), [`exit`] (what scripts get);
+//! [`run`] puts them together on one [`clock`], with the [`embedded`] agent when none is expected; [`resume`] goes on
+//! with a run whose coordinator was ended, and [`demo`] gives it a target of its own. [`check`] explains a
 //! plan without running it.
 
 pub mod check;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod embedded;
 pub mod exit;
 pub mod files;
 pub mod fleet;
 pub mod grpc;
+pub mod journal;
 pub mod reach;
 pub mod report;
 pub mod results;
+pub mod resume;
 pub mod run;
 pub mod secure;
 pub mod settings;
 pub mod terminal;
+pub mod watch;

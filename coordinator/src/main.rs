@@ -7,9 +7,10 @@ use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::files;
 use coordinator::report::Style;
+use coordinator::resume::resume;
 use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::secure::invite;
-use coordinator::settings::{DemoConfig, Environment, JoinConfig, RunConfig};
+use coordinator::settings::{DemoConfig, Environment, JoinConfig, ResumeConfig, RunConfig};
 use coordinator::terminal::say;
 use plan::Bundle;
 use std::io::IsTerminal as _;
@@ -92,10 +93,15 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Demo(_)) | None => &cli.run,
     };
+    let resumed = ResumeConfig::resolve(&cli.run, &env).transpose();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &cli.command {
         Some(Command::Demo(args)) => match DemoConfig::resolve(args, &env, drawn_seed) {
             Ok(config) => runtime.block_on(async { demo(config, style, stop_signals()?).await }),
+            Err(error) => Ok(usage(&error)),
+        },
+        None if resumed.is_some() => match resumed.expect("just seen") {
+            Ok(config) => runtime.block_on(async { Box::pin(resume(config, style, stop_signals()?)).await }),
             Err(error) => Ok(usage(&error)),
         },
         command => match RunConfig::resolve(run_args, &env, drawn_seed) {
@@ -206,7 +212,7 @@ fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
                 1 => say("stopping: running iterations may finish; again to stop at once"),
                 2 => say("stopping at once: what is in flight is given up; again to quit without a report"),
                 _ => {
-                    say("quitting; nothing is reported");
+                    say("quitting; nothing is reported, `coordinator --resume last` does that");
                     std::process::exit(ExitCode::Interrupted.number().into());
                 }
             }

@@ -1,31 +1,31 @@
 //! One run from a plan to its exit code: the pieces put together.
 
+use crate::clock::{Origin, RunClock};
 use crate::embedded::{Embedded, LocalTarget};
 use crate::exit::ExitCode;
 use crate::fleet::{
-    AgentId, Cause, ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentJoin, OnAgentLoss,
-    Outcome,
+    ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentJoin, OnAgentLoss, Outcome, SessionId,
 };
-use crate::grpc::{Observer, Port, drive, serve};
+use crate::grpc::{Port, drive, serve};
+use crate::journal::{Digests, Folder, Head, RecordedFleet, Store, Writer, runs, without_secrets};
 use crate::reach::{self, Reach};
 use crate::report::{Report, ReportError, Style, render_text, write_json};
-use crate::results::{AgentFacts, GaveUp, Results, RunFacts};
 use crate::secure::Door;
 use crate::settings::Protection;
 use crate::terminal::{Progress, Screen, say};
+use crate::watch::Watch;
 use jiff::Timestamp;
-use plan::chore::{Chore, ChoreKind};
+use plan::chore::Chore;
 use plan::{Bundle, Files, Plan, sha256_hex};
-use proto::message::{PlanDigests, RunId, WindowReport};
+use proto::message::{PlanDigests, RunId};
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 /// How long agents may take to read what was said last before the process ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const SHOWN_STRANGERS: u32 = 10;
 
 /// What to run, and where the results go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// The plan with this run's settings.
     pub bundle: Bundle,
@@ -73,76 +73,184 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     };
     job.bundle.retain_env(&plan);
     let bytes = job.bundle.to_bytes();
-    // They are in the bytes, which agents get, and in the plan.
-    job.bundle.settings.files = Files::default();
     let digests = PlanDigests { bundle_sha256: sha256_hex(&bytes), meaning_sha256: plan.meaning_sha256() };
     let run_id = RunId(run_id());
     // Better now than after a run whose report finds no place.
     std::fs::create_dir_all(&job.report_dir)
         .map_err(|source| ReportError { path: job.report_dir.clone(), source })?;
     let progress = Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end())));
-    let note = {
-        let progress = progress.clone();
-        move |text: &str| progress.lock().expect("no holder panics").note(text)
-    };
+    let note = noting(&progress);
 
-    let door = (job.expect_agents > 0).then(|| Door::new(&job.protection, job.listen)).transpose();
-    let port = match door {
-        Ok(None) => None,
-        Ok(Some(door)) => Some(listen(&plan, &job, door, &note).await?),
+    let port = match open_port(&plan, &mut job, &note).await? {
+        Ok(port) => port,
         Err(problem) => {
             say(&format!("error: {problem}"));
             return Ok(ExitCode::Usage);
         }
     };
-    greet(&plan, &job, &note).await;
-
-    let (stop_serving, serving_stopped) = oneshot::channel::<()>();
-    let stopped = async {
-        let _ = serving_stopped.await;
-    };
-    let connection_note = note.clone();
-    let strangers = AtomicU32::new(0);
-    let (network, server) =
-        serve(port, stopped, move |text| match strangers.fetch_add(1, Ordering::Relaxed) {
-            0..SHOWN_STRANGERS => connection_note(&text),
-            SHOWN_STRANGERS => connection_note("more connections that are not agents' are not shown"),
-            _ => {}
-        });
-    let embedded = match job.expect_agents {
-        0 => Some(Embedded::start(network.local.clone(), rand::random(), job.local_target)?),
-        _ => None,
-    };
-    let origin = Instant::now();
-    let fleet = Fleet::new(fleet_config(&plan, &job, &run_id, bytes, digests.clone()), Duration::ZERO);
-    let mut watch = Watch {
-        results: Results::new(plan.clone()),
-        progress: progress.clone(),
-        started: None,
-        ended: None,
-        chore: false,
-    };
-    let outcome = drive(fleet, origin, network.events, stop, &mut watch).await;
-    progress.lock().expect("no holder panics").finish();
-
-    // The streams end by themselves now; connections that do not are cut.
-    let _ = stop_serving.send(());
-    let _ = tokio::time::timeout(FAREWELL, server).await;
-    drop(embedded);
-
-    let facts = watch.facts(outcome, run_id, &plan, sha256_hex(job.bundle.source.as_bytes()));
-    if let Some(reason) = facts.not_started.as_ref().filter(|_| !facts.did_anything()) {
-        say(&format!("error: {reason}"));
-        let interrupted = facts.interrupted.is_some();
-        return Ok(if interrupted { ExitCode::Interrupted } else { ExitCode::Agents });
+    if let Some(hint) = runs::hint(&job.report_dir) {
+        note(&hint);
     }
-    let record = watch.results.finish(&facts);
-    let report = Report::new(&record);
-    // On disk first: a reader of standard output that went away must not cost the report.
-    let written = write_json(&job.report_dir, &report);
-    tell(&render_text(&report, job.style));
-    tell(&format!("report: {}\n", written?.display()));
-    Ok(ExitCode::of(&record))
+    greet(&plan, &job, &note).await;
+    let clock = RunClock::start();
+    let folder = Folder::create(&job.report_dir, &run_id.0)?;
+    let head = head(&job, &run_id, clock.origin().clone(), &digests);
+    let store = Store::create(&folder.journal(), &head)
+        .map_err(|error| anyhow::anyhow!("{error}; choose another directory with --report-dir"))?;
+    // They are in the bytes, which agents get, and in the plan.
+    job.bundle.settings.files = Files::default();
+
+    let fleet = Fleet::new(fleet_config(&plan, &job, &run_id, bytes, digests), Duration::ZERO);
+    let watch = Watch::new(plan.clone(), progress.clone());
+    let fleet = RecordedFleet::new(fleet, 0);
+    let (before, embeds) = (SessionId(0), job.expect_agents == 0);
+    Conduct { job, plan, run_id, clock, folder, progress, watch }
+        .drive_to_the_end(Start { port, store, fleet, before, embeds }, stop)
+        .await
+}
+
+/// A run in the hands of this process.
+pub(crate) struct Conduct {
+    pub(crate) job: Job,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) run_id: RunId,
+    pub(crate) clock: RunClock,
+    pub(crate) folder: Folder,
+    pub(crate) progress: Arc<Mutex<Progress>>,
+    pub(crate) watch: Watch,
+}
+
+/// From where a run is conducted.
+pub(crate) struct Start {
+    /// Where agents attach, if they do.
+    pub(crate) port: Option<Port>,
+    pub(crate) store: Store,
+    pub(crate) fleet: RecordedFleet,
+    /// The newest stream that there was.
+    pub(crate) before: SessionId,
+    /// Whether an agent runs in this process.
+    pub(crate) embeds: bool,
+}
+
+impl Conduct {
+    /// Drives the run from `start` on.
+    pub(crate) async fn drive_to_the_end(
+        mut self,
+        start: Start,
+        stop: mpsc::Receiver<()>,
+    ) -> anyhow::Result<ExitCode> {
+        let Start { port, store, fleet, before, embeds } = start;
+        let (stop_serving, serving_stopped) = oneshot::channel::<()>();
+        let stopped = async {
+            let _ = serving_stopped.await;
+        };
+        let note = noting(&self.progress);
+        let strangers = AtomicU32::new(0);
+        let (network, server) =
+            serve(port, before, stopped, move |text| match strangers.fetch_add(1, Ordering::Relaxed) {
+                0..SHOWN_STRANGERS => note(&text),
+                SHOWN_STRANGERS => note("more connections that are not agents' are not shown"),
+                _ => {}
+            });
+        let embedded = if embeds {
+            Some(Embedded::start(network.local.clone(), rand::random(), self.job.local_target)?)
+        } else {
+            None
+        };
+        let journal = Writer::start(store)?;
+        let driven = drive(fleet, &self.clock, journal, network.events, stop, &mut self.watch).await;
+        self.progress.lock().expect("no holder panics").finish();
+
+        // The streams end by themselves now; connections that do not are cut.
+        let _ = stop_serving.send(());
+        let _ = tokio::time::timeout(FAREWELL, server).await;
+        drop(embedded);
+        self.finish(driven?)
+    }
+
+    /// Tells how the run went.
+    pub(crate) fn finish(self, outcome: Outcome) -> anyhow::Result<ExitCode> {
+        let Conduct { job, plan, run_id, clock, folder, watch, .. } = self;
+        let plan_sha256 = sha256_hex(job.bundle.source.as_bytes());
+        let no_journal = matches!(outcome.started, Err(NotStarted::Journal(_)));
+        let facts = watch.facts(outcome, &clock, run_id.clone(), &plan, plan_sha256);
+        if let Some(reason) = facts.not_started.as_ref().filter(|_| !facts.did_anything()) {
+            say(&format!("error: {reason}"));
+            folder.seal();
+            return Ok(match facts.interrupted {
+                Some(_) => ExitCode::Interrupted,
+                None if no_journal => ExitCode::Internal,
+                None => ExitCode::Agents,
+            });
+        }
+        let record = watch.results.finish(&facts);
+        let report = Report::new(&record);
+        // On disk first: a reader of standard output that went away must not cost the report.
+        let written = write_json(&job.report_dir, &report);
+        tell(&render_text(&report, job.style));
+        let path = written.map_err(|error| {
+            let again = "what was measured is kept, and this writes the report again";
+            anyhow::anyhow!("{error}; {again}: coordinator --resume {run_id}")
+        })?;
+        tell(&format!("report: {}\n", path.display()));
+        folder.seal();
+        Ok(ExitCode::of(&record))
+    }
+}
+
+/// Tells people something above the progress line.
+pub(crate) fn noting(progress: &Arc<Mutex<Progress>>) -> impl Fn(&str) + Clone + Send + Sync + 'static {
+    let progress = progress.clone();
+    move |text: &str| progress.lock().expect("no holder panics").note(text)
+}
+
+/// Opens the port for agents, if any are expected, and puts down which it is.
+pub(crate) async fn open_port(
+    plan: &Plan,
+    job: &mut Job,
+    note: &impl Fn(&str),
+) -> anyhow::Result<Result<Option<Port>, String>> {
+    if job.expect_agents == 0 {
+        return Ok(Ok(None));
+    }
+    let door = match Door::new(&job.protection, job.listen) {
+        Ok(door) => door,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let (port, address) = listen(plan, job, door, note).await?;
+    job.listen.set_port(address.port());
+    Ok(Ok(Some(port)))
+}
+
+/// What `job` is started with, for the coordinator that may have to go on with it.
+fn head(job: &Job, run_id: &RunId, origin: Origin, digests: &PlanDigests) -> Head {
+    let (bundle, env, secrets, files) = without_secrets(&job.bundle);
+    let folder = Path::new(&job.bundle.file).parent().unwrap_or(Path::new(""));
+    Head {
+        run: run_id.0.clone(),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+        origin,
+        digests: Digests {
+            bundle_sha256: digests.bundle_sha256.clone(),
+            meaning_sha256: digests.meaning_sha256.clone(),
+        },
+        folder: absolute(folder),
+        env,
+        secrets,
+        files,
+        expect_agents: job.expect_agents,
+        agents_timeout: job.agents_timeout,
+        on_agent_loss: job.on_agent_loss,
+        on_agent_join: job.on_agent_join,
+        listen: job.listen,
+        door: job.protection.flags(),
+        bundle,
+    }
+}
+
+/// `path` from wherever a coordinator is started.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::env::current_dir().map_or_else(|_| path.to_owned(), |here| here.join(path))
 }
 
 /// Writes to standard output; nobody reading it is no fault of the run.
@@ -156,7 +264,12 @@ fn run_id() -> String {
     format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), rand::random::<u16>())
 }
 
-async fn listen(plan: &Plan, job: &Job, door: Door, note: &impl Fn(&str)) -> anyhow::Result<Port> {
+async fn listen(
+    plan: &Plan,
+    job: &Job,
+    door: Door,
+    note: &impl Fn(&str),
+) -> anyhow::Result<(Port, SocketAddr)> {
     let listener = TcpListener::bind(job.listen).await.map_err(|error| {
         anyhow::anyhow!(
             "cannot listen on {} (--listen): {error}; is another coordinator running?",
@@ -175,7 +288,7 @@ async fn listen(plan: &Plan, job: &Job, door: Door, note: &impl Fn(&str)) -> any
     for remark in door.remarks(address) {
         note(&remark);
     }
-    Ok(Port { listener: Box::new(listener), tls: door.tls, gate: door.gate })
+    Ok((Port { listener: Box::new(listener), tls: door.tls, gate: door.gate }, address))
 }
 
 /// What should be known about `plan`, read from `file`, before it runs; a line each, ready to be said.
@@ -225,7 +338,13 @@ async fn greet(plan: &Plan, job: &Job, note: &impl Fn(&str)) {
     note(&format!("{level}target {} {reach}", plan.target));
 }
 
-fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: PlanDigests) -> FleetConfig {
+pub(crate) fn fleet_config(
+    plan: &Plan,
+    job: &Job,
+    run: &RunId,
+    bundle: Vec<u8>,
+    digests: PlanDigests,
+) -> FleetConfig {
     FleetConfig {
         run: run.clone(),
         build: env!("CARGO_PKG_VERSION").to_owned(),
@@ -256,100 +375,4 @@ fn fleet_config(plan: &Plan, job: &Job, run: &RunId, bundle: Vec<u8>, digests: P
 
 fn chore_config(chore: &Chore) -> ChoreConfig {
     ChoreConfig { timeout: chore.timeout, n_series: chore.series.len() as u32 }
-}
-
-/// Watches the fleet: adds windows to the results, shows progress.
-struct Watch {
-    results: Results,
-    progress: Arc<Mutex<Progress>>,
-    started: Option<(Instant, Timestamp)>,
-    /// When the newest window arrived; the last one arrives when the last iteration is over.
-    ended: Option<(Instant, Timestamp)>,
-    /// Whether setup or teardown is going on.
-    chore: bool,
-}
-
-impl Observer for Watch {
-    fn apply(&mut self, agent: AgentId, window: &WindowReport) {
-        self.ended = Some((Instant::now(), Timestamp::now()));
-        if let Err(error) = self.results.apply(agent, window) {
-            // The accounting shows what is missing.
-            self.note(&format!("window {} of agent {} cannot be added: {error}", window.seq, agent.0));
-        }
-    }
-
-    fn gone(&mut self, agent: AgentId) {
-        self.results.agent_gone(agent);
-    }
-
-    fn started(&mut self, after: Duration, agents: &[AgentId]) {
-        let wall = Timestamp::now().checked_add(after).unwrap_or(Timestamp::MAX);
-        self.started = Some((Instant::now() + after, wall));
-        for agent in agents {
-            self.results.agent_joined(*agent);
-        }
-    }
-
-    fn joined(&mut self, agent: AgentId) {
-        self.results.agent_joined(agent);
-    }
-
-    fn stopping(&mut self, at: Duration) {
-        self.results.interrupted(at);
-    }
-
-    fn chore(&mut self, kind: ChoreKind, agent: Option<&str>) {
-        self.chore = agent.is_some();
-        if let Some(agent) = agent {
-            let text = format!("{} on agent {agent}…", kind.name());
-            self.progress.lock().expect("no holder panics").show_chore(&text);
-        }
-    }
-
-    fn note(&mut self, text: &str) {
-        self.progress.lock().expect("no holder panics").note(text);
-    }
-
-    fn tick(&mut self) {
-        if let Some((t0, _)) = self.started.filter(|_| !self.chore) {
-            let elapsed = Instant::now().saturating_duration_since(t0);
-            self.progress.lock().expect("no holder panics").show(elapsed, &self.results.live());
-        }
-    }
-}
-
-impl Watch {
-    fn facts(&self, outcome: Outcome, run_id: RunId, plan: &Plan, plan_sha256: String) -> RunFacts {
-        let now = (Instant::now(), Timestamp::now());
-        let (t0, started_at) = self.started.unwrap_or(now);
-        let (end, ended_at) = self.ended.unwrap_or(now);
-        let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
-        let gave_up = match &outcome.stopped {
-            Some((at, Cause::AgentLost(agent))) => Some(GaveUp { at: *at, agent: agent.clone() }),
-            Some((_, Cause::Operator | Cause::Done)) | None => None,
-        };
-        let done = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Done))));
-        let (not_started, interrupted) = match outcome.started {
-            Ok(_) => (None, stopped.filter(|_| gave_up.is_none() && done.is_none())),
-            Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason), None),
-            Err(NotStarted::Interrupted) => {
-                (Some("interrupted before the run began".to_owned()), Some(Duration::ZERO))
-            }
-        };
-        RunFacts {
-            run_id,
-            plan_sha256,
-            started_at,
-            ended_at,
-            measured: end.saturating_duration_since(t0).min(stopped.unwrap_or(plan.schedule.end())),
-            start_skew: outcome.start_skew,
-            agents: outcome.agents.iter().map(AgentFacts::from).collect(),
-            interrupted,
-            done,
-            gave_up,
-            not_started,
-            setup: outcome.setup,
-            teardown: outcome.teardown,
-        }
-    }
 }

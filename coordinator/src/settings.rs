@@ -1,8 +1,10 @@
 //! What the command line and the environment mean: valid values, or the flag, the value and the remedy.
 
 mod protection;
+mod resume;
 
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
+pub use resume::{ResumeConfig, Which};
 
 use crate::cli::{DemoArgs, RunArgs};
 use crate::fleet::{OnAgentJoin, OnAgentLoss};

@@ -34,6 +34,16 @@ impl Secrets {
         self.values.get(name).or_else(upper).map(String::as_str)
     }
 
+    /// The value of the secret of exactly this name.
+    pub fn exact(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Names and values by name: for the wire only.
     pub(crate) fn values(&self) -> &BTreeMap<String, String> {
         &self.values

@@ -1,4 +1,4 @@
-//! Messages from bytes and back, without a stream around them: what a fuzzer, a debugger and a spool need.
+//! Messages from bytes and back, without a stream around them: what a journal, a spool, a fuzzer and a debugger need.
 
 use crate::message::{FromAgent, ToAgent};
 use crate::{decode, encode, wire};
@@ -16,7 +16,7 @@ pub fn to_agent(bytes: &[u8]) -> Result<ToAgent, String> {
     decode::to_agent(message).map_err(|malformed| malformed.to_string())
 }
 
-/// The bytes of what an agent says.
+/// The bytes of what an agent says: what [`from_agent`] reads back, to the microsecond in its times.
 pub fn agent_bytes(message: FromAgent) -> Vec<u8> {
     encode::from_agent(message).encode_to_vec()
 }

@@ -98,10 +98,11 @@ fn every_invariant_holds_in_every_world() {
             counts,
             joined,
             left,
+            resumed,
         } = total;
-        let enough = [requests, windows, lost, moved, begun, exact, completed, chores, counts, joined, left]
-            .map(|n| n >= 50);
-        assert_eq!(enough, [true; 11], "{total:?}");
+        let all =
+            [requests, windows, lost, moved, begun, exact, completed, chores, counts, joined, left, resumed];
+        assert_eq!(all.map(|n| n >= 50), [true; 12], "{total:?}");
         assert!(inherited >= 10, "{total:?}");
     }
     if let Some(first) = broken.first() {

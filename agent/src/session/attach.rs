@@ -11,6 +11,9 @@ use proto::message::{FromAgent, Hello, RejectCode, Resumed, Welcome};
 use proto::version;
 use std::time::Duration;
 
+/// Longest pause between dials while users run on: a coordinator that is started again must be found within the lease.
+const LONGEST_PAUSE_IN_A_RUN: Duration = Duration::from_millis(500);
+
 impl Session {
     pub(super) fn connected(&mut self, now: Duration) {
         if matches!(self.state, State::Dialling) {
@@ -33,7 +36,10 @@ impl Session {
             return self.exit(Exit::Left);
         }
         self.tell_of_broken_stream(now, reason);
-        self.state = State::Offline { dial_at: now + self.backoff.next_pause() };
+        let pause = self.backoff.next_pause();
+        let in_a_hurry = self.run.as_ref().is_some_and(Run::makes_load);
+        let pause = if in_a_hurry { pause.min(LONGEST_PAUSE_IN_A_RUN) } else { pause };
+        self.state = State::Offline { dial_at: now + pause };
     }
 
     fn tell_of_broken_stream(&mut self, now: Duration, reason: &str) {

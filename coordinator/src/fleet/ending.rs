@@ -20,6 +20,11 @@ impl Fleet {
             Phase::Running { stopped, .. } => stopped.zip(self.cause.take()),
             Phase::Mustering { .. } | Phase::TearingDown | Phase::Over => None,
         };
+        let started = match (started, &self.journal_failed) {
+            // It was stopped because of that.
+            (Err(NotStarted::Interrupted), Some(reason)) => Err(NotStarted::Journal(reason.clone())),
+            (started, _) => started,
+        };
         let begun = started.is_ok() || self.chores.setup_has_begun();
         self.ending = Some(Ending { started, stopped });
         // Not if it has ended, which is the rule.

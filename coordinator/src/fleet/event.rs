@@ -49,6 +49,16 @@ pub enum Input {
     Stop,
     /// The operator stops it at once: what is in flight is given up.
     StopNow,
+    /// The coordinator was started again: every stream is gone, and nothing was heard for a while.
+    Resumed {
+        /// Its agent ran in its own process, and ended with it.
+        embedded: bool,
+    },
+    /// What happens from now on cannot be kept.
+    JournalFailed {
+        /// Why, for a person.
+        reason: String,
+    },
 }
 
 /// What the driver is to do, in this order.

@@ -7,10 +7,12 @@
 use super::agent::{Agent, Stage};
 use super::{Fleet, Output, Phase, SILENCE, SessionId};
 use proto::message::{Hello, RejectCode, ToAgent};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What to do with an agent that comes when the run has begun.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnAgentJoin {
     /// It gets users of agents that are lost or leave, and those that found no room.
     #[default]

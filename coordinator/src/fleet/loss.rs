@@ -10,11 +10,13 @@ use super::waiting::Placed;
 use super::{Cause, EARLY, Fleet, Lost, Output, Phase, SILENCE, SessionId};
 use plan::slot::{Seat, Slot};
 use proto::message::ToAgent;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What to do when an agent is lost during a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnAgentLoss {
     /// Its users go on at the other agents.
     #[default]

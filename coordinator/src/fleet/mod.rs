@@ -37,6 +37,8 @@
 //! | Running   | Stop                                      | -       | Stop to all                         |
 //! | Running   | StopNow                                   | -       | Stop to all, without any time       |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
+//! | any       | the coordinator was started again         | -       | streams are broken, leases fresh    |
+//! | any       | the journal fails                         | -       | as Stop                             |
 //!
 //! While teardown goes on, the phase is TearingDown.
 
@@ -49,6 +51,8 @@ mod drain;
 mod due;
 mod ending;
 mod event;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod iterations;
 mod join;
 mod loss;
@@ -57,6 +61,7 @@ mod outcome;
 mod plausible;
 mod reattach;
 mod receive;
+mod resume;
 mod share;
 mod stop_now;
 pub(crate) mod strain;
@@ -152,6 +157,10 @@ pub struct Fleet {
     start_skew: Option<Duration>,
     /// How the run ended, while it is torn down.
     ending: Option<Ending>,
+    /// When it was last told anything.
+    told: Duration,
+    /// Why what happens cannot be kept any more.
+    journal_failed: Option<String>,
     outputs: VecDeque<Output>,
     /// When something is due, or a time before that.
     due: Option<Duration>,
@@ -196,6 +205,8 @@ impl Fleet {
             chores: Chores::default(),
             start_skew: None,
             ending: None,
+            told: now,
+            journal_failed: None,
             outputs: VecDeque::new(),
             due: None,
             places: BTreeMap::new(),
@@ -227,10 +238,13 @@ impl Fleet {
                 self.stop(now, Cause::Operator);
             }
             Input::StopNow => self.stop_now(now),
+            Input::Resumed { embedded } => self.resumed(now, embedded),
+            Input::JournalFailed { reason } => self.journal_failed(now, reason),
         }
         if !routine || self.is_due(now) {
             self.hand_over_due(now);
         }
+        self.told = now;
         self.advance(now);
         self.reckon(routine, from);
     }

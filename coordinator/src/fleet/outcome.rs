@@ -30,6 +30,8 @@ pub enum Cause {
     Done,
     /// This agent was lost, and the run was not to go on without it.
     AgentLost(String),
+    /// What happened could not be kept any more. For a person.
+    Journal(String),
 }
 
 /// Why a run never started.
@@ -41,6 +43,8 @@ pub enum NotStarted {
     Setup(String),
     /// The operator stopped it before.
     Interrupted,
+    /// What happened could not be kept. For a person.
+    Journal(String),
 }
 
 /// How an agent was lost; times count from T0.

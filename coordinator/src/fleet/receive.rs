@@ -87,9 +87,6 @@ impl Fleet {
                 if agent.stage == Stage::Running {
                     self.see_health(index, &window);
                 }
-                if seeded(Defect::M2) {
-                    self.send(session, ToAgent::WindowAck { run: self.config.run.clone(), seq: window.seq });
-                }
                 self.outputs.push_back(Output::Apply { agent: id, window });
                 if finished {
                     self.outputs.push_back(Output::Gone { agent: id });

@@ -4,7 +4,9 @@ use super::connection::Peer;
 use super::entrance::{First, enter};
 use super::listen::Note;
 use super::reader::Reader;
-use crate::fleet::{AgentId, Fleet, Input, Outcome, Output, SessionId};
+use crate::clock::RunClock;
+use crate::fleet::{AgentId, Input, Outcome, Output, SessionId};
+use crate::journal::{Decided, Progress, RecordedFleet, Writer};
 use crate::secure::{Gate, Refused};
 use plan::chore::ChoreKind;
 use proto::limits::MAX_UNREAD_MESSAGES;
@@ -21,6 +23,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Events waiting for the fleet core; when it is full, streams are read more slowly.
 const MAX_EVENTS: usize = 1024;
+
+/// How long the journal may take to keep something; the run stops then, as if it had failed.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What happens on the streams.
 #[derive(Debug)]
@@ -57,9 +62,10 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn new(gate: Arc<Gate>, note: Note) -> (Accepted, mpsc::Receiver<Event>) {
+    /// Streams are counted from the one after `before` on.
+    pub(super) fn new(gate: Arc<Gate>, before: SessionId, note: Note) -> (Accepted, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(MAX_EVENTS);
-        (Accepted { events, sessions: AtomicU64::new(1), gate, note }, receiver)
+        (Accepted { events, sessions: AtomicU64::new(before.0 + 1), gate, note }, receiver)
     }
 }
 
@@ -93,70 +99,107 @@ impl Accept for Accepted {
     }
 }
 
-/// Sees what the fleet does, as it happens.
+/// Sees what the fleet does, once it is kept; `at` is when it was decided, on the run's clock.
 pub trait Observer {
     /// A window to add to the results.
-    fn apply(&mut self, agent: AgentId, window: &WindowReport);
+    fn apply(&mut self, at: Duration, agent: AgentId, window: &WindowReport);
     /// No more windows come from this agent.
     fn gone(&mut self, agent: AgentId);
-    /// T0 of a run with these agents is `after` from now.
-    fn started(&mut self, after: Duration, agents: &[AgentId]);
+    /// T0 of a run with these agents is `after` from `at`.
+    fn started(&mut self, at: Duration, after: Duration, agents: &[AgentId]);
     /// This agent came later, and is given its first users.
     fn joined(&mut self, agent: AgentId);
-    /// The operator stopped the run `at` after T0.
+    /// The run was stopped `at` after T0.
     fn stopping(&mut self, at: Duration);
     /// A chore begins on an agent of this name, or has ended.
     fn chore(&mut self, kind: ChoreKind, agent: Option<&str>);
     /// Something a person should know.
     fn note(&mut self, text: &str);
     /// Time has passed; called about ten times a second.
-    fn tick(&mut self);
+    fn tick(&mut self, now: Duration);
 }
 
-/// Runs `fleet`, whose clock began at `origin`, to its end. Each item of `stop` is the operator's wish to stop:
-/// at first users may finish, from the second on what is in flight is given up.
+/// Shows `output`, which was decided `at`, to `observer`; gives back what is not for its eyes.
+pub fn observe(observer: &mut impl Observer, at: Duration, output: Output) -> Option<Output> {
+    match output {
+        Output::Apply { agent, window } => observer.apply(at, agent, &window),
+        Output::Joined { agent, at: _ } => observer.joined(agent),
+        Output::Stopping { at } => observer.stopping(at),
+        Output::Gone { agent } => observer.gone(agent),
+        Output::Started { after, agents } => observer.started(at, after, &agents),
+        Output::ChoreBegan { kind, agent } => observer.chore(kind, Some(&agent)),
+        Output::ChoreEnded { kind } => observer.chore(kind, None),
+        Output::Note(text) => observer.note(&text),
+        other @ (Output::Send { .. } | Output::Close { .. } | Output::Finished(_)) => return Some(other),
+    }
+    None
+}
+
+/// Another coordinator goes on with the run; for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; this one stops, and reports nothing")]
+pub struct TakenOver(pub String);
+
+/// Runs `fleet` on `clock` to its end, and keeps what happens in `journal`. Each item of `stop` is the operator's wish to
+/// stop: at first users may finish, from the second on what is in flight is given up.
+///
+/// # Errors
+/// When another coordinator has taken over.
 pub async fn drive(
-    mut fleet: Fleet,
-    origin: Instant,
+    mut fleet: RecordedFleet,
+    clock: &RunClock,
+    mut journal: Writer,
     mut events: mpsc::Receiver<Event>,
     mut stop: mpsc::Receiver<()>,
     observer: &mut impl Observer,
-) -> Outcome {
+) -> Result<Outcome, TakenOver> {
     let mut streams: BTreeMap<SessionId, Voice> = BTreeMap::new();
     let mut wishes = 0_u32;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        while let Some(output) = fleet.poll_output() {
-            match output {
-                Output::Send { session, message } => {
+        while let Some(Decided { at, output, .. }) = fleet.poll_output(clock.now()) {
+            if let Output::Started { after, .. } = output
+                && let Some(late) = clock.now().checked_sub(at + after)
+            {
+                let ms = late.as_millis();
+                observer.note(&format!(
+                    "the agents are told of T0 {ms} ms late: the disk of --report-dir is slow"
+                ));
+            }
+            match observe(observer, at, output) {
+                Some(Output::Send { session, message }) => {
                     let Some(voice) = streams.get(&session) else { continue };
                     if let Err(TrySendError::Full(_)) = voice.queue.try_send(message) {
                         streams.remove(&session);
                         let problem = format!("it let {MAX_UNREAD_MESSAGES} messages pile up unread");
-                        fleet.handle_input(origin.elapsed(), Input::Broke { session, problem });
+                        fleet.handle_input(clock.now(), Input::Broke { session, problem });
                     }
                 }
-                Output::Close { session } => {
+                Some(Output::Close { session }) => {
                     streams.remove(&session);
                 }
-                Output::Apply { agent, window } => observer.apply(agent, &window),
-                Output::Joined { agent, at: _ } => observer.joined(agent),
-                Output::Stopping { at } => observer.stopping(at),
-                Output::Gone { agent } => observer.gone(agent),
-                Output::Started { after, agents } => observer.started(after, &agents),
-                Output::ChoreBegan { kind, agent } => observer.chore(kind, Some(&agent)),
-                Output::ChoreEnded { kind } => observer.chore(kind, None),
-                Output::Note(text) => observer.note(&text),
-                Output::Finished(outcome) => return outcome,
+                Some(Output::Finished(outcome)) => return Ok(outcome),
+                _ => {}
             }
         }
-        let due = fleet.poll_timeout().map(|due| origin + due);
+        if let Some(batch) = fleet.poll_records() {
+            journal.write(batch);
+        }
+        let due = fleet.poll_timeout().map(|due| clock.instant(due));
         let input = tokio::select! {
             biased;
             Some(()) = stop.recv() => {
                 wishes += 1;
                 Some(if wishes == 1 { Input::Stop } else { Input::StopNow })
+            }
+            progress = journal.progress() => {
+                match progress {
+                    Progress::Kept(newest) => fleet.kept(newest),
+                    Progress::Failed(reason) => fleet.fail(clock.now(), reason),
+                    Progress::Fenced(reason) => return Err(TakenOver(reason)),
+                }
+                continue;
             }
             Some(Event { session, what, in_hand: _in_hand }) = events.recv() => match what {
                 What::Attached { peer, voice } => {
@@ -173,13 +216,19 @@ pub async fn drive(
             },
             () = sleep_until(due) => None,
             _ = ticks.tick() => {
-                observer.tick();
+                let now = clock.now();
+                observer.tick(now);
+                if fleet.waits_since().is_some_and(|since| since + MAX_WAIT < now) {
+                    journal.abandon();
+                    let reason = format!("the disk has not answered for {} s", MAX_WAIT.as_secs());
+                    fleet.fail(now, reason);
+                }
                 continue;
             }
         };
         match input {
-            Some(input) => fleet.handle_input(origin.elapsed(), input),
-            None => fleet.handle_timeout(origin.elapsed()),
+            Some(input) => fleet.handle_input(clock.now(), input),
+            None => fleet.handle_timeout(clock.now()),
         }
     }
 }

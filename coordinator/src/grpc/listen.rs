@@ -4,6 +4,7 @@ use super::connection::{Connection, Peer, Replay};
 use super::driver::{Accepted, Event};
 use super::listener::{Listener, Wire};
 use super::stranger::{Addresses, MAX_PER_ADDRESS, Ticket};
+use crate::fleet::SessionId;
 use crate::secure::Gate;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -101,9 +102,11 @@ pub struct Port {
 }
 
 /// Serves agents on `port` (if any) and over [`LocalDial`] until `stop` resolves. Call within a runtime.
-/// `note` takes what a person should know about connections that are not agents'.
+/// Streams are numbered from the one after `before` on; `note` takes what a person should know about connections that are
+/// not agents'.
 pub fn serve(
     port: Option<Port>,
+    before: SessionId,
     stop: impl Future<Output = ()> + Send + 'static,
     note: impl Fn(String) + Send + Sync + 'static,
 ) -> (Fleetwork, tokio::task::JoinHandle<()>) {
@@ -112,7 +115,7 @@ pub fn serve(
     let note: Note = Arc::new(note);
     let gate = port.as_ref().map_or_else(|| Arc::new(Gate::open()), |port| port.gate.clone());
     let accepting = port.map(|port| tokio::spawn(accept(port, connections, note.clone())));
-    let (accepted, events) = Accepted::new(gate, note);
+    let (accepted, events) = Accepted::new(gate, before, note);
     let server = tokio::spawn(async move {
         let incoming = ReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
         // An error would be one of `incoming`, which has none.

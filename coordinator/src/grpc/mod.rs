@@ -11,6 +11,6 @@ mod reader;
 mod stranger;
 
 pub use connection::Peer;
-pub use driver::{Observer, drive};
+pub use driver::{Observer, TakenOver, drive, observe};
 pub use listen::{Fleetwork, LocalDial, Port, serve};
 pub use listener::{Listener, Wire};

@@ -29,7 +29,7 @@ pub struct RunFacts {
     pub interrupted: Option<Duration>,
     /// When, since T0, all its iterations were done, in a run of so many.
     pub done: Option<Duration>,
-    /// Whether it was given up because an agent was lost.
+    /// Whether it was given up.
     pub gave_up: Option<GaveUp>,
     /// Why the run never began, for a person.
     pub not_started: Option<String>,
@@ -57,13 +57,22 @@ impl RunFacts {
     }
 }
 
-/// A run that was not to go on without one of its agents.
+/// A run that was not to go on, or could not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GaveUp {
     /// When it was stopped, since T0.
     pub at: Duration,
-    /// The agent's name.
-    pub agent: String,
+    /// Why.
+    pub why: WhyGivenUp,
+}
+
+/// Why a run was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyGivenUp {
+    /// It was not to go on without the agent of this name.
+    AgentLost(String),
+    /// Its journal could not be written. For a person.
+    Journal(String),
 }
 
 /// One agent as the fleet knows it at the end.

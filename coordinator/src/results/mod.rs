@@ -32,7 +32,7 @@ mod warmup;
 
 pub use accounting::{Account, AccountStatus, Accounting};
 pub use arrivals::ArrivalTotals;
-pub use facts::{AgentFacts, GaveUp, Left, Lost, RunFacts};
+pub use facts::{AgentFacts, GaveUp, Left, Lost, RunFacts, WhyGivenUp};
 pub use generator::{Generator, GeneratorAgent, GeneratorStatus};
 pub use judged::JudgedThreshold;
 pub use live::Live;

@@ -6,7 +6,7 @@
 
 use super::accounting::{Account, AccountStatus, Accounting};
 use super::arrivals::ArrivalTotals;
-use super::facts::{AgentFacts, GaveUp, RunFacts};
+use super::facts::{AgentFacts, GaveUp, RunFacts, WhyGivenUp};
 use super::generator::{Generator, GeneratorStatus};
 use super::judged::JudgedThreshold;
 use super::quantity;
@@ -106,11 +106,12 @@ impl Evidence<'_> {
         if let Some(at) = self.facts.interrupted {
             doubts.push(format!("the run was interrupted after {:.1} s", at.as_secs_f64()));
         }
-        if let Some(GaveUp { at, agent }) = &self.facts.gave_up {
-            let at = at.as_secs_f64();
-            doubts.push(format!(
-                "the run was stopped after {at:.1} s, because agent {agent} was lost (--on-agent-loss abort)"
-            ));
+        if let Some(GaveUp { at, why }) = &self.facts.gave_up {
+            let why = match why {
+                WhyGivenUp::AgentLost(agent) => format!("agent {agent} was lost (--on-agent-loss abort)"),
+                WhyGivenUp::Journal(why) => format!("its journal could not be written: {why}"),
+            };
+            doubts.push(format!("the run was stopped after {:.1} s, because {why}", at.as_secs_f64()));
         }
         if not_started.is_some() {
             return doubts;

@@ -2,6 +2,7 @@
 
 use super::{Environment, Text, UsageError, path, switch};
 use crate::cli::{JoinArgs, RunArgs};
+use crate::journal::DoorFlags;
 use proto::join::JoinString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -100,6 +101,24 @@ impl JoinConfig {
 }
 
 impl Protection {
+    /// The flags that ask for the same again; a join string from the environment is none of them.
+    pub fn flags(&self) -> DoorFlags {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        match self {
+            Protection::None => DoorFlags::default(),
+            Protection::Insecure => DoorFlags { insecure: true, ..DoorFlags::default() },
+            Protection::Tls(TlsConfig { certificate, entry, state_dir }) => DoorFlags {
+                tls: true,
+                insecure: false,
+                tls_cert: certificate.as_ref().map(|(certificate, _)| absolute(certificate)),
+                tls_key: certificate.as_ref().map(|(_, key)| absolute(key)),
+                tls_ca: if let Entry::Certificates(path) = entry { Some(absolute(path)) } else { None },
+                state_dir: state_dir.as_ref().map(absolute),
+                join_file: if let Entry::InFile { path, .. } = entry { Some(absolute(path)) } else { None },
+            },
+        }
+    }
+
     /// What protects a coordinator at `listen` that expects so many agents.
     pub fn resolve(
         args: &RunArgs,

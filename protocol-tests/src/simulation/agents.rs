@@ -8,6 +8,7 @@ use super::trace_text::{brief_down, brief_up};
 use super::world::{Event, World};
 use agent::session::{Entry, Exit, Input, Output};
 use proto::message::{FromAgent, PlanRefusal, ToAgent};
+use proto::raw;
 use std::time::Duration;
 
 /// How long a dial takes at most.
@@ -131,7 +132,10 @@ impl World {
                 }
             }
             Output::Hangup => self.hang_up(who, "it closed the stream"),
-            Output::Prepare { .. } => self.engine(who, |engine, _| engine.prepare()),
+            Output::Prepare { .. } => {
+                self.oracle.of(who).new_part();
+                self.engine(who, |engine, _| engine.prepare());
+            }
             Output::Run { revision, seats, t0 } => {
                 self.trace.line(self.now, format_args!("p{} runs {} users", who.0, seats.len()));
                 self.engine(who, |engine, scene| engine.run(scene, revision, &seats, t0));
@@ -269,10 +273,15 @@ impl World {
             FromAgent::AssignAck { revision, .. } => self.oracle.obeys(who, *revision),
             _ => {}
         }
+        // As the other end reads it: times to the microsecond.
+        let message = match raw::from_agent(&raw::agent_bytes(message.clone())) {
+            Ok(message) => message,
+            Err(why) => return self.oracle.complain(format!("process {} is not understood: {why}", who.0)),
+        };
         match self.network.fate(node, Way::Up, self.now) {
             Fate::InOrder { copies } => {
                 // A second Hello is against the rules.
-                let copies = if matches!(message, FromAgent::Hello(_)) { 1 } else { copies };
+                let copies = if matches!(&message, FromAgent::Hello(_)) { 1 } else { copies };
                 for _ in 0..copies {
                     let item = Item::Message(Box::new(message.clone()));
                     if let Some(at) = self.network.send_up(self.now, stream, item) {
@@ -316,9 +325,13 @@ impl World {
     /// The oracle sees what reaches a process.
     fn witness(&mut self, who: Who, stream: u64, message: &ToAgent) {
         match message {
-            ToAgent::Welcome(_) => self.oracle.attached(who, self.now),
+            ToAgent::Welcome(_) => {
+                self.oracle.attached(who, self.now);
+                self.oracle.of(who).welcomed = Some(stream);
+            }
             ToAgent::Lease { n, ttl, .. } => self.oracle.granted(who, stream, *n, *ttl),
-            ToAgent::Stop { .. } => {
+            // An order that overtakes the Welcome is none.
+            ToAgent::Stop { .. } if self.oracle.look(who).welcomed == Some(stream) => {
                 self.oracle.of(who).stopped_at.get_or_insert(self.now);
             }
             _ => {}

@@ -24,7 +24,7 @@ impl World {
     pub(super) fn count_users(&mut self) {
         self.push(self.now + EVERY, Event::Count);
         self.check_leases();
-        if self.coordinator.outcome.is_some() || self.coordinator.crashed {
+        if self.coordinator.outcome.is_some() || !self.coordinator.is_alive() {
             return;
         }
         let Some((since, wanted)) = self.wanted() else { return };

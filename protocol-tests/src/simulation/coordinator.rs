@@ -3,6 +3,7 @@
 //! Stands in for `coordinator/src/grpc/driver.rs` and for the observer in `coordinator/src/run.rs`.
 
 use super::clock::Clock;
+use super::disk::Disk;
 use super::network::{FarEnd, Fate, Item, Way};
 use super::node::Timer;
 use super::oracle::Who;
@@ -10,6 +11,7 @@ use super::scenario::{Mode, Scenario};
 use super::trace_text::brief_down;
 use super::world::{Event, World};
 use coordinator::fleet::{Fleet, Input, Outcome, Output, SessionId};
+use coordinator::journal::{Decided, RecordedFleet};
 use coordinator::results::Results;
 use proto::message::{RejectCode, ToAgent};
 use std::time::Duration;
@@ -17,30 +19,44 @@ use std::time::Duration;
 /// Messages that wait for an agent to read them; one that lets more pile up is dropped.
 const MAX_UNREAD: usize = 256;
 
+/// Whether something happens now, or is told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    News,
+    Past,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Coordinator {
     pub(super) clock: Clock,
     pub(super) paused_until: Duration,
     /// `None` once the process has ended.
-    fleet: Option<Fleet>,
+    pub(super) fleet: Option<RecordedFleet>,
+    /// Its journal, which outlives the process.
+    pub(super) disk: Disk,
     /// Taken by whoever writes the report.
     pub(super) results: Option<Results>,
-    timer: Timer,
+    pub(super) timer: Timer,
     /// When the start was given, by true time.
     pub(super) started_at: Option<Duration>,
     /// When the operator stopped the run, by true time.
     pub(super) stopped_at: Option<Duration>,
     /// How the run ended, and when.
     pub(super) outcome: Option<(Duration, Outcome)>,
+    /// Its process is gone for good.
     pub(super) crashed: bool,
+    /// When it was started again, by true time.
+    pub(super) resumed_at: Option<Duration>,
 }
 
 impl Coordinator {
     pub(super) fn new(scenario: &Scenario) -> Coordinator {
         let clock = Clock::new(scenario.coordinator_drift_ppm, Duration::ZERO);
+        let fleet = Fleet::new(scenario.fleet_config(), clock.read(Duration::ZERO));
         Coordinator {
-            fleet: Some(Fleet::new(scenario.fleet_config(), clock.read(Duration::ZERO))),
+            fleet: Some(RecordedFleet::new(fleet, 0)),
+            disk: Disk::new(scenario),
             clock,
             paused_until: Duration::ZERO,
             results: Some(Results::new(scenario.plan.clone())),
@@ -49,6 +65,7 @@ impl Coordinator {
             stopped_at: None,
             outcome: None,
             crashed: false,
+            resumed_at: None,
         }
     }
 
@@ -66,7 +83,7 @@ impl World {
         let Some(fleet) = &mut self.coordinator.fleet else { return };
         fleet.handle_timeout(local);
         self.settle_fleet();
-        let due = self.coordinator.fleet.as_ref().and_then(Fleet::poll_timeout);
+        let due = self.coordinator.fleet.as_ref().and_then(RecordedFleet::poll_timeout);
         if let Some(due) = due.filter(|due| *due <= local) {
             self.oracle.complain(format!(
                 "the fleet asks again for a timeout at {due:?}, which is over at {local:?}"
@@ -79,6 +96,9 @@ impl World {
         let local = self.coordinator.clock.read(self.now);
         if let Some(fleet) = &mut self.coordinator.fleet {
             fleet.handle_input(local, input);
+            if let Some(who) = self.oracle.reading {
+                self.oracle.said.insert(fleet.newest(), who);
+            }
             self.settle_fleet();
         }
     }
@@ -128,9 +148,11 @@ impl World {
 
     /// Does what the fleet decided, and sets its timer.
     pub(super) fn settle_fleet(&mut self) {
-        while let Some(output) = self.coordinator.fleet.as_mut().and_then(Fleet::poll_output) {
-            self.carry_out_fleet(output);
+        let local = self.coordinator.clock.read(self.now);
+        while let Some(decided) = self.coordinator.fleet.as_mut().and_then(|fleet| fleet.poll_output(local)) {
+            self.carry_out_fleet(decided);
         }
+        self.write_journal();
         let Some(fleet) = &self.coordinator.fleet else { return };
         if let Some((at, version)) = self.coordinator.timer.set(fleet.poll_timeout()) {
             let at = self.coordinator.clock.when(self.now, at) + self.lateness();
@@ -138,16 +160,39 @@ impl World {
         }
     }
 
-    fn carry_out_fleet(&mut self, output: Output) {
+    fn carry_out_fleet(&mut self, decided: Decided) {
+        if let Some(decided) = self.observe_fleet(decided, Show::News) {
+            self.obey_fleet(decided);
+        }
+    }
+
+    fn obey_fleet(&mut self, output: Output) {
         let now = self.now;
         match output {
             Output::Send { session, message } => self.say_down(session.0, &message),
             Output::Close { session } => {
                 self.close_coordinator_end(session.0, "the coordinator ended the stream");
             }
+            Output::Finished(outcome) => {
+                self.trace.line(now, format_args!("finished: {:?} {:?}", outcome.started, outcome.stopped));
+                self.check_replay(&outcome);
+                self.coordinator.outcome = Some((now, outcome));
+                self.end_coordinator();
+            }
+            _ => {}
+        }
+    }
+
+    /// What the driver's observer does; gives back what it does not.
+    pub(super) fn observe_fleet(&mut self, decided: Decided, show: Show) -> Option<Output> {
+        let now = self.now;
+        let Decided { record, at, output } = decided;
+        match output {
             Output::Apply { agent, window } => {
-                self.trace.line(now, format_args!("applied: window {} of agent {}", window.seq, agent.0));
-                self.oracle.applied(agent, &window);
+                if show == Show::News {
+                    self.trace.line(now, format_args!("applied: window {} of agent {}", window.seq, agent.0));
+                }
+                self.oracle.applied(record, agent, &window);
                 let applied = self.coordinator.results.as_mut().map(|results| results.apply(agent, &window));
                 if let Some(Err(why)) = applied {
                     self.oracle.complain(format!(
@@ -158,9 +203,12 @@ impl World {
             }
             Output::Started { after, agents } => {
                 self.trace.line(now, format_args!("the run starts after {after:?}"));
-                self.coordinator.started_at = Some(now);
-                self.oracle.t0 = Some(now + after);
-                self.oracle.tally.begun += 1;
+                self.coordinator.started_at.get_or_insert(now);
+                let t0 = self.true_time(at + after);
+                if self.oracle.t0.replace(t0).is_none() {
+                    self.oracle.told_late = now.saturating_sub(t0);
+                    self.oracle.tally.begun += 1;
+                }
                 for agent in agents {
                     self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent));
                 }
@@ -183,13 +231,20 @@ impl World {
                 self.trace.line(now, format_args!("{} is ordered from {agent}", kind.name()));
             }
             Output::ChoreEnded { kind } => self.trace.line(now, format_args!("{} has ended", kind.name())),
-            Output::Note(text) => self.trace.line(now, format_args!("coordinator says: {text}")),
-            Output::Finished(outcome) => {
-                self.trace.line(now, format_args!("finished: {:?} {:?}", outcome.started, outcome.stopped));
-                self.coordinator.outcome = Some((now, outcome));
-                self.end_coordinator();
+            Output::Note(text) if show == Show::News => {
+                self.trace.line(now, format_args!("coordinator says: {text}"));
             }
+            Output::Note(_) => {}
+            other => return Some(other),
         }
+        None
+    }
+
+    /// The true time at which the coordinator's clock shows `local`, which may be past.
+    fn true_time(&self, local: Duration) -> Duration {
+        let (clock, now) = (&self.coordinator.clock, self.now);
+        let ago = clock.read(now).saturating_sub(local);
+        if ago.is_zero() { clock.when(now, local) } else { now.saturating_sub(ago) }
     }
 
     /// The coordinator's process ends, and closes its streams.

@@ -275,6 +275,8 @@ impl Run {
             self.wakes.remove(&(user.wake, slot));
             if user.at_work.is_some() {
                 self.windows.aborted(second);
+                // Begun is begun: should the user come back here, it goes on with the next one.
+                scene.oracle.iteration_ended(scene.who, slot, user.iteration, second);
             }
             self.left.insert(slot, (user.iteration + u64::from(user.at_work.is_some()), user.gave_up));
             scene.oracle.user_left(scene.who, slot, second);

@@ -43,8 +43,10 @@ pub(super) enum Fault {
     Leave { node: usize },
     /// The operator stops the run.
     Stop,
-    /// The coordinator's process ends. Nothing is kept, so it does not come back: its agents are on their own.
-    CrashCoordinator { death: Death },
+    /// The coordinator's process ends; another begins after a while, if at all.
+    CrashCoordinator { death: Death, restart: Option<Duration> },
+    /// The journal cannot be written any more.
+    DiskFull,
 }
 
 /// When what goes wrong.
@@ -100,6 +102,32 @@ fn cut_off_before(at: Duration, fault: &Fault) -> Option<(Duration, Fault)> {
         .map(|at| (at, Fault::Partition { node, up: true, down: true, lasts }))
 }
 
+/// What goes wrong with the coordinator, beside the rest.
+pub(super) fn plan_coordinators(dice: &mut Dice, weather: Weather, length: Duration, faults: &mut Faults) {
+    let horizon = (PREPARATION + length + Duration::from_secs(4)).as_millis() as u64;
+    let count = match weather {
+        Weather::Calm => 0,
+        Weather::Windy => u64::from(dice.permille(300)),
+        Weather::Stormy => dice.below(4),
+    };
+    for _ in 0..count {
+        let at = dice.millis(0, horizon);
+        let fault = if dice.permille(70) {
+            Fault::DiskFull
+        } else {
+            let death = dice.pick(&[Death::Killed, Death::Unplugged]);
+            let restart = match dice.below(3) {
+                0 => dice.millis(1, 1000),
+                1 => dice.millis(1, 4500),
+                _ => dice.millis(3000, 20_000),
+            };
+            Fault::CrashCoordinator { death, restart: Some(restart) }
+        };
+        faults.healed_at = faults.healed_at.max(at + lasts(&fault));
+        faults.events.push((at, fault));
+    }
+}
+
 impl Faults {
     /// Whether nothing that happens costs a process its memory, or keeps one away for longer than it may be.
     pub(super) fn are_survivable(&self) -> bool {
@@ -118,7 +146,11 @@ impl Faults {
 
 impl Fault {
     fn kills(&self) -> bool {
-        matches!(self, Fault::Crash { .. } | Fault::CrashCoordinator { .. } | Fault::Slow { .. })
+        match self {
+            // Agents dial again within half a second, and have three left of their lease at least.
+            Fault::CrashCoordinator { restart, .. } => restart.is_none_or(|restart| restart > SHORT / 2),
+            other => matches!(other, Fault::Crash { .. } | Fault::Slow { .. } | Fault::DiskFull),
+        }
     }
 }
 
@@ -129,15 +161,13 @@ fn lasts(fault: &Fault) -> Duration {
         | Fault::Pause { lasts, .. }
         | Fault::PauseCoordinator { lasts }
         | Fault::Slow { lasts, .. } => *lasts,
-        Fault::Crash { restart, .. } => restart.unwrap_or_default(),
+        Fault::Crash { restart, .. } | Fault::CrashCoordinator { restart, .. } => restart.unwrap_or_default(),
         Fault::Break { noticed, .. } => {
             noticed.by_agent.unwrap_or_default().max(noticed.by_coordinator.unwrap_or_default())
         }
-        Fault::BreakAll
-        | Fault::Step { .. }
-        | Fault::Leave { .. }
-        | Fault::Stop
-        | Fault::CrashCoordinator { .. } => Duration::ZERO,
+        Fault::BreakAll | Fault::Step { .. } | Fault::Leave { .. } | Fault::Stop | Fault::DiskFull => {
+            Duration::ZERO
+        }
     }
 }
 
@@ -168,7 +198,7 @@ fn fault(dice: &mut Dice, agents: usize) -> Fault {
         86..89 => Fault::Step { node, by: dice.millis(50, 6000) },
         89..96 => Fault::Leave { node },
         96..98 => Fault::Stop,
-        _ => Fault::CrashCoordinator { death },
+        _ => Fault::CrashCoordinator { death, restart: None },
     }
 }
 

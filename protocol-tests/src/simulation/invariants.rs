@@ -52,7 +52,8 @@ impl Oracle {
 
     /// Nobody begins anything that the schedule does not want, or after it was told to stop.
     ///
-    /// A process's idea of T0 is never early, and late by at most twice the error of its idea of the coordinator's clock;
+    /// A process's idea of T0 is never early, and late by at most twice the error of its idea of the coordinator's clock (if
+    /// it has none, by as much as it was told late);
     /// its clock may have jumped ahead or drifted since. So much its users may be off, and no more. With one owner for
     /// each slot it follows that no more users begin anything than U(t) wants, to within that.
     pub(super) fn iteration_begins(&mut self, now: Duration, who: Who, slot: Slot, iteration: u64) {
@@ -68,7 +69,8 @@ impl Oracle {
         }
         let Some(t0) = self.t0 else { return };
         let drift = EPSILON + now.saturating_sub(t0) / 400;
-        let (early, late) = (truth.jumped + drift, 2 * truth.clock_error.unwrap_or_default() + drift);
+        let (early, late) =
+            (truth.jumped + drift, truth.clock_error.map_or(self.told_late, |error| 2 * error) + drift);
         let wanted = self
             .plan
             .schedule
@@ -130,8 +132,8 @@ impl Oracle {
     }
 
     /// Windows are applied once, in order, and say what happened.
-    pub(super) fn applied(&mut self, agent: AgentId, window: &WindowReport) {
-        let Some(reading) = self.reading else {
+    pub(super) fn applied(&mut self, record: u64, agent: AgentId, window: &WindowReport) {
+        let Some(reading) = self.said.get(&record).copied() else {
             return self.complain(format!("window {} of agent {} comes from nowhere", window.seq, agent.0));
         };
         self.tally.windows += 1;
@@ -153,16 +155,22 @@ impl Oracle {
                 window.seq, agent.0, window.cumulative
             ));
         }
-        let seconds = &self.look(who).seconds;
-        let truth = (window.index..=window.last_second())
-            .filter_map(|second| seconds.get(second as usize))
-            .fold(Second::default(), |all, second| all.plus(*second));
         let said = Second {
             started: window.started,
             ok: window.ok(),
             failed: window.failed(),
             aborted: window.aborted,
         };
+        let truth = self.look(who);
+        let sum = |seconds: &[Second]| {
+            let covered = (window.index..=window.last_second()).filter_map(|at| seconds.get(at as usize));
+            covered.fold(Second::default(), |all, second| all.plus(*second))
+        };
+        let mut earlier = truth.earlier.iter().map(|(seconds, done)| (sum(seconds), done));
+        let current = (sum(&truth.seconds), &truth.done);
+        let of_earlier = if current.0 == said { None } else { earlier.find(|(sum, _)| *sum == said) };
+        let (truth, done) = of_earlier.unwrap_or(current);
+        let done = done.clone();
         if window.last_second() + 1 != covered || said != truth {
             return self.complain(format!(
                 "truth: window {} of process {} says {said:?} of {} seconds from {} on, which was {truth:?}",
@@ -174,7 +182,7 @@ impl Oracle {
         }
         for progress in &window.progress {
             let next = self.progress.insert(progress.slot, progress.iteration).unwrap_or(0);
-            let done = self.look(who).done.get(&progress.slot);
+            let done = done.get(&progress.slot);
             let told = |n: u64| {
                 done.and_then(|done| done.get(&n)).is_some_and(|second| *second <= window.last_second())
             };
@@ -196,6 +204,21 @@ impl Oracle {
                 "window {seq} of process {} is acknowledged, applied are {applied}",
                 who.0
             ));
+        }
+        let newest = self.acknowledged.entry(who).or_default();
+        *newest = seq.max(*newest);
+    }
+
+    /// The coordinator is gone, and what it took with it.
+    pub(super) fn forget_taken(&mut self) {
+        self.taken.clear();
+        self.progress.clear();
+    }
+
+    /// Durable: another coordinator has every window that a process was told to forget.
+    pub(super) fn check_acknowledged(&mut self) {
+        for (who, seq) in self.acknowledged.clone() {
+            self.acknowledged(who, seq);
         }
     }
 

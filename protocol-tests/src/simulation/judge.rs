@@ -3,7 +3,9 @@
 use super::scenario::{Mode, Scenario, Weather};
 use super::world::World;
 use coordinator::fleet::{Cause, NotStarted, Outcome};
-use coordinator::results::{Account, AccountStatus, AgentFacts, AgentId, GaveUp, Record, RunFacts, Verdict};
+use coordinator::results::{
+    Account, AccountStatus, AgentFacts, AgentId, GaveUp, Record, RunFacts, Verdict, WhyGivenUp,
+};
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
 use std::time::Duration;
@@ -87,7 +89,8 @@ impl World {
         }
         self.compare_applied(record)?;
         self.compare_iterations(outcome, record)?;
-        let stopped_early = matches!(outcome.stopped, Some((_, Cause::Operator | Cause::AgentLost(_))));
+        let stopped_early =
+            matches!(outcome.stopped, Some((_, Cause::Operator | Cause::AgentLost(_) | Cause::Journal(_))));
         if record.verdict == Verdict::Pass && stopped_early {
             return Err("a run that was stopped passes".to_owned());
         }
@@ -209,13 +212,18 @@ pub(super) fn excused(bound: u64) -> u64 {
 pub(super) fn facts(scenario: &Scenario, outcome: &Outcome) -> RunFacts {
     let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
     let gave_up = match &outcome.stopped {
-        Some((at, Cause::AgentLost(agent))) => Some(GaveUp { at: *at, agent: agent.clone() }),
+        Some((at, Cause::AgentLost(agent))) => {
+            Some(GaveUp { at: *at, why: WhyGivenUp::AgentLost(agent.clone()) })
+        }
+        Some((at, Cause::Journal(why))) => Some(GaveUp { at: *at, why: WhyGivenUp::Journal(why.clone()) }),
         _ => None,
     };
     let done = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Done))));
     let (not_started, interrupted) = match &outcome.started {
         Ok(_) => (None, stopped.filter(|_| gave_up.is_none() && done.is_none())),
-        Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason.clone()), None),
+        Err(NotStarted::Agents(reason) | NotStarted::Setup(reason) | NotStarted::Journal(reason)) => {
+            (Some(reason.clone()), None)
+        }
         Err(NotStarted::Interrupted) => (Some("interrupted".to_owned()), Some(Duration::ZERO)),
     };
     RunFacts {

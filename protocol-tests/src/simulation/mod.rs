@@ -13,18 +13,20 @@
 //! | `clock`, `network` | drift and jumps; streams that break and are cut in two |
 //! | `engine`, `window` | the load engine: users, iterations, requests, windows |
 //! | `node`, `agents`, `coordinator` | what the drivers of the two cores do |
+//! | `disk` | the journal: what is durable when, and coordinators that go on from it |
 //! | `oracle`, `invariants` | the truth, and what has to hold after every event |
 //! | `wire` | the same over the real wire and the real drivers, in a simulated network |
 //! | `convergence`, `judge` | what has to hold when things are calm again, and at the end |
 //!
-//! There is no store yet, so a coordinator that crashes does not come back: its agents have to stop by themselves.
-//! `Fault::CrashCoordinator` is where a restart belongs.
+//! A coordinator that crashes comes back with what its journal holds, or not at all: then its agents have to stop by
+//! themselves.
 
 mod agents;
 mod clock;
 mod convergence;
 mod coordinator;
 mod dice;
+mod disk;
 mod engine;
 mod faults;
 mod invariants;
@@ -69,6 +71,9 @@ pub struct Broken {
 /// longer than any lease, and than a leaving agent tries to deliver what it has.
 const QUIET: Duration = Duration::from_secs(16);
 
+/// How long a coordinator that was started again may wait for its agents: a lease, and for what they measured.
+const RESUMPTION: Duration = Duration::from_secs(20);
+
 /// Plays the world of `seed`.
 ///
 /// # Errors
@@ -105,6 +110,9 @@ impl World {
         if self.coordinator.crashed {
             return healed + QUIET;
         }
+        // One that is started again waits for its agents, and for what they have to deliver.
+        let resumed = self.coordinator.resumed_at;
+        let healed = healed.max(resumed.map_or(Duration::ZERO, |at| at + RESUMPTION));
         let grace = Duration::from_secs(10);
         let chore = |chore: &Option<plan::chore::Chore>| chore.as_ref().map(|chore| chore.timeout + grace);
         let users = match (self.coordinator.started_at, self.coordinator.stopped_at) {
@@ -112,7 +120,7 @@ impl World {
             (Some(started), None) => started + plan.schedule.end() + plan.stop_timeout + grace,
             (None, None) => {
                 let setup = chore(&plan.setup).map(|setup| setup + scenario::AGENTS_TIMEOUT * 2);
-                scenario::AGENTS_TIMEOUT + setup.unwrap_or_default()
+                resumed.unwrap_or_default() + scenario::AGENTS_TIMEOUT + setup.unwrap_or_default()
             }
         };
         // The lease of who was lost last, then the teardown; and clocks that drift.

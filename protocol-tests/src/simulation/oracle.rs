@@ -47,6 +47,8 @@ pub(super) struct Truth {
     pub(super) renewals: BTreeMap<(u64, u64), Duration>,
     /// The newest assignment that it took.
     pub(super) revision: u64,
+    /// The stream over which it was taken in last.
+    pub(super) welcomed: Option<u64>,
     /// When it was told to stop its users.
     pub(super) stopped_at: Option<Duration>,
     /// How far off its idea of the coordinator's clock was at most before it began, as it said.
@@ -58,9 +60,14 @@ pub(super) struct Truth {
     pub(super) seconds: Vec<Second>,
     pub(super) started: u64,
     /// Iterations that ended, and in which second.
-    pub(super) done: BTreeMap<Slot, BTreeMap<u64, u32>>,
+    pub(super) done: Done,
+    /// The same of each part in the run that it had before and lost.
+    pub(super) earlier: Vec<(Vec<Second>, Done)>,
     pub(super) chore: Option<ChoreKind>,
 }
+
+/// Iterations of users, and the second in which each ended.
+pub(super) type Done = BTreeMap<Slot, BTreeMap<u64, u32>>;
 
 impl Truth {
     pub(super) fn second(&mut self, second: u32) -> &mut Second {
@@ -68,6 +75,11 @@ impl Truth {
             self.seconds.resize(second as usize + 1, Second::default());
         }
         &mut self.seconds[second as usize]
+    }
+
+    /// It begins anew: what it did before, in a part that it has lost, is not in the windows of the next one.
+    pub(super) fn new_part(&mut self) {
+        self.earlier.push((std::mem::take(&mut self.seconds), std::mem::take(&mut self.done)));
     }
 
     pub(super) fn open(&self) -> usize {
@@ -115,6 +127,8 @@ pub struct Tally {
     pub chores: u64,
     /// How often it could be said how many users there had to be.
     pub counts: u64,
+    /// Coordinators that were started again.
+    pub resumed: u64,
 }
 
 impl Tally {
@@ -134,6 +148,7 @@ impl Tally {
             completed: self.completed + other.completed,
             chores: self.chores + other.chores,
             counts: self.counts + other.counts,
+            resumed: self.resumed + other.resumed,
         }
     }
 }
@@ -145,6 +160,8 @@ pub(super) struct Oracle {
     pub(super) processes: Vec<Truth>,
     /// T0 by true time, as the coordinator meant it.
     pub(super) t0: Option<Duration>,
+    /// How long after T0 agents were told of it: the journal's disk may be slow.
+    pub(super) told_late: Duration,
     /// What the coordinator took, by its number of the agent.
     pub(super) taken: BTreeMap<u32, Taken>,
     /// The iteration with which each user goes on, by the windows that were taken.
@@ -154,6 +171,10 @@ pub(super) struct Oracle {
     pub(super) reading: Option<Who>,
     /// Whether a later process brings it.
     pub(super) heir: bool,
+    /// Whose message each record of the journal is.
+    pub(super) said: BTreeMap<u64, Who>,
+    /// The newest window that each process was told to forget.
+    pub(super) acknowledged: BTreeMap<Who, u64>,
     pub(super) tally: Tally,
     /// The first invariant that did not hold.
     pub(super) broken: Option<String>,
@@ -167,11 +188,14 @@ impl Oracle {
             plan,
             processes: (0..nodes).map(unborn).collect(),
             t0: None,
+            told_late: Duration::ZERO,
             taken: BTreeMap::new(),
             progress: BTreeMap::new(),
             chores: Vec::new(),
             reading: None,
             heir: false,
+            said: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
             tally: Tally::default(),
             broken: None,
         }

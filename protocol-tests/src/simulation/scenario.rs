@@ -107,6 +107,9 @@ impl Scenario {
         let late = joins.pick(&[0, 0, 1, 1, 2, 3]);
         let length = plan.schedule.end().as_millis() as u64;
         machines.extend((0..late).map(|_| machine(3000..3000 + length)));
+        let mut faults =
+            faults::plan(&mut Dice::new(seed, &[2]), weather, machines.len(), plan.schedule.end());
+        faults::plan_coordinators(&mut Dice::new(seed, &[9]), weather, plan.schedule.end(), &mut faults);
         let noise_permille = match weather {
             Weather::Calm => 0,
             Weather::Windy => dice.pick(&[0, 5, 20]),
@@ -127,7 +130,7 @@ impl Scenario {
             expected: agents as u32,
             coordinator_drift_ppm: dice.between(0, 2000).cast_signed() - 1000,
             noise_permille,
-            faults: faults::plan(&mut Dice::new(seed, &[2]), weather, machines.len(), plan.schedule.end()),
+            faults,
             plan,
             bundle: bytes,
             digests,

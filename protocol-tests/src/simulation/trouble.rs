@@ -69,7 +69,8 @@ impl World {
                 }
                 self.tell_fleet(fleet::Input::Stop);
             }
-            Fault::CrashCoordinator { death } => self.crash_coordinator(death),
+            Fault::CrashCoordinator { death, restart } => self.crash_coordinator(death, restart),
+            Fault::DiskFull => self.coordinator.disk.full = true,
         }
     }
 
@@ -140,11 +141,15 @@ impl World {
         }
     }
 
-    fn crash_coordinator(&mut self, death: Death) {
+    fn crash_coordinator(&mut self, death: Death, restart: Option<Duration>) {
         if !self.coordinator.is_alive() {
             return;
         }
-        self.coordinator.crashed = true;
+        match restart {
+            Some(restart) => self.push(self.now + restart, Event::BootCoordinator),
+            None => self.coordinator.crashed = true,
+        }
+        self.coordinator.disk.crash();
         self.end_coordinator();
         for stream in 0..self.network.streams.len() as u64 {
             self.network.streams[stream as usize].cut(0);

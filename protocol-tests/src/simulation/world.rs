@@ -39,6 +39,10 @@ pub(super) enum Event {
     Notice { stream: u64, way: Way, reason: &'static str },
     /// The fleet's timer.
     Fleet { version: u64 },
+    /// A commit of the journal ends.
+    Committed { life: u64 },
+    /// Another coordinator is started.
+    BootCoordinator,
     /// Somebody counts the users.
     Count,
     /// Something goes wrong.
@@ -149,11 +153,12 @@ impl World {
                 self.nodes[self.network.streams[*stream as usize].node].paused_until
             }
             Event::Fleet { .. }
+            | Event::Committed { .. }
             | Event::Accept { .. }
             | Event::Arrive { way: Way::Up, .. }
             | Event::Notice { way: Way::Up, .. }
             | Event::AloneUp { .. } => self.coordinator.paused_until,
-            Event::Count | Event::Fault(_) | Event::Heal(_) => Duration::ZERO,
+            Event::BootCoordinator | Event::Count | Event::Fault(_) | Event::Heal(_) => Duration::ZERO,
         };
         (paused > self.now).then_some(paused)
     }
@@ -173,6 +178,8 @@ impl World {
             Event::Notice { stream, way: Way::Up, reason } => self.detached(stream, reason),
             Event::Notice { stream, way: Way::Down, reason } => self.disconnected(stream, reason),
             Event::Fleet { version } => self.fleet_timer(version),
+            Event::Committed { life } => self.committed(life),
+            Event::BootCoordinator => self.boot_coordinator(),
             Event::Count => self.count_users(),
             Event::Fault(fault) => self.wrong(fault),
             Event::Heal(fault) => self.heal(fault),

@@ -131,26 +131,34 @@ fn chores_twice_or_beside_users_are_noticed() {
 fn windows_that_are_not_what_happened_are_noticed() {
     let happened = |o: &mut Oracle| {
         *o.of(Who(0)).second(0) = Second { started: 2, aborted: 2, ..Second::default() };
-        o.reading = Some(Who(0));
+        o.said.insert(1, Who(0));
     };
     let agent = AgentId(5);
     check("", |o| {
         happened(o);
-        o.applied(agent, &window(1, 2));
+        o.applied(1, agent, &window(1, 2));
         o.acknowledged(Who(0), 1);
     });
     check("truth", |o| {
         happened(o);
-        o.applied(agent, &window(1, 3));
+        o.applied(1, agent, &window(1, 3));
     });
     check("exactly once", |o| {
         happened(o);
-        o.applied(agent, &window(1, 2));
-        o.applied(agent, &window(1, 2));
+        o.applied(1, agent, &window(1, 2));
+        o.applied(1, agent, &window(1, 2));
     });
     check("exactly once", |o| {
         happened(o);
-        o.applied(agent, &window(2, 0));
+        o.applied(1, agent, &window(2, 0));
+    });
+    check("is acknowledged, applied are 0", |o| {
+        happened(o);
+        o.applied(1, agent, &window(1, 2));
+        o.acknowledged(Who(0), 1);
+        // Another coordinator does not have it.
+        o.forget_taken();
+        o.check_acknowledged();
     });
     check("is acknowledged", |o| {
         happened(o);

@@ -2,8 +2,10 @@
 
 use super::stage::{Stage, now};
 use super::{COORDINATOR, stand_in};
-use coordinator::fleet::{AgentId, Fleet};
+use coordinator::clock::RunClock;
+use coordinator::fleet::{AgentId, Fleet, SessionId};
 use coordinator::grpc::{Listener, Observer, Port, Wire, drive, serve};
+use coordinator::journal::{RecordedFleet, Writer};
 use coordinator::secure::Gate;
 use futures_util::future::BoxFuture;
 use plan::chore::ChoreKind;
@@ -13,7 +15,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use turmoil::net::TcpListener;
 
 /// How long agents may take to read what was said last, as in `coordinator/src/run.rs`.
@@ -31,12 +32,14 @@ pub(super) async fn coordinator(stage: Stage) -> turmoil::Result {
         let stage = stage.clone();
         move |text: String| stage.say(format_args!("the port says: {text}"))
     };
-    let (network, server) = serve(Some(port), stopped, note);
+    let (network, server) = serve(Some(port), SessionId(0), stopped, note);
     let (operator, stop) = mpsc::channel(1);
     stage.operated_by(operator);
     let fleet = Fleet::new(stage.scenario.fleet_config(), Duration::ZERO);
-    let outcome = drive(fleet, Instant::now(), network.events, stop, &mut Watch(stage.clone())).await;
-    stage.finished(outcome);
+    let (fleet, clock) = (RecordedFleet::new(fleet, 0), RunClock::start_on(now));
+    let mut watch = Watch(stage.clone());
+    let outcome = drive(fleet, &clock, Writer::forgetful(), network.events, stop, &mut watch).await;
+    stage.finished(outcome.expect("there is no other coordinator"));
     let _ = stop_serving.send(());
     let _ = tokio::time::timeout(FAREWELL, server).await;
     Ok(())
@@ -56,12 +59,11 @@ impl Listener for Ears {
 struct Watch(Stage);
 
 impl Observer for Watch {
-    fn apply(&mut self, agent: AgentId, window: &WindowReport) {
+    fn apply(&mut self, _at: Duration, agent: AgentId, window: &WindowReport) {
         let (now, mut inside) = (now(), self.0.inside());
         inside.trace.line(now, format_args!("applied: window {} of agent {}", window.seq, agent.0));
-        inside.oracle.reading = Some(stand_in::sender(window));
-        inside.oracle.applied(agent, window);
-        inside.oracle.reading = None;
+        inside.oracle.said.insert(0, stand_in::sender(window));
+        inside.oracle.applied(0, agent, window);
         let applied = inside.results.as_mut().map(|results| results.apply(agent, window));
         if let Some(Err(why)) = applied {
             inside.oracle.complain(format!("the results refuse window {}: {why}", window.seq));
@@ -72,7 +74,7 @@ impl Observer for Watch {
         self.0.inside().results.iter_mut().for_each(|results| results.agent_gone(agent));
     }
 
-    fn started(&mut self, after: Duration, agents: &[AgentId]) {
+    fn started(&mut self, _at: Duration, after: Duration, agents: &[AgentId]) {
         let (now, mut inside) = (now(), self.0.inside());
         inside.trace.line(now, format_args!("the run starts after {after:?}"));
         inside.oracle.t0 = Some(now + after);
@@ -99,5 +101,5 @@ impl Observer for Watch {
         self.0.say(format_args!("coordinator says: {text}"));
     }
 
-    fn tick(&mut self) {}
+    fn tick(&mut self, _now: Duration) {}
 }

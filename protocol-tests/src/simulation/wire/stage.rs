@@ -47,6 +47,7 @@ impl Stage {
         let machine =
             Machine { max_users: 100, starts_at: Duration::ZERO, drift_ppm: 0, shows: Duration::ZERO };
         scenario.machines = vec![machine; AGENTS];
+        scenario.expected = AGENTS as u32;
         let mut trace = Trace::new(show);
         trace.line(Duration::ZERO, format_args!("{}", scenario.headline()));
         let inside = Inside {

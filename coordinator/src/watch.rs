@@ -1,0 +1,158 @@
+//! Watches the fleet: adds windows to the results, shows progress, and knows at the end how it went.
+
+use crate::clock::RunClock;
+use crate::fleet::{AgentId, Cause, NotStarted, Outcome};
+use crate::grpc::Observer;
+use crate::results::{AgentFacts, GaveUp, Results, RunFacts, WhyGivenUp};
+use crate::terminal::Progress;
+use plan::Plan;
+use plan::chore::ChoreKind;
+use proto::message::{RunId, WindowReport};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// See the module. Times are those of the run's clock.
+pub struct Watch {
+    /// What was measured.
+    pub results: Results,
+    progress: Arc<Mutex<Progress>>,
+    /// T0.
+    started: Option<Duration>,
+    /// When the newest window arrived; the last one arrives when the last iteration is over.
+    ended: Option<Duration>,
+    /// Whether setup or teardown is going on.
+    chore: bool,
+    /// Whether all this happened before, and was told then.
+    silent: bool,
+}
+
+impl Watch {
+    /// Shows `progress` of a run of `plan`, of which nothing has happened yet.
+    pub fn new(plan: Arc<Plan>, progress: Arc<Mutex<Progress>>) -> Watch {
+        Watch {
+            results: Results::new(plan),
+            progress,
+            started: None,
+            ended: None,
+            chore: false,
+            silent: false,
+        }
+    }
+
+    /// The same, of a run of which something has happened that was told when it did.
+    pub fn of_the_past(plan: Arc<Plan>, progress: Arc<Mutex<Progress>>) -> Watch {
+        Watch { silent: true, ..Watch::new(plan, progress) }
+    }
+
+    /// What happens from now on is news.
+    pub fn caught_up(&mut self) {
+        self.silent = false;
+    }
+
+    /// Whether T0 is known.
+    pub fn has_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// How the run went, as far as only its driver knows.
+    pub fn facts(
+        &self,
+        outcome: Outcome,
+        clock: &RunClock,
+        run_id: RunId,
+        plan: &Plan,
+        plan_sha256: String,
+    ) -> RunFacts {
+        let now = clock.now();
+        let t0 = self.started.unwrap_or(now);
+        let end = self.ended.unwrap_or(now);
+        let stopped = outcome.stopped.as_ref().map(|(at, _)| *at);
+        let gave_up = match &outcome.stopped {
+            Some((at, Cause::AgentLost(agent))) => {
+                Some(GaveUp { at: *at, why: WhyGivenUp::AgentLost(agent.clone()) })
+            }
+            Some((at, Cause::Journal(why))) => {
+                Some(GaveUp { at: *at, why: WhyGivenUp::Journal(why.clone()) })
+            }
+            Some((_, Cause::Operator | Cause::Done)) | None => None,
+        };
+        let done = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Done))));
+        let (not_started, interrupted) = match outcome.started {
+            Ok(_) => (None, stopped.filter(|_| gave_up.is_none() && done.is_none())),
+            Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason), None),
+            Err(NotStarted::Journal(reason)) => {
+                (Some(format!("the journal of the run cannot be written: {reason}")), None)
+            }
+            Err(NotStarted::Interrupted) => {
+                (Some("interrupted before the run began".to_owned()), Some(Duration::ZERO))
+            }
+        };
+        RunFacts {
+            run_id,
+            plan_sha256,
+            started_at: clock.date(t0),
+            ended_at: clock.date(end),
+            measured: end.saturating_sub(t0).min(stopped.unwrap_or(plan.schedule.end())),
+            start_skew: outcome.start_skew,
+            agents: outcome.agents.iter().map(AgentFacts::from).collect(),
+            interrupted,
+            done,
+            gave_up,
+            not_started,
+            setup: outcome.setup,
+            teardown: outcome.teardown,
+        }
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no holder panics")
+    }
+}
+
+impl Observer for Watch {
+    fn apply(&mut self, at: Duration, agent: AgentId, window: &WindowReport) {
+        self.ended = Some(at);
+        if let Err(error) = self.results.apply(agent, window) {
+            // The accounting shows what is missing.
+            self.note(&format!("window {} of agent {} cannot be added: {error}", window.seq, agent.0));
+        }
+    }
+
+    fn gone(&mut self, agent: AgentId) {
+        self.results.agent_gone(agent);
+    }
+
+    fn started(&mut self, at: Duration, after: Duration, agents: &[AgentId]) {
+        self.started = Some(at + after);
+        for agent in agents {
+            self.results.agent_joined(*agent);
+        }
+    }
+
+    fn joined(&mut self, agent: AgentId) {
+        self.results.agent_joined(agent);
+    }
+
+    fn stopping(&mut self, at: Duration) {
+        self.results.interrupted(at);
+    }
+
+    fn chore(&mut self, kind: ChoreKind, agent: Option<&str>) {
+        self.chore = agent.is_some();
+        if let Some(agent) = agent.filter(|_| !self.silent) {
+            self.progress().show_chore(&format!("{} on agent {agent}…", kind.name()));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if !self.silent {
+            self.progress().note(text);
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        if let Some(t0) = self.started.filter(|_| !self.chore) {
+            self.progress().show(now.saturating_sub(t0), &self.results.live());
+        }
+    }
+}
