@@ -24,18 +24,29 @@ users:
     )
 }
 
-/// Runs 30 users on three agents and sends `signal` to the second once all of them run; what the target saw, when
+/// Runs 30 users, 10/s, on three agents and sends `signal` to the second once all of them run; what the target saw, when
 /// the signal was sent, how the coordinator ended, and its report.
 fn three_agents(name: &str, signal: &str, length: &str, args: &[&str]) -> (Seens, Instant, Ended, Value) {
+    let load = format!("{{ users: 30, spawn_rate: 10/s, duration: {length} }}");
+    three_agents_under(name, &load, "00:04 /", signal, args)
+}
+
+/// The same under this load; the signal is sent when the coordinator says `when`.
+fn three_agents_under(
+    name: &str,
+    load: &str,
+    when: &str,
+    signal: &str,
+    args: &[&str],
+) -> (Seens, Instant, Ended, Value) {
     let target = Recorder::start(Duration::from_millis(10));
     let dir = TestDir::new(name);
-    let load = format!("{{ users: 30, spawn_rate: 10/s, duration: {length} }}");
-    let plan = dir.write("plan.yaml", &plan(&target.url(), &load));
+    let plan = dir.write("plan.yaml", &plan(&target.url(), load));
     let mut all = vec![plan.to_str().expect("an ASCII path")];
     all.extend(args);
     let mut coordinator = Coordinator::start(dir.path(), 3, &all);
     let agents = ["a", "b", "c"].map(|name| coordinator.agent(dir.path(), name));
-    coordinator.line_with("00:04 /");
+    coordinator.line_with(when);
     let at = Instant::now();
     agents[1].signal(signal);
     let ended = coordinator.wait();
@@ -96,6 +107,39 @@ fn users_of_a_killed_agent_come_back_elsewhere_at_the_plans_pace() {
     assert!((20.0..=80.0).contains(&missing), "{missing} user-seconds are missing");
     assert!(ended.err.contains("10 users of agent b go on at 2 other agents"), "{}", ended.err);
     assert_eq!(report["accounting"]["status"], "incomplete");
+}
+
+/// What brings a fleet of Locust down from 30 users to one, a minute after the loss (docs/PROTOCOL.md, "What others do").
+#[test]
+fn one_of_three_is_killed_at_thirty_users_and_one_a_second() {
+    let load = "{ users: 30, spawn_rate: 1/s, duration: 60s }";
+    let (seen, killed, ended, report) = three_agents_under("one-a-second", load, "00:32 /", "KILL", &[]);
+    let moved = moved(&seen);
+    assert_eq!(moved.len(), 10, "{}", ended.err);
+    let mut starts: Vec<Instant> = moved.values().copied().collect();
+    starts.sort_unstable();
+    for pair in starts.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!(apart >= Duration::from_millis(800), "users come back faster than 1/s: {apart:?}");
+    }
+    let back = starts[9] - killed;
+    assert!(back <= Duration::from_secs(18), "all are back {back:?} after the loss");
+
+    // The other twenty never notice, until the end of the run.
+    let end = seen.requests.last().expect("requests").at;
+    for slot in (0..30).filter(|slot| !moved.contains_key(slot)) {
+        let times = seen.requests.iter().filter(|seen| seen.number("x-slot") == slot).map(|seen| seen.at);
+        let times: Vec<Instant> = times.chain([end]).collect();
+        let pause = times.windows(2).map(|pair| pair[1] - pair[0]).max().expect("requests");
+        assert!(pause < Duration::from_secs(2), "user {slot} stood still for {pause:?}");
+    }
+
+    // The report says it, with the figure that the target saw.
+    let missing: f64 = starts.iter().map(|start| (*start - killed).as_secs_f64()).sum();
+    let said = report["users"]["missing_user_seconds"].as_f64().expect("a number");
+    assert!((said - missing).abs() <= 10.0, "{said} user-seconds are said to be missing, {missing} were");
+    assert_eq!(report["users"]["losses"][0]["agent"], "b");
+    assert!(ended.out.contains("agent b"), "{}", ended.out);
 }
 
 #[test]
