@@ -4,8 +4,8 @@
 //! window, and those that it may have started unseen after it. It may have run unseen until its lease was surely
 //! over, and started nothing once running iterations had to be over. One that came back and delivered its last
 //! window is not missing anything. Per second it is taken to have started as many as in the busiest of its last windows, scaled up to all its users where
-//! some of them had not started yet. An agent that was lost before its first window is taken to have been as
-//! fast per user as the fastest of the others; without any, the bound is unknown.
+//! some of them had not started yet. An agent that was lost before it had settled is taken to have been as
+//! fast per user as the fastest of the others, if that is more; without any window, the bound is unknown.
 
 use super::AgentId;
 use super::agent_totals::AgentTotals;
@@ -105,7 +105,8 @@ impl Accounting {
             .map(|agent| {
                 let measured = totals.get(&agent.id).unwrap_or(&none);
                 let users = arrivals.map_or(agent.users_assigned, |arrivals| arrivals.pace(0).1);
-                let rate = measured.peak_rate(users).or_else(|| fastest(users));
+                let own = measured.peak_rate(users);
+                let rate = if measured.has_settled(users) { own } else { own.max(fastest(users)) };
                 let unheard = || facts.stopped().unwrap_or(facts.measured).saturating_add(LEASE);
                 let quiet_at = agent.lost.as_ref().map_or_else(unheard, |lost| lost.quiet_at);
                 let unseen = match facts.not_started {

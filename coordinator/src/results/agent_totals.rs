@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// Windows that say how fast an agent was when it was lost.
 const RECENT: usize = 10;
 
+/// Windows with most of its users after which an agent's own pace is known.
+const SETTLED: usize = 3;
+
 /// What one agent's windows add up to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AgentTotals {
@@ -56,6 +59,13 @@ impl AgentTotals {
         }
     }
 
+    /// Whether its windows say how fast its `users` are: at least half of them were there in a few of these. The first second
+    /// of a user is hardly ever a whole one.
+    pub(super) fn has_settled(&self, users: u32) -> bool {
+        let full = |(_, had): &&(u64, u32)| u64::from(*had) * 2 >= u64::from(users);
+        self.recent.iter().filter(full).count() >= SETTLED
+    }
+
     /// The most requests that `users` users (or arrivals of an open load) would start in a second at the pace of
     /// the busiest recent window; `None` before the first window in which there was anybody: an agent that had no
     /// users is not slow.
@@ -72,6 +82,20 @@ impl AgentTotals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pace_is_settled_after_a_few_windows_with_most_of_the_users() {
+        let check = |recent: &[(u64, u32)], users: u32, expected: bool| {
+            let totals = AgentTotals { recent: recent.iter().copied().collect(), ..AgentTotals::default() };
+            assert_eq!(totals.has_settled(users), expected, "{recent:?}");
+        };
+        check(&[], 2, false);
+        check(&[(1, 1), (8, 2)], 2, false);
+        check(&[(1, 1), (8, 2), (9, 2)], 2, true);
+        check(&[(5, 3), (5, 3), (5, 3)], 10, false);
+        check(&[(5, 5), (5, 5), (5, 5)], 10, true);
+        check(&[(5, 0), (5, 0), (5, 0)], 0, true);
+    }
 
     #[test]
     fn windows_without_users_say_nothing_about_the_pace() {
