@@ -135,7 +135,7 @@ impl Session {
             self.send(FromAgent::Goodbye { reason });
         }
         self.outputs.push_back(Output::Hangup);
-        self.exit(Exit::Recovered);
+        self.has_recovered();
     }
 
     pub(super) fn welcome(&mut self, now: Duration, welcome: &Welcome) {
@@ -205,6 +205,11 @@ impl Session {
         }
     }
 
+    /// The agent goes on as one of its own, unless it was asked to leave meanwhile.
+    fn has_recovered(&mut self) {
+        self.exit(if self.leaving.is_some() { Exit::Left } else { Exit::Recovered });
+    }
+
     pub(super) fn rejected(&mut self, now: Duration, code: RejectCode, message: &str) {
         self.outputs.push_back(Output::Hangup);
         if is_about_the_agent(code) {
@@ -217,7 +222,7 @@ impl Session {
         }
         if self.recovering && self.run.is_none() && !is_about_the_agent(code) {
             self.abandon_chore();
-            return self.exit(Exit::Recovered);
+            return self.has_recovered();
         }
         match code {
             RejectCode::Full | RejectCode::Late | RejectCode::Over | RejectCode::Wait => {

@@ -1,8 +1,7 @@
 //! Chores: what the session does about setup and teardown.
 //!
 //! A chore belongs to the plan that the engine has prepared, not to the run's users: setup comes before they are
-//! started, teardown after their last window is acknowledged and the run is forgotten. Each is run at most once
-//! for a prepared plan, and none beside users.
+//! started, teardown after their last window is out. Each is run at most once for a prepared plan, and none beside users.
 
 use super::run::Run;
 use super::{Output, Session, State};
@@ -32,7 +31,7 @@ impl Chores {
 
 impl Session {
     pub(super) fn run_chore(&mut self, run: &RunId, kind: ChoreKind) {
-        let users = self.run.as_ref().is_some_and(Run::is_running);
+        let users = self.run.as_ref().is_some_and(Run::has_users);
         let chores = &mut self.chores;
         let knows = chores.prepared.as_ref() == Some(run) && !chores.begun.contains(&kind);
         if knows && !chores.is_going_on() && !users && !self.engine_clearing && self.leaving.is_none() {

@@ -59,6 +59,9 @@ impl Fleet {
         if had_stream && !seeded(Defect::M8) {
             self.outputs.push_back(Output::Close { session: old });
         }
+        // As with any stream that breaks: the agent has given up what it ran for it.
+        let leased = self.agents[index].leased;
+        self.lose_chore(old, leased, "its stream broke");
         let restarted = hello.incarnation != self.agents[index].hello.incarnation;
         // One that drains has stopped its users, and its last window will say so.
         let stopped = resume.stopped && self.agents[index].left.is_none();

@@ -63,6 +63,8 @@ struct Run {
     wakes: BTreeSet<(Duration, Slot)>,
     /// The iterations with which users that left would go on, and whether they gave up.
     left: BTreeMap<Slot, (u64, bool)>,
+    /// Users that left, and the second in which each last told something.
+    departed: BTreeMap<Slot, u32>,
     phase: Phase,
     windows: Windows,
     revision: u64,
@@ -174,8 +176,10 @@ impl Engine {
         }
         let seconds = run.since_t0(scene).as_secs() as u32;
         let users = run.users.len() as u32;
-        // Everything that is due by now is done, so nobody has told anything in the second that has begun.
-        let leaving = run.users.keys().filter(|slot| !run.assigned.contains(slot)).copied().collect();
+        // Who is gone may have told something in the second that has begun.
+        run.departed.retain(|_, told| *told >= seconds);
+        let here: BTreeSet<Slot> = run.users.keys().chain(run.departed.keys()).copied().collect();
+        let leaving = here.difference(&run.assigned).copied().collect();
         let roll = Roll { revision: run.revision, leaving };
         let over = run.users.is_empty() && run.phase != Phase::Scheduled;
         let closed = if over { seconds + 1 } else { seconds };
@@ -221,6 +225,7 @@ impl Run {
             users: BTreeMap::new(),
             wakes: BTreeSet::new(),
             left: BTreeMap::new(),
+            departed: BTreeMap::new(),
             phase: Phase::Scheduled,
             windows: Windows::default(),
             revision: 0,
@@ -279,6 +284,7 @@ impl Run {
                 scene.oracle.iteration_ended(scene.who, slot, user.iteration, second);
             }
             self.left.insert(slot, (user.iteration + u64::from(user.at_work.is_some()), user.gave_up));
+            self.departed.insert(slot, second);
             scene.oracle.user_left(scene.who, slot, second);
         }
     }
@@ -413,6 +419,7 @@ impl Run {
         self.deadlines.remove(&slot);
         if let Some(user) = self.users.remove(&slot) {
             self.left.insert(slot, (user.iteration, user.gave_up));
+            self.departed.insert(slot, second);
         }
         scene.oracle.user_left(scene.who, slot, second);
     }

@@ -231,6 +231,16 @@ impl Oracle {
         self.of(who).revision = revision;
     }
 
+    /// Whether any window of the agent was taken, and so is known whose it was.
+    pub(super) fn knows(&self, agent: AgentId) -> bool {
+        self.taken.get(&agent.0).is_some_and(|taken| taken.who.is_some())
+    }
+
+    /// How many requests all processes of that name started.
+    pub(super) fn started_under(&self, name: &str) -> u64 {
+        self.processes.iter().filter(|truth| truth.name == name).map(|truth| truth.started).sum()
+    }
+
     /// Whether the windows of both agents were those of one process.
     pub(super) fn is_same_process(&self, one: AgentId, other: AgentId) -> bool {
         let who = |agent: AgentId| self.taken.get(&agent.0).and_then(|taken| taken.who);

@@ -4,7 +4,7 @@ use super::scenario::{Mode, Scenario, Weather};
 use super::world::World;
 use coordinator::fleet::{Cause, NotStarted, Outcome};
 use coordinator::results::{
-    Account, AccountStatus, AgentFacts, AgentId, GaveUp, Record, RunFacts, Verdict, WhyGivenUp,
+    Account, AccountStatus, AgentFacts, GaveUp, Record, RunFacts, Verdict, WhyGivenUp,
 };
 use jiff::Timestamp;
 use proto::message::{Cumulative, RunId};
@@ -43,11 +43,23 @@ impl World {
         }
         // Conservation: nothing counts twice, and what is missing is admitted.
         for (account, facts) in accounting.agents.iter().zip(&record.facts.agents) {
-            // A process that gave up its part and joined again has two.
-            let same = |other: &AgentFacts| self.oracle.is_same_process(facts.id, other.id);
-            let parts = accounting.agents.iter().zip(&record.facts.agents).filter(|(_, other)| same(other));
+            // A process that gave up its part and joined again has two. One of which nothing was taken may be any of its
+            // name.
+            let all = || accounting.agents.iter().zip(&record.facts.agents);
+            let is_unknown = |(other, its): (&Account, &AgentFacts)| {
+                other.name == account.name && !self.oracle.knows(its.id)
+            };
+            let any_of_the_name = all().any(is_unknown);
+            let parts = all().filter(|(other, its)| {
+                self.oracle.is_same_process(facts.id, its.id) || any_of_the_name && other.name == account.name
+            });
             if parts.clone().count() > 1 {
-                self.compare_parts(&parts.map(|(account, _)| account).collect::<Vec<_>>(), facts.id)?;
+                let started = if any_of_the_name {
+                    self.oracle.started_under(&account.name)
+                } else {
+                    self.oracle.started_by(facts.id, &account.name)
+                };
+                Self::compare_parts(&parts.map(|(account, _)| account).collect::<Vec<_>>(), started)?;
                 continue;
             }
             let started = self.oracle.started_by(facts.id, &account.name);
@@ -100,10 +112,9 @@ impl World {
         Ok(())
     }
 
-    /// The same for a process that had several parts in the run.
-    fn compare_parts(&self, parts: &[&Account], agent: AgentId) -> Result<(), String> {
+    /// The same for what `started` so many requests and had several parts in the run.
+    fn compare_parts(parts: &[&Account], started: u64) -> Result<(), String> {
         let name = &parts[0].name;
-        let started = self.oracle.started_by(agent, name);
         let known: u64 = parts.iter().map(|part| part.merged + part.aborted).sum();
         let missing = started
             .checked_sub(known)

@@ -125,6 +125,14 @@ fn another_process_delivers_what_is_left_under_the_numbers_that_it_has() {
 }
 
 #[test]
+fn who_is_asked_to_leave_while_it_delivers_leaves_then() {
+    let (mut h, outputs) = again(vec![closed(0)], Some(Resumed { applied: 0, lost: true }));
+    assert_eq!(sent(&outputs), [(1, 10)]);
+    assert_eq!(h.input(Input::Leave { reason: "it was asked to".to_owned() }), [], "not before it has");
+    assert_eq!(h.hear(ack(1)).last(), Some(&Output::Exit(Exit::Left)));
+}
+
+#[test]
 fn a_coordinator_that_has_everything_is_told_that_nothing_more_comes() {
     let (_, outputs) = again(vec![closed(0), Entry::Numbered(1)], Some(Resumed { applied: 1, lost: true }));
     let told = outputs.iter().any(|o| matches!(o, Output::Send(FromAgent::Goodbye { .. })));

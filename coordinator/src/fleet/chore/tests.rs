@@ -1,8 +1,8 @@
 use super::*;
 use crate::fleet::Input;
-use crate::fleet::tests::{Harness, S, ack, id, outcome, rejection, send, window};
+use crate::fleet::tests::{Harness, S, ack, hello, id, outcome, rejection, send, window};
 use metrics::{ErrorCount, ErrorKind, SeriesId};
-use proto::message::FromAgent;
+use proto::message::{FromAgent, Hello, Resume};
 
 pub(super) const BOTH: ChoreConfigs = ChoreConfigs {
     setup: Some(ChoreConfig { timeout: Duration::from_secs(60), n_series: 2 }),
@@ -312,6 +312,20 @@ fn teardown_waits_for_the_lease_of_an_agent_lost_at_the_end() {
     );
     h.says(2, says(done(ChoreKind::Teardown)));
     assert_eq!(h.fleet.phase, Phase::Over);
+}
+
+#[test]
+fn an_agent_that_attaches_again_has_given_up_its_teardown() {
+    let mut h = running();
+    h.says(2, FromAgent::Window(window(1, 1, true)));
+    let last = h.says(1, FromAgent::Window(window(1, 1, true)));
+    assert!(last.contains(&order(1, ChoreKind::Teardown)), "{last:?}");
+    // Its stream broke, which it noticed first: it does not know yet that its last window has arrived.
+    let resume = Some(Resume { run: id("r"), session: 1, stopped: false });
+    let outputs = h.attach_with(3, Hello { resume, ..hello("a1") });
+    let (_, teardown) = statuses(&outputs);
+    assert_eq!(teardown, Some(ChoreStatus::Lost("its stream broke".to_owned())));
+    assert_eq!(h.fleet.poll_timeout(), None, "nothing is due any more");
 }
 
 #[test]
