@@ -100,6 +100,13 @@ impl Trial {
         }
     }
 
+    /// Another coordinator goes on with the run of the one that was killed.
+    fn resume(&mut self) {
+        let process = self.coordinator_host.start("coordinator", self.dir.path(), ["--resume", "last"]);
+        let killed = std::mem::replace(&mut self.coordinator, Coordinator::listening(process, None));
+        assert_eq!(killed.wait().code, None, "it was killed");
+    }
+
     /// Waits for the end of the run.
     fn end(self) -> Run {
         let Trial { lan, dir, target_host, coordinator, agents, target, .. } = self;
@@ -280,6 +287,42 @@ fn agents_of_a_dead_coordinator_stop_by_themselves() {
         let open = truth.requests.iter().filter(|seen| seen.ended_us.is_none()).count();
         assert_eq!(open, 0, "{name}: nothing is open");
     }
+}
+
+#[test]
+fn agents_of_a_coordinator_that_is_killed_and_goes_on_in_time_never_notice() {
+    for (name, pulled) in [("resumed", false), ("resumed-pulled", true)] {
+        let Some(mut trial) = Trial::begin(name, 14, |_| ()) else { return };
+        if pulled {
+            // Nobody is told that it is gone: the agents find half-open streams.
+            trial.coordinator_host.unplug();
+        }
+        trial.coordinator.signal("KILL");
+        if pulled {
+            trial.until(trial.now() + 1_000_000);
+            trial.coordinator_host.plug();
+        }
+        trial.resume();
+        trial.end().check_unnoticed();
+    }
+}
+
+#[test]
+fn agents_of_a_coordinator_that_goes_on_too_late_have_stopped_and_deliver() {
+    let Some(mut trial) = Trial::begin("resumed-late", 10, |_| ()) else { return };
+    let from = trial.now();
+    trial.coordinator.signal("KILL");
+    for agent in &mut trial.agents {
+        agent.line_with("the lease of run");
+    }
+    trial.resume();
+    let run = trial.end();
+    run.check_conservation("exact");
+    assert_ne!(run.report["verdict"], "pass", "{}", run.report["reasons"]);
+    let missing = run.report["users"]["missing_user_seconds"].as_f64().expect("a number");
+    assert!(missing > 10.0, "12 users stopped {missing}\n{}", run.ended.err);
+    let stopped = |agent| run.of(agent).filter(|seen| seen.at_us < from + LEASE_AND_A_BIT).count();
+    assert!(["a", "b", "c"].iter().all(|agent| stopped(agent) > 0));
 }
 
 #[test]
