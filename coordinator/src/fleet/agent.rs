@@ -53,7 +53,9 @@ pub(super) struct Agent {
     pub(super) handed_over: Option<HandedOver>,
     /// Highest window applied; windows count up from 1.
     pub(super) applied: u64,
-    /// Which second since T0 that window is of.
+    /// The newest of them that is kept, once later ones cannot be: of those the agent is not told that they have arrived.
+    pub(super) kept: Option<u64>,
+    /// Which second since T0 the newest window is of.
     pub(super) newest: Option<u32>,
     /// Its own totals as of that window.
     pub(super) cumulative: Cumulative,
@@ -144,6 +146,7 @@ impl Agent {
             left: None,
             handed_over: None,
             applied: 0,
+            kept: None,
             newest: None,
             cumulative: Cumulative::default(),
             claimed: 0,

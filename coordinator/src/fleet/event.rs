@@ -3,6 +3,7 @@
 use super::{AgentId, Outcome, SessionId};
 use plan::chore::ChoreKind;
 use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What happened.
@@ -58,6 +59,8 @@ pub enum Input {
     JournalFailed {
         /// Why, for a person.
         reason: String,
+        /// The first window of an agent that is not kept, where one was taken in that is not.
+        unkept: BTreeMap<AgentId, u64>,
     },
 }
 

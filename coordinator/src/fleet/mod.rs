@@ -239,7 +239,7 @@ impl Fleet {
             }
             Input::StopNow => self.stop_now(now),
             Input::Resumed { embedded } => self.resumed(now, embedded),
-            Input::JournalFailed { reason } => self.journal_failed(now, reason),
+            Input::JournalFailed { reason, unkept } => self.journal_failed(now, reason, &unkept),
         }
         if !routine || self.is_due(now) {
             self.hand_over_due(now);

@@ -75,7 +75,7 @@ impl Fleet {
         (agent.session, agent.gone, agent.broken, agent.heard) = (session, false, None, now);
         agent.peer.clone_from(&peer);
         let lost = matches!(agent.stage, Stage::Lost(_));
-        let resumed = Resumed { applied: agent.applied, lost };
+        let resumed = Resumed { applied: agent.kept.unwrap_or(agent.applied), lost };
         let name = &agent.hello.name;
         let text = if lost {
             format!("agent {name} is back from {peer}; it delivers what it measured")

@@ -7,7 +7,8 @@
 
 use super::agent::{Delivery, Orphans, Stage};
 use super::reattach::DELIVERY;
-use super::{Cause, Fleet, LAST_WINDOW_GRACE, Parting, Phase, SILENCE, SessionId};
+use super::{AgentId, Cause, Fleet, LAST_WINDOW_GRACE, Parting, Phase, SILENCE, SessionId};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is said of streams that ended with the coordinator.
@@ -75,8 +76,16 @@ impl Fleet {
         }
     }
 
+    /// The newest window that is kept of the agent whose stream is `session`, if later ones cannot be.
+    pub fn newest_kept(&self, session: SessionId) -> Option<u64> {
+        self.agents.iter().find(|agent| agent.is_on(session))?.kept
+    }
+
     /// From now on nothing can be kept, so no agent can be told that it is: the run stops.
-    pub(super) fn journal_failed(&mut self, now: Duration, reason: String) {
+    pub(super) fn journal_failed(&mut self, now: Duration, reason: String, unkept: &BTreeMap<AgentId, u64>) {
+        for agent in &mut self.agents {
+            agent.kept = Some(unkept.get(&agent.id).map_or(agent.applied, |first| first.saturating_sub(1)));
+        }
         self.note(format!("the journal of the run cannot be written ({reason}); stopping the run"));
         self.journal_failed = Some(reason.clone());
         self.stop(now, Cause::Journal(reason));

@@ -149,7 +149,22 @@ impl RecordedFleet {
         self.records.clear();
         let durable = self.durable;
         self.held.retain(|decided| decided.record <= durable || acknowledges(&decided.output).is_none());
-        self.fleet.handle_input(now, Input::JournalFailed { reason });
+        let mut unkept = BTreeMap::new();
+        for decided in self.held.iter().filter(|decided| decided.record > durable) {
+            if let Output::Apply { agent, window } = &decided.output {
+                unkept.entry(*agent).or_insert(window.seq);
+            }
+        }
+        self.fleet.handle_input(now, Input::JournalFailed { reason, unkept });
+        // Nor is anybody told so who is about to hear that it is back.
+        for decided in &mut self.held {
+            if let Output::Send { session, message: ToAgent::Welcome(welcome) } = &mut decided.output
+                && let Some(resumed) = &mut welcome.resumed
+                && let Some(kept) = self.fleet.newest_kept(*session)
+            {
+                resumed.applied = resumed.applied.min(kept);
+            }
+        }
         self.hold(now);
         self.durable = self.newest;
     }

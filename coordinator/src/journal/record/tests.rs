@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use proto::Secret;
 use proto::message::{Hello, Resume, RunId};
 use proto::version;
+use std::collections::BTreeMap;
 
 fn hello(join: Option<Secret>) -> FromAgent {
     FromAgent::Hello(Hello {
@@ -45,7 +46,7 @@ fn records_are_read_back_as_they_were() {
         let record = decode(bytes.into()).unwrap();
         assert_eq!((record.at, format!("{:?}", record.input)), (at, format!("{input:?}")));
     }
-    let failed = Input::JournalFailed { reason: "full".to_owned() };
+    let failed = Input::JournalFailed { reason: "full".to_owned(), unkept: BTreeMap::new() };
     assert_eq!(encode(Duration::ZERO, Some(&failed)), None);
 }
 

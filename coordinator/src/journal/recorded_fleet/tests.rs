@@ -90,11 +90,22 @@ impl Harness {
 
     /// Agent `session` comes back over the stream `new`; the Welcome's answer to its Resume.
     fn come_back(&mut self, session: u64, new: u64) -> Option<(u64, bool)> {
+        self.attach_again(session, new);
+        let mut heard = std::mem::take(&mut self.heard);
+        heard.extend(self.keep());
+        Harness::welcome(heard)
+    }
+
+    fn attach_again(&mut self, session: u64, new: u64) {
         let resume = Resume { run: RunId("r".to_owned()), session, stopped: false };
         self.tell(Input::Attached { session: SessionId(new), peer: "p".to_owned() });
         let hello = hello(&format!("a{session}"), session);
         self.say(new, FromAgent::Hello(proto::message::Hello { resume: Some(resume), ..hello }));
-        self.keep().into_iter().find_map(|output| match output {
+    }
+
+    /// What the first Welcome says of windows, and whether its agent is lost.
+    fn welcome(heard: Vec<Output>) -> Option<(u64, bool)> {
+        heard.into_iter().find_map(|output| match output {
             Output::Send { message: ToAgent::Welcome(welcome), .. } => {
                 welcome.resumed.map(|resumed| (resumed.applied, resumed.lost))
             }
@@ -219,4 +230,24 @@ fn without_a_journal_the_run_stops_and_nothing_more_is_acknowledged() {
     assert_eq!(applied(&h.heard), 2);
     assert_eq!(acknowledged(&h.heard), [], "an agent must not forget what is not kept");
     assert_eq!(h.fleet.poll_records(), None);
+}
+
+#[test]
+fn who_comes_back_is_told_only_of_windows_that_are_kept() {
+    let failing = |back_before: bool| {
+        let mut h = Harness::running();
+        h.say(1, FromAgent::Window(window(1, 10)));
+        h.keep();
+        h.say(1, FromAgent::Window(window(2, 10)));
+        if back_before {
+            h.attach_again(1, 3);
+        }
+        h.now += MS;
+        h.fleet.fail(h.now, "the disk is full".to_owned());
+        h
+    };
+    assert_eq!(failing(false).come_back(1, 3), Some((1, false)));
+    let mut h = failing(true);
+    h.hear();
+    assert_eq!(Harness::welcome(h.heard), Some((1, false)), "its Welcome waited for the disk");
 }
