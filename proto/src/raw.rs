@@ -16,6 +16,11 @@ pub fn to_agent(bytes: &[u8]) -> Result<ToAgent, String> {
     decode::to_agent(message).map_err(|malformed| malformed.to_string())
 }
 
+/// The bytes of what a coordinator says, in one message whatever its size: what [`to_agent`] reads back.
+pub fn coordinator_bytes(message: ToAgent) -> Vec<u8> {
+    encode::to_agent(message).encode_to_vec()
+}
+
 /// The bytes of what an agent says: what [`from_agent`] reads back, to the microsecond in its times.
 pub fn agent_bytes(message: FromAgent) -> Vec<u8> {
     encode::from_agent(message).encode_to_vec()

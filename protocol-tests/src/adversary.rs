@@ -14,7 +14,7 @@ use tonic::transport::Endpoint;
 use tonic::{Request, Status, Streaming};
 
 /// Longest wait for an answer. Never reached when all is well; a test that hangs must not hang CI.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An agent's stream on which any bytes go.
 pub struct Adversary {
@@ -80,7 +80,7 @@ impl Adversary {
 
 /// Messages that are their bytes.
 #[derive(Clone, Copy)]
-struct Plain;
+pub(crate) struct Plain;
 
 impl Codec for Plain {
     type Encode = Bytes;
