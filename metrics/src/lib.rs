@@ -8,6 +8,7 @@
 //! as good).
 
 mod error_table;
+mod fingerprint;
 mod hdr_v2;
 mod histogram;
 mod percentile;

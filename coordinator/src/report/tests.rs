@@ -231,6 +231,11 @@ fn report_json_is_written_whole_and_errors_name_the_path() {
 }
 
 /// Compares with a file beside this one; with `UPDATE_GOLDEN` set, writes it.
+/// Messages that differ in a number are one after some.
+fn letter(i: u32) -> char {
+    char::from(b'a' + i as u8)
+}
+
 fn golden(name: &str, text: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/tests").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -293,7 +298,7 @@ fn the_text_of_a_hostile_run() {
         for i in 0..12 {
             let mut error = window.errors[0].clone();
             (error.kind, error.message) =
-                (ErrorKind::Assertion, format!("{i}\r\u{1b}[31m{}", "x".repeat(150)));
+                (ErrorKind::Assertion, format!("{}\r\u{1b}[31m{}", letter(i), "x".repeat(150)));
             window.errors.push(error);
         }
         results.apply(AgentId(id), &window).unwrap();
