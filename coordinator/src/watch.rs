@@ -24,6 +24,8 @@ pub struct Watch {
     chore: bool,
     /// Whether all this happened before, and was told then.
     silent: bool,
+    /// Whether the run is being stopped.
+    stops: bool,
 }
 
 impl Watch {
@@ -36,6 +38,7 @@ impl Watch {
             ended: None,
             chore: false,
             silent: false,
+            stops: false,
         }
     }
 
@@ -74,11 +77,13 @@ impl Watch {
             Some((at, Cause::Journal(why))) => {
                 Some(GaveUp { at: *at, why: WhyGivenUp::Journal(why.clone()) })
             }
-            Some((_, Cause::Operator | Cause::Done)) | None => None,
+            Some((_, Cause::Operator | Cause::Done | Cause::Threshold)) | None => None,
         };
         let done = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Done))));
+        let aborted = stopped.filter(|_| matches!(outcome.stopped, Some((_, Cause::Threshold))));
+        let ended_by_itself = gave_up.is_some() || done.is_some() || aborted.is_some();
         let (not_started, interrupted) = match outcome.started {
-            Ok(_) => (None, stopped.filter(|_| gave_up.is_none() && done.is_none())),
+            Ok(_) => (None, stopped.filter(|_| !ended_by_itself)),
             Err(NotStarted::Agents(reason) | NotStarted::Setup(reason)) => (Some(reason), None),
             Err(NotStarted::Journal(reason)) => {
                 (Some(format!("the journal of the run cannot be written: {reason}")), None)
@@ -98,6 +103,7 @@ impl Watch {
             interrupted,
             done,
             gave_up,
+            aborted,
             not_started,
             setup: outcome.setup,
             teardown: outcome.teardown,
@@ -134,6 +140,7 @@ impl Observer for Watch {
     }
 
     fn stopping(&mut self, at: Duration) {
+        self.stops = true;
         self.results.interrupted(at);
     }
 
@@ -148,6 +155,15 @@ impl Observer for Watch {
         if !self.silent {
             self.progress().note(text);
         }
+    }
+
+    fn wants_stop(&mut self) -> bool {
+        let text = self.results.breach_text().filter(|_| !self.stops);
+        if let Some(text) = &text {
+            self.stops = true;
+            self.note(text);
+        }
+        text.is_some()
     }
 
     fn tick(&mut self, now: Duration) {

@@ -1,5 +1,6 @@
 //! Latency histogram: microseconds, 3 significant digits, 1 µs to 1 h.
 
+use crate::latencies::Latencies;
 use crate::slot::{self, DIGITS, HIGH, LOW};
 use crate::{DecodeError, Percentile, hdr_v2};
 use std::fmt;
@@ -27,6 +28,14 @@ impl Histogram {
     /// Records one latency (rounded to the nearest µs, at least 1 µs, clamped to 1 h).
     pub fn record(&mut self, latency: Duration) {
         self.allocated().saturating_record(micros(latency).clamp(LOW, HIGH));
+    }
+
+    /// Records `count` samples of one latency, as if each had been recorded. What is more than can be counted stays at
+    /// the most.
+    pub fn record_n(&mut self, latency: Duration, count: u64) {
+        if count > 0 {
+            self.allocated().saturating_record_n(micros(latency).clamp(LOW, HIGH), count);
+        }
     }
 
     /// Adds all samples of `other`. Exact, commutative and associative.
@@ -62,20 +71,12 @@ impl Histogram {
 
     /// Mean over the histogram's values, rounded to the nearest ns; `None` without samples.
     pub fn mean(&self) -> Option<Duration> {
-        let (sum, count) = self.sum_and_count()?;
-        // At most 2^32 µs * 2^64 samples * 1000, so 128 bits are enough.
-        let nanoseconds = (sum * 1_000 + count / 2) / count;
-        Some(Duration::from_nanos(u64::try_from(nanoseconds).expect("a mean is at most one hour")))
+        self.average()
     }
 
     /// Population standard deviation; `None` without samples.
     pub fn stddev(&self) -> Option<Duration> {
-        let (sum, count) = self.sum_and_count()?;
-        let mean = sum as f64 / count as f64;
-        let squares: f64 =
-            self.slots().map(|(slot, count)| (slot::middle(slot) as f64 - mean).powi(2) * count as f64).sum();
-        let microseconds = (squares / count as f64).sqrt();
-        Some(Duration::from_nanos((microseconds * 1e3).round() as u64))
+        self.deviation()
     }
 
     /// The smallest recorded value that at least `p` of the samples do not exceed (nearest rank, integer
@@ -85,13 +86,7 @@ impl Histogram {
     /// it and never above [`max`](Histogram::max). The library's own `value_at_percentile` is one rank off
     /// where `p / 100 * count` is not exact in floating point (p99.9 of 1000 samples), so it is not used.
     pub fn percentile(&self, p: Percentile) -> Option<Duration> {
-        let rank = p.rank(self.count());
-        let mut reached = 0_u64;
-        let (slot, _) = self.slots().find(|(_, count)| {
-            reached = reached.saturating_add(*count);
-            reached >= rank
-        })?;
-        Some(Duration::from_micros(slot::highest(slot)))
+        self.value_at(p)
     }
 
     /// The recorded values with their counts in rising order; a value is the highest of its slot.
@@ -176,20 +171,21 @@ impl Histogram {
         })
     }
 
-    /// Sum of the samples in µs, each taken as the middle of its slot, and their number; `None` without samples.
-    fn sum_and_count(&self) -> Option<(u128, u128)> {
-        let sums = self.slots().fold((0_u128, 0_u128), |(sum, total), (slot, count)| {
-            let count = u128::from(count);
-            (sum + u128::from(slot::middle(slot)) * count, total + count)
-        });
-        (sums.1 > 0).then_some(sums)
-    }
-
     fn allocated(&mut self) -> &mut hdrhistogram::Histogram<u64> {
         self.counts.get_or_insert_with(|| {
             let counts = hdrhistogram::Histogram::new_with_bounds(LOW, HIGH, DIGITS);
             Box::new(counts.expect("the bounds and digits are constants that the library accepts"))
         })
+    }
+}
+
+impl Latencies for Histogram {
+    fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.slots()
+    }
+
+    fn held(&self) -> u64 {
+        self.count()
     }
 }
 

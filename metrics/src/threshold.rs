@@ -1,11 +1,13 @@
-//! Threshold sentences: `METRIC OP VALUE [critical VALUE] [over WINDOW] [abort]`.
+//! Threshold sentences: `METRIC OP VALUE [critical VALUE] [over WINDOW] [samples N] [abort [after TIME]]`.
 //!
 //! A sentence is parsed into exact bounds (integers), and judged by cross-multiplying integers: 99 of 100
 //! successes meet `success_rate >= 99%`, 98.99999 % do not. The `f64`s of this module are for reports.
 
+mod bears;
 mod bound;
 mod judge;
 mod metric;
+mod observed;
 mod sentence;
 #[cfg(test)]
 mod tests;
@@ -50,12 +52,19 @@ pub struct Threshold {
     pub critical: Option<f64>,
     /// With `over`: judged on a sliding window of this length, whole seconds from 1 s to 1 h.
     pub over: Option<Duration>,
-    /// Whether breaking it stops the run.
-    pub abort: bool,
+    /// With `samples`: fewer requests than this are no data.
+    pub samples: Option<u64>,
+    /// With `abort`, missing it stops the run; not before so long after the warm-up.
+    pub abort: Option<Duration>,
     /// `value`, exact.
     target: Bound,
     /// `critical`, exact.
     limit: Option<Bound>,
+}
+
+impl Threshold {
+    /// Of a threshold that says just `abort`, how long after the warm-up it may stop the run.
+    pub const ABORT_AFTER: Duration = Duration::from_secs(5);
 }
 
 impl Op {

@@ -62,6 +62,8 @@ pub enum Input {
         /// The first window of an agent that is not kept, where one was taken in that is not.
         unkept: BTreeMap<AgentId, u64>,
     },
+    /// A threshold that stops the run is missed, whatever comes.
+    Abort,
 }
 
 /// What the driver is to do, in this order.

@@ -35,6 +35,7 @@
 //! | Running   | an agent drains                           | -       | Assign to it, without users         |
 //! | Running   | all iterations of a finite run are done   | -       | Stop to all                         |
 //! | Running   | Stop                                      | -       | Stop to all                         |
+//! | Running   | Abort: a threshold is missed for certain  | -       | Stop to all                         |
 //! | Running   | StopNow                                   | -       | Stop to all, without any time       |
 //! | Running   | every agent finished or lost, or overdue  | Over    | teardown, Finished                  |
 //! | any       | the coordinator was started again         | -       | streams are broken, leases fresh    |
@@ -240,6 +241,9 @@ impl Fleet {
             Input::StopNow => self.stop_now(now),
             Input::Resumed { embedded } => self.resumed(now, embedded),
             Input::JournalFailed { reason, unkept } => self.journal_failed(now, reason, &unkept),
+            // Before the start there is nothing to miss.
+            Input::Abort if matches!(self.phase, Phase::Running { .. }) => self.stop(now, Cause::Threshold),
+            Input::Abort => {}
         }
         if !routine || self.is_due(now) {
             self.hand_over_due(now);

@@ -28,6 +28,8 @@ pub enum Cause {
     Operator,
     /// All its iterations were done, or will never be.
     Done,
+    /// A threshold with `abort` was missed.
+    Threshold,
     /// This agent was lost, and the run was not to go on without it.
     AgentLost(String),
     /// What happened could not be kept any more. For a person.

@@ -117,6 +117,10 @@ pub trait Observer {
     fn note(&mut self, text: &str);
     /// Time has passed; called about ten times a second.
     fn tick(&mut self, now: Duration);
+    /// Whether the run should stop, because a threshold with `abort` is missed whatever comes. Said once.
+    fn wants_stop(&mut self) -> bool {
+        false
+    }
 }
 
 /// Shows `output`, which was decided `at`, to `observer`; gives back what is not for its eyes.
@@ -182,6 +186,10 @@ pub async fn drive(
                 Some(Output::Finished(outcome)) => return Ok(outcome),
                 _ => {}
             }
+        }
+        if observer.wants_stop() {
+            fleet.handle_input(clock.now(), Input::Abort);
+            continue;
         }
         if let Some(batch) = fleet.poll_records() {
             journal.write(batch);

@@ -38,6 +38,7 @@ const RESUMED: u8 = 6;
 const RESUMED_ALONE: u8 = 7;
 const BROKE: u8 = 8;
 const STOP_NOW: u8 = 9;
+const ABORT: u8 = 10;
 
 /// Codes of refusals by their place: what is appended keeps what is written.
 const CODES: [RejectCode; 10] = [
@@ -69,6 +70,7 @@ pub fn encode(at: Duration, input: Option<&Input>) -> Option<Vec<u8>> {
         Some(Input::Broke { session, problem }) => (BROKE, session.0, text(problem)),
         Some(Input::Stop) => (STOP, 0, Vec::new()),
         Some(Input::StopNow) => (STOP_NOW, 0, Vec::new()),
+        Some(Input::Abort) => (ABORT, 0, Vec::new()),
         Some(Input::Resumed { embedded: false }) => (RESUMED, 0, Vec::new()),
         Some(Input::Resumed { embedded: true }) => (RESUMED_ALONE, 0, Vec::new()),
         Some(Input::JournalFailed { .. }) => return None,
@@ -101,6 +103,7 @@ pub fn decode(mut bytes: Bytes) -> Result<Record, String> {
         BROKE => Some(Input::Broke { session, problem: read_text(&bytes)? }),
         STOP => Some(Input::Stop),
         STOP_NOW => Some(Input::StopNow),
+        ABORT => Some(Input::Abort),
         RESUMED => Some(Input::Resumed { embedded: false }),
         RESUMED_ALONE => Some(Input::Resumed { embedded: true }),
         other => return Err(format!("{other} is no kind of record")),

@@ -2,15 +2,17 @@
 
 use super::model::{
     AccountRow, AccountingPart, ArrivalsPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow,
-    IterationsPart, LatencyPart, LossRow, NotJudgedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
-    StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart,
+    IterationsPart, LatencyIntervals, LatencyPart, LossRow, NotJudgedRow, PhasesPart, Report, RequestRow,
+    Run, SCHEMA_VERSION, StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
-use crate::results::{Accounting, AgentFacts, ArrivalTotals, Generator, JudgedThreshold, Point, Record};
+use crate::results::{
+    Accounting, AgentFacts, ArrivalTotals, Generator, JudgedThreshold, Point, Record, Span,
+};
 use jiff::Timestamp;
 use metrics::threshold::Status;
-use metrics::{ErrorKind, Percentile, PhaseSums, SeriesStats};
+use metrics::{ErrorKind, Histogram, Percentile, PhaseSums, SeriesStats};
 use plan::Plan;
 use plan::chore::Chore;
 use plan::model::{GroupId, Series, SeriesKind, ThresholdScope};
@@ -128,6 +130,16 @@ impl ThresholdRow {
                 Status::NoData => "no_data",
             },
             samples: judgement.samples,
+            ci_low: judgement.interval.and_then(|interval| interval.low).map(milliseconds),
+            ci_high: judgement.interval.and_then(|interval| interval.high).map(milliseconds),
+            straddles: judgement.straddled.is_some(),
+            window: judged.span.map(|Span { from, to, judged, missed }| WindowPart {
+                from_s: from,
+                to_s: to,
+                judged,
+                missed,
+            }),
+            aborted_at_s: judged.aborted.map(|at| at.as_secs_f64()),
             observed_text: judged.observed(),
         }
     }
@@ -160,6 +172,24 @@ impl Totals {
                 p99_9: percentile(Percentile::P99_9),
                 max: h.max().map(milliseconds),
             },
+            latency_ci_ms: LatencyIntervals::new(h),
+        }
+    }
+}
+
+impl LatencyIntervals {
+    fn new(latency: &Histogram) -> LatencyIntervals {
+        let of = |p: Percentile| match latency.percentile_interval(p) {
+            Some(interval) => [interval.low.map(milliseconds), interval.high.map(milliseconds)],
+            None => [None, None],
+        };
+        LatencyIntervals {
+            p50: of(Percentile::P50),
+            p75: of(Percentile::P75),
+            p90: of(Percentile::P90),
+            p95: of(Percentile::P95),
+            p99: of(Percentile::P99),
+            p99_9: of(Percentile::P99_9),
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Values without data are null, never 0. Durations carry their unit in the key. Shares (`success_rate`, `cpu`)
 //! are fractions from 0 to 1; only `thresholds[].observed` is in `thresholds[].unit`, which may be `%`.
 
+mod certainty;
+
+pub(super) use certainty::{LatencyIntervals, WindowPart};
+
 use serde::Serialize;
 
 /// Version of the schema: rises when a key changes its meaning or goes away.
@@ -128,8 +132,19 @@ pub struct ThresholdRow {
     pub level: &'static str,
     /// `pass`, `warn`, `fail` or `no_data`.
     pub status: &'static str,
-    /// Requests that it rests on.
+    /// Requests that it rests on; with `over`, those of the window.
     pub samples: u64,
+    /// Of a percentile: its true value is not below this, in `unit`, 95 of 100 times together with `ci_high`; null where so
+    /// few samples cannot tell, and for other metrics.
+    pub ci_low: Option<f64>,
+    /// Likewise not above this.
+    pub ci_high: Option<f64>,
+    /// Whether a value of the threshold lies between the two, so that chance alone could turn the outcome.
+    pub straddles: bool,
+    /// With `over`, the window that decided; else null.
+    pub window: Option<WindowPart>,
+    /// If it stopped the run (`abort`), when it was certain that it would be missed, in seconds since T0; else null.
+    pub aborted_at_s: Option<f64>,
     /// The observed value as a person reads it.
     #[serde(skip)]
     pub observed_text: Option<String>,
@@ -158,6 +173,8 @@ pub struct Totals {
     pub messages_received: u64,
     /// Latencies of all requests, failed ones too.
     pub latency_ms: LatencyPart,
+    /// How sure the percentiles are.
+    pub latency_ci_ms: LatencyIntervals,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]

@@ -44,7 +44,8 @@ fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 fn the_keys_of_report_json_are_a_contract() {
     const TOTALS: &str = "requests failures success_rate rps bytes_in bytes_out latency_ms latency_ms.min latency_ms.mean \
         latency_ms.stddev latency_ms.p50 latency_ms.p75 latency_ms.p90 latency_ms.p95 latency_ms.p99 \
-        latency_ms.p99_9 latency_ms.max";
+        latency_ms.p99_9 latency_ms.max latency_ci_ms latency_ci_ms.p50 latency_ci_ms.p75 latency_ci_ms.p90 \
+        latency_ci_ms.p95 latency_ci_ms.p99 latency_ci_ms.p99_9";
     let contract = [
         (
             "",
@@ -56,7 +57,10 @@ fn the_keys_of_report_json_are_a_contract() {
             "id name profile seed plan_sha256 target started_at ended_at duration_s warmup_s \
               warmup_requests",
         ),
-        ("thresholds[].", "scope metric expression observed unit level status samples"),
+        (
+            "thresholds[].",
+            "scope metric expression observed unit level status samples ci_low ci_high straddles window aborted_at_s",
+        ),
         ("totals.", TOTALS),
         ("groups[].", "name"),
         ("groups[].", TOTALS),

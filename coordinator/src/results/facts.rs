@@ -31,6 +31,8 @@ pub struct RunFacts {
     pub done: Option<Duration>,
     /// Whether it was given up.
     pub gave_up: Option<GaveUp>,
+    /// When, since T0, a threshold with `abort` stopped it.
+    pub aborted: Option<Duration>,
     /// Why the run never began, for a person.
     pub not_started: Option<String>,
     /// What became of setup, if the plan has one.
@@ -53,7 +55,7 @@ impl RunFacts {
 
     /// When, since T0, the run was stopped before its schedule ended.
     pub(super) fn stopped(&self) -> Option<Duration> {
-        self.interrupted.or(self.done).or(self.gave_up.as_ref().map(|gave_up| gave_up.at))
+        self.interrupted.or(self.done).or(self.aborted).or(self.gave_up.as_ref().map(|gave_up| gave_up.at))
     }
 }
 

@@ -198,6 +198,7 @@ pub(crate) fn facts(agents: &[&Scripted]) -> RunFacts {
         interrupted: None,
         done: None,
         gave_up: None,
+        aborted: None,
         not_started: None,
         setup: None,
         teardown: None,

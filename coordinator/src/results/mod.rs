@@ -23,12 +23,14 @@ mod missing;
 mod point;
 pub(crate) mod quantity;
 mod record;
+mod sliding;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod user_time;
 mod verdict;
 mod warmup;
+mod watched;
 
 pub use accounting::{Account, AccountStatus, Accounting};
 pub use arrivals::ArrivalTotals;
@@ -38,8 +40,10 @@ pub use judged::JudgedThreshold;
 pub use live::Live;
 pub use point::Point;
 pub use record::Record;
+pub use sliding::Span;
 pub use user_time::UserTime;
 pub use verdict::Verdict;
+pub use watched::Breach;
 
 pub use crate::fleet::AgentId;
 use crate::fleet::Iterations;
@@ -54,6 +58,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use timeline::{Requests, Timeline};
 use warmup::{Part, WarmUp};
+use watched::Watched;
 
 /// Why a window was refused. Nothing of it was added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,6 +122,7 @@ pub struct Results {
     /// In an open load.
     arrivals: Option<ArrivalBooks>,
     iterations: Iterations,
+    watched: Watched,
 }
 
 impl Results {
@@ -130,6 +136,7 @@ impl Results {
             warmup: WarmUp::new(plan.warmup),
             arrivals: ArrivalBooks::new(&plan),
             iterations: Iterations::new(plan.schedule.max_users(), plan.iterations),
+            watched: Watched::new(&plan),
             plan,
         }
     }
@@ -156,7 +163,9 @@ impl Results {
             None => user_time::present(&self.plan.schedule, second_at, window.users),
         };
         self.agents.entry(agent).or_default().add(window, part, pace);
+        self.watched.add(window);
         self.timeline.add(agent, window, &second);
+        self.watched.close_before(self.timeline.first_open());
         self.iterations.apply(&window.progress);
         match part {
             Part::WarmUp => self.warmup.leave_out(&second),
@@ -191,6 +200,7 @@ impl Results {
     /// No more windows will come from `agent`: the timeline stops waiting for it.
     pub fn agent_gone(&mut self, agent: AgentId) {
         self.timeline.detach(agent);
+        self.watched.close_before(self.timeline.first_open());
         if let Some(totals) = self.agents.get_mut(&agent) {
             totals.users = 0;
         }
@@ -199,6 +209,18 @@ impl Results {
     /// Someone asked the run to stop `at` after T0: no users are wanted from then on.
     pub fn interrupted(&mut self, at: Duration) {
         self.timeline.stop(at);
+        self.watched.stop(at);
+    }
+
+    /// The threshold with `abort` that is missed whatever comes, if there is one: the run is to stop. It is certain at the
+    /// end of a closed second and stays so.
+    pub fn breach(&self) -> Option<&Breach> {
+        self.watched.breach()
+    }
+
+    /// A breach in words, for a person.
+    pub fn breach_text(&self) -> Option<String> {
+        self.breach().map(|breach| judged::breach_text(breach, &self.plan))
     }
 
     /// What a progress line shows.

@@ -46,6 +46,15 @@ pub(crate) fn milliseconds_to(ms: f64, digits: usize) -> String {
     }
 }
 
+/// Two latencies in milliseconds with 3 significant digits, in the unit of the longer: `190-212 ms`.
+pub(crate) fn range_of_milliseconds(low: f64, high: f64) -> String {
+    let (low, high) = (milliseconds_to(low, 3), milliseconds_to(high, 3));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number}-{high}"),
+        _ => format!("{low} to {high}"),
+    }
+}
+
 /// A percentage with at most 2 decimals; never rounded up to 100 nor down to 0: `99.99 %`.
 pub(crate) fn percent(value: f64) -> String {
     percent_to(value, 2)
@@ -122,6 +131,8 @@ mod tests {
         check(999.6, "1.00 s", "1 s");
         check(100.0, "100 ms", "100 ms");
         check(3_600_000.0, "3600 s", "3600 s");
+        assert_eq!(range_of_milliseconds(190.2, 212.4), "190-212 ms");
+        assert_eq!(range_of_milliseconds(990.0, 1_520.0), "990 ms to 1.52 s");
         assert_eq!(milliseconds_to(200.319, 5), "200.32 ms");
         assert_eq!(latency(Duration::from_micros(1500)), "1.5 ms");
     }

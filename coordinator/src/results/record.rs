@@ -13,7 +13,7 @@ use super::verdict::{Evidence, Verdict};
 use metrics::{ErrorTable, Histogram, SeriesStats};
 use plan::Plan;
 use plan::finite::Finite;
-use plan::model::{Series, ThresholdScope};
+use plan::model::{ScopedThreshold, Series, ThresholdScope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,11 @@ impl Record {
         if let Some(at) = facts.stopped() {
             results.interrupted(at);
         }
-        let Results { plan, series, errors, agents, timeline, warmup, arrivals, iterations } = results;
+        if let Some(newest) = results.timeline.newest() {
+            results.watched.close_before(newest.saturating_add(1));
+        }
+        let Results { plan, series, errors, agents, timeline, warmup, arrivals, iterations, watched } =
+            results;
         let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
         let accounting = Accounting::new(facts, &agents, last_start, plan.warmup, arrivals.as_ref());
@@ -70,19 +74,26 @@ impl Record {
             for agent in agents.values() {
                 agent.health.lag.add_to(&mut start_error);
             }
-            books.finish(facts.interrupted.unwrap_or(plan.schedule.end()), start_error)
+            books.finish(facts.stopped().unwrap_or(plan.schedule.end()), start_error)
         });
         let measured = facts.measured.saturating_sub(plan.warmup);
         let generator = Generator::new(facts, &agents);
-        let thresholds: Vec<JudgedThreshold> = plan
-            .thresholds
-            .iter()
-            .map(|scoped| {
+        let missing = accounting.unknown;
+        let breach = watched.breach().filter(|_| facts.aborted.is_some());
+        let judge = |(number, scoped): (usize, &ScopedThreshold)| {
+            let judged = if scoped.threshold.over.is_some() {
+                let missing = missing.map(|missing| missing.saturating_add(watched.late()));
+                JudgedThreshold::over_windows(scoped, watched.worst(number), missing)
+            } else {
                 let stats = merged(&plan, &series, scoped.scope);
-                let missing = accounting.unknown;
-                JudgedThreshold::new(scoped.scope, &scoped.threshold, &stats, measured, missing)
-            })
-            .collect();
+                JudgedThreshold::new(scoped, &stats, measured, missing)
+            };
+            match breach.filter(|breach| breach.threshold == number) {
+                Some(breach) => judged.that_stopped_the_run(breach),
+                None => judged,
+            }
+        };
+        let thresholds: Vec<JudgedThreshold> = plan.thresholds.iter().enumerate().map(judge).collect();
         let evidence = Evidence {
             plan: &plan,
             facts,

@@ -152,6 +152,11 @@ impl Timeline {
         self.newest
     }
 
+    /// Every second before this one is closed.
+    pub(super) fn first_open(&self) -> u32 {
+        self.first_open
+    }
+
     /// Nobody is wanted from `end` on.
     pub(super) fn stop(&mut self, end: Duration) {
         self.shortfall.stop(end);
@@ -210,7 +215,7 @@ impl Timeline {
 }
 
 /// What of `of` falls to the `nth` of so many seconds, if it is spread evenly; all shares add up.
-fn share(of: u64, nth: u32, seconds: u32) -> u64 {
+pub(super) fn share(of: u64, nth: u32, seconds: u32) -> u64 {
     let before = |n: u64| (u128::from(of) * u128::from(n) / u128::from(seconds)) as u64;
     before(u64::from(nth) + 1) - before(nth.into())
 }

@@ -74,7 +74,8 @@ impl Evidence<'_> {
     /// The verdict and its reasons in plain words, the decisive ones first.
     pub(super) fn weigh(self) -> (Verdict, Vec<String>) {
         let started = self.facts.not_started.is_none();
-        let missed = if started { self.decided(Status::Fail) } else { Vec::new() };
+        let stopped = self.thresholds.iter().filter_map(|t| t.stopped_the_run(self.plan));
+        let missed = if started { stopped.chain(self.decided(Status::Fail)).collect() } else { Vec::new() };
         let doubts = self.doubts();
         let warned = self.decided(Status::Warn);
         let (verdict, decisive) = if !missed.is_empty() {
@@ -89,13 +90,19 @@ impl Evidence<'_> {
         let few = self.arrivals_lost(Loss::Slight);
         let given_up = Vec::from_iter(self.given_up());
         let unfit = self.unfitness(GeneratorStatus::Degraded);
-        (verdict, [decisive, few, given_up, self.losses(), unfit].concat())
+        (verdict, [decisive, self.doubtful(), few, given_up, self.losses(), unfit].concat())
     }
 
     /// The thresholds that came out as `status`, whatever is missing.
     fn decided(self, status: Status) -> Vec<String> {
         let decided = |t: &&JudgedThreshold| t.judgement.status == status && !t.is_undecided();
         self.thresholds.iter().filter(decided).map(|t| t.sentence(self.plan)).collect()
+    }
+
+    /// The thresholds that chance could have turned. It changes no verdict, but somebody should know.
+    fn doubtful(self) -> Vec<String> {
+        let decided = self.thresholds.iter().filter(|t| !t.is_undecided());
+        decided.filter_map(|t| t.doubtful(self.plan)).collect()
     }
 
     /// Why the run does not say.
@@ -152,7 +159,7 @@ impl Evidence<'_> {
     }
 
     fn too_few_iterations(self) -> Option<String> {
-        let (finite, done, given_up) = self.iterations?;
+        let (finite, done, given_up) = self.iterations.filter(|_| self.facts.aborted.is_none())?;
         (done.saturating_add(given_up) < finite.total()).then(|| {
             let (done, total) = (quantity::count(done), quantity::count(finite.total()));
             format!("{done} of {total} iterations were done in time")

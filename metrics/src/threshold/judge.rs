@@ -1,10 +1,11 @@
 //! Whether measurements meet a threshold.
 
-use super::bound::{Bound, milliseconds};
-use super::{Metric, Threshold};
-use crate::SeriesStats;
-use crate::unit::MILLIONTHS_PER_PERCENT;
-use std::cmp::Ordering;
+use super::bound::Bound;
+use super::observed::{Judged, Observed};
+use super::{Metric, Op, Threshold};
+use crate::interval::{Confidence, Interval};
+use crate::latencies::Latencies;
+use crate::{SeriesStats, Tally};
 use std::time::Duration;
 
 /// How a threshold came out.
@@ -16,7 +17,7 @@ pub enum Status {
     Warn,
     /// Missed.
     Fail,
-    /// Nothing was measured; never a pass.
+    /// Nothing was measured, or less than the threshold asks for; never a pass.
     NoData,
 }
 
@@ -29,30 +30,51 @@ pub struct Judgement {
     pub status: Status,
     /// How many samples it rests on.
     pub samples: u64,
-}
-
-/// A measurement, exact.
-enum Observed {
-    /// `part` of `whole` requests.
-    Share { part: u64, whole: u64 },
-    /// A latency.
-    Latency(Duration),
-    /// `requests` in so many nanoseconds.
-    Rate { requests: u64, elapsed_ns: u64 },
-    /// A number of requests.
-    Count(u64),
+    /// Of a percentile, where its true value lies 95 of 100 times. See [`Interval`].
+    pub interval: Option<Interval>,
+    /// The value of the threshold, in the metric's unit, that lies within that interval, so that chance alone could turn
+    /// the outcome; the one that decided, if both do.
+    pub straddled: Option<f64>,
 }
 
 impl Threshold {
     /// Judges `stats`, collected over `elapsed`.
     ///
-    /// Without requests there is no data, whatever the metric; a rate over no time is no data either.
+    /// Without requests there is no data, whatever the metric; a rate over no time is no data either, and nor is less than
+    /// the [`samples`](Threshold::samples) that the threshold asks for.
     /// Latencies have the precision of the [`Histogram`](crate::Histogram): percentiles and the maximum are
     /// never too low, the minimum is never too high.
     pub fn judge(&self, stats: &SeriesStats, elapsed: Duration) -> Judgement {
-        let samples = stats.requests();
-        let Some(observed) = Observed::measure(self.metric, stats, elapsed) else {
-            return Judgement { observed: None, status: Status::NoData, samples };
+        let judged = Judged::from(stats);
+        if judged.requests() == 0 { Judgement::no_data(0) } else { self.judge_any(&judged, elapsed) }
+    }
+
+    /// Judges a window of `elapsed`, in a run that had requests before or will have some: that there are none in the
+    /// window is a `rate` or a `count` of 0. Latencies and shares of none are no data.
+    pub fn judge_window(&self, tally: &Tally, elapsed: Duration) -> Judgement {
+        self.judge_any(&Judged::from(tally), elapsed)
+    }
+
+    /// Whether a run that has gone on for `elapsed` will miss this threshold, however it goes on: what only grows (a
+    /// maximum, a number of failures) is over the limit, or the whole interval in which the true value lies 999 of 1000
+    /// times is. A rate has no such interval, and is taken as it is. What may still be met, such as `count >= 1000`, is
+    /// not missed before the end.
+    pub fn is_lost(&self, tally: &Tally, elapsed: Duration) -> bool {
+        let judged = Judged::from(tally);
+        let failed = judged.requests() > 0 && self.judge_any(&judged, elapsed).status == Status::Fail;
+        failed && self.cannot_recover(&judged, elapsed)
+    }
+
+    /// The value that decides between failure and the rest.
+    pub(super) fn last_bound(&self) -> Bound {
+        self.limit.unwrap_or(self.target)
+    }
+
+    fn judge_any<L: Latencies>(&self, judged: &Judged<'_, L>, elapsed: Duration) -> Judgement {
+        let samples = judged.requests();
+        let observed = judged.measure(self.metric, elapsed);
+        let Some(observed) = observed.filter(|_| self.samples.is_none_or(|least| samples >= least)) else {
+            return Judgement::no_data(samples);
         };
         let meets = |bound: Bound| self.op.holds(observed.compare(bound));
         let status = if meets(self.target) {
@@ -62,59 +84,92 @@ impl Threshold {
         } else {
             Status::Fail
         };
-        Judgement { observed: Some(observed.value()), status, samples }
+        let interval = match self.metric {
+            Metric::Latency(percentile) => Some(judged.interval(percentile, Confidence::Usual)),
+            _ => None,
+        };
+        let mut bounds = vec![self.target];
+        bounds.extend(self.limit);
+        if status == Status::Fail {
+            bounds.reverse();
+        }
+        let straddled = interval.and_then(|i| bounds.into_iter().find(|bound| self.straddles(i, *bound)));
+        Judgement {
+            observed: Some(observed.value()),
+            status,
+            samples,
+            interval,
+            straddled: straddled.map(Bound::value),
+        }
+    }
+
+    /// Whether one end of the interval meets the bound and the other does not.
+    fn straddles(&self, interval: Interval, bound: Bound) -> bool {
+        let (low, high) = interval.ends();
+        let holds = |latency: Duration| self.op.holds(Observed::Latency(latency).compare(bound));
+        // That a percentile is exactly a value is sure of nothing that varies.
+        !matches!(self.op, Op::Equal | Op::NotEqual) && holds(low) != holds(high)
+    }
+
+    fn cannot_recover<L: Latencies>(&self, judged: &Judged<'_, L>, elapsed: Duration) -> bool {
+        let bound = self.last_bound();
+        let Some(observed) = judged.measure(self.metric, elapsed) else { return false };
+        let upper = matches!(self.op, Op::Less | Op::LessOrEqual);
+        let lower = matches!(self.op, Op::Greater | Op::GreaterOrEqual);
+        let holds = |latency: Duration| self.op.holds(Observed::Latency(latency).compare(bound));
+        match self.metric {
+            Metric::Max | Metric::Count | Metric::Failures => {
+                upper || (self.op == Op::Equal && observed.compare(bound).is_gt())
+            }
+            Metric::Min => lower || (self.op == Op::Equal && observed.compare(bound).is_lt()),
+            _ if !upper && !lower => false,
+            Metric::Rate => true,
+            Metric::Latency(percentile) => {
+                let (low, high) = judged.interval(percentile, Confidence::High).ends();
+                !holds(low) && !holds(high)
+            }
+            Metric::Mean => {
+                let (Observed::Latency(mean), Some(deviation)) = (&observed, judged.deviation()) else {
+                    return false;
+                };
+                let error = deviation.div_f64((judged.requests() as f64).sqrt());
+                let error = error.mul_f64(Confidence::High.deviations());
+                !holds(mean.saturating_sub(error)) && !holds(*mean + error)
+            }
+            Metric::SuccessRate | Metric::ErrorRate => {
+                let (low, high) = share_interval(&observed, Confidence::High);
+                let limit = bound.value() / 100.0;
+                let holds = |share: f64| self.op.holds(share.total_cmp(&limit));
+                !holds(low) && !holds(high)
+            }
+        }
     }
 }
 
-impl Observed {
-    fn measure(metric: Metric, stats: &SeriesStats, elapsed: Duration) -> Option<Observed> {
-        let requests = stats.requests();
-        if requests == 0 {
-            return None;
-        }
-        Some(match metric {
-            Metric::SuccessRate => Observed::Share { part: stats.ok, whole: requests },
-            Metric::ErrorRate => Observed::Share { part: stats.failed, whole: requests },
-            Metric::Min => Observed::Latency(stats.latency.min()?),
-            Metric::Mean => Observed::Latency(stats.latency.mean()?),
-            Metric::Latency(percentile) => Observed::Latency(stats.latency.percentile(percentile)?),
-            Metric::Max => Observed::Latency(stats.latency.max()?),
-            Metric::Rate => {
-                let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-                if elapsed_ns == 0 {
-                    return None;
-                }
-                Observed::Rate { requests, elapsed_ns }
-            }
-            Metric::Count => Observed::Count(requests),
-            Metric::Failures => Observed::Count(stats.failed),
-        })
+impl Judgement {
+    /// Nothing can be said of so few requests.
+    fn no_data(samples: u64) -> Judgement {
+        Judgement { observed: None, status: Status::NoData, samples, interval: None, straddled: None }
     }
+}
 
-    fn compare(&self, bound: Bound) -> Ordering {
-        match (self, bound) {
-            (Observed::Share { part, whole }, Bound::Share(millionths)) => {
-                let observed = u128::from(*part) * u128::from(100 * MILLIONTHS_PER_PERCENT);
-                observed.cmp(&(u128::from(millionths) * u128::from(*whole)))
-            }
-            (Observed::Latency(latency), Bound::Latency(bound)) => latency.cmp(&bound),
-            (Observed::Rate { requests, elapsed_ns }, Bound::Rate(rate)) => {
-                let observed = u128::from(*requests) * u128::from(rate.per_ns);
-                observed.cmp(&(u128::from(rate.count) * u128::from(*elapsed_ns)))
-            }
-            (Observed::Count(count), Bound::Count(bound)) => count.cmp(&bound),
-            _ => unreachable!("the bounds of a threshold are of its metric's quantity"),
-        }
+impl Interval {
+    /// Both ends; what is not bounded goes as far as latencies go.
+    fn ends(self) -> (Duration, Duration) {
+        (self.low.unwrap_or(Duration::ZERO), self.high.unwrap_or(Duration::MAX))
     }
+}
 
-    fn value(&self) -> f64 {
-        match self {
-            Observed::Share { part, whole } => *part as f64 * 100.0 / *whole as f64,
-            Observed::Latency(latency) => milliseconds(*latency),
-            Observed::Rate { requests, elapsed_ns } => *requests as f64 * 1e9 / *elapsed_ns as f64,
-            Observed::Count(count) => *count as f64,
-        }
-    }
+/// Wilson's score interval of a share (E. B. Wilson, *Probable inference, the law of succession, and statistical
+/// inference*, JASA 22, 1927), from 0 to 1.
+fn share_interval(observed: &Observed, confidence: Confidence) -> (f64, f64) {
+    let Observed::Share { part, whole } = observed else { return (0.0, 1.0) };
+    let (n, z) = (*whole as f64, confidence.deviations());
+    let share = *part as f64 / n;
+    let centre = share + z * z / (2.0 * n);
+    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    ((centre - spread) / scale, (centre + spread) / scale)
 }
 
 #[cfg(test)]

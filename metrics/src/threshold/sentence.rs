@@ -2,16 +2,17 @@
 
 use super::bound::Bound;
 use super::{Metric, Op, Threshold};
-use crate::unit::{UnitError, format_duration, parse_duration, quoted};
+use crate::unit::{Decimal, UnitError, format_duration, parse_duration, quoted};
 use std::cmp::Ordering;
 use std::time::Duration;
 
-const GRAMMAR: &str = "the order is METRIC OP VALUE [critical VALUE] [over WINDOW] [abort]";
+const GRAMMAR: &str =
+    "the order is METRIC OP VALUE [critical VALUE] [over WINDOW] [samples N] [abort [after TIME]]";
 
 /// Longest sentence, in bytes.
 const LONGEST: usize = 200;
 
-/// The sliding windows that can be judged: windows are whole seconds, and each costs memory.
+/// The sliding windows that can be judged, and the times to wait: whole seconds, and each of a window costs memory.
 const WINDOWS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
 
 impl Threshold {
@@ -19,7 +20,7 @@ impl Threshold {
     ///
     /// # Errors
     /// Anything outside the grammar, a value that is not of the metric's unit, a target that no measurement
-    /// can meet, a `critical` value that is not more lenient than the target, and windows that are not whole
+    /// can meet, a `critical` value that is not more lenient than the target, and windows and times that are not whole
     /// seconds from 1 s to 1 h.
     pub fn parse(text: &str) -> Result<Threshold, UnitError> {
         if text.len() > LONGEST {
@@ -52,6 +53,7 @@ impl Threshold {
             value: target.value(),
             critical: clauses.limit.map(Bound::value),
             over: clauses.over,
+            samples: clauses.samples,
             abort: clauses.abort,
             target,
             limit: clauses.limit,
@@ -64,7 +66,10 @@ impl Threshold {
 struct Clauses {
     limit: Option<Bound>,
     over: Option<Duration>,
-    abort: bool,
+    samples: Option<u64>,
+    abort: Option<Duration>,
+    /// Whether `after` was read, which follows `abort` alone.
+    after: bool,
 }
 
 impl Clauses {
@@ -76,35 +81,55 @@ impl Clauses {
     ) -> Result<Clauses, UnitError> {
         let mut clauses = Clauses::default();
         while let Some(word) = words.next() {
-            let in_order = match word {
-                "critical" => clauses.limit.is_none() && clauses.over.is_none() && !clauses.abort,
-                "over" => clauses.over.is_none() && !clauses.abort,
-                "abort" => !clauses.abort,
-                _ => return Err(unexpected(word)),
-            };
-            if !in_order {
+            let place =
+                ["critical", "over", "samples", "abort", "after"].iter().position(|known| *known == word);
+            let Some(place) = place else { return Err(unexpected(word)) };
+            let reached = clauses.reached();
+            if place < reached || (place == 4 && reached != 4) {
                 return Err(UnitError::new(format!("`{word}` stands in the wrong place or twice"), GRAMMAR));
             }
+            let mut value = |what: &str, example: &str| {
+                words.next().ok_or_else(|| {
+                    UnitError::new(
+                        format!("`{word}` has no {what}"),
+                        format!("write one such as `{example}`"),
+                    )
+                })
+            };
             match word {
                 "critical" => {
-                    let value = words.next().ok_or_else(|| {
-                        UnitError::new(
-                            "`critical` has no value",
-                            "write one such as `p95 <= 500ms critical 1s`",
-                        )
-                    })?;
+                    let value = value("value", "p95 <= 500ms critical 1s")?;
                     clauses.limit = Some(parse_limit(value, metric, op, target)?);
                 }
                 "over" => {
-                    let window = words.next().ok_or_else(|| {
-                        UnitError::new("`over` has no window", "write one such as `p95 <= 500ms over 10s`")
-                    })?;
-                    clauses.over = Some(parse_window(window)?);
+                    let window = value("window", "p95 <= 500ms over 10s")?;
+                    clauses.over = Some(parse_seconds("window", "over", window)?);
                 }
-                _ => clauses.abort = true,
+                "samples" => {
+                    let least = value("number", "p95 <= 500ms samples 100")?;
+                    clauses.samples = Some(parse_samples(least)?);
+                }
+                "abort" => clauses.abort = Some(Threshold::ABORT_AFTER),
+                _ => {
+                    let time = value("time", "p95 <= 500ms abort after 30s")?;
+                    clauses.abort = Some(parse_seconds("time", "abort after", time)?);
+                    clauses.after = true;
+                }
             }
         }
         Ok(clauses)
+    }
+
+    /// The place in the grammar's order that the next clause may have at the earliest.
+    fn reached(&self) -> usize {
+        let read = [
+            self.limit.is_some(),
+            self.over.is_some(),
+            self.samples.is_some(),
+            self.abort.is_some(),
+            self.after,
+        ];
+        read.iter().rposition(|stands| *stands).map_or(0, |last| last + 1)
     }
 }
 
@@ -168,20 +193,32 @@ fn parse_limit(text: &str, metric: Metric, op: Op, target: Bound) -> Result<Boun
     Ok(limit)
 }
 
-fn parse_window(text: &str) -> Result<Duration, UnitError> {
-    let window = parse_duration(text)?;
+/// A window or a time of whole seconds, as it follows `words`.
+fn parse_seconds(what: &str, words: &str, text: &str) -> Result<Duration, UnitError> {
+    let time = parse_duration(text)?;
     let (shortest, longest) = WINDOWS;
-    if window < shortest || window > longest || window.subsec_nanos() > 0 {
+    if time < shortest || time > longest || time.subsec_nanos() > 0 {
+        let (shortest, longest) = (format_duration(shortest), format_duration(longest));
         return Err(UnitError::new(
-            format!("the window {} is not a number of whole seconds up to an hour", quoted(text)),
-            format!("write `over {}` to `over {}`", format_duration(shortest), format_duration(longest)),
+            format!("the {what} {} is not a number of whole seconds up to an hour", quoted(text)),
+            format!("write `{words} {shortest}` to `{words} {longest}`"),
         ));
     }
-    Ok(window)
+    Ok(time)
+}
+
+fn parse_samples(text: &str) -> Result<u64, UnitError> {
+    match Decimal::parse(text) {
+        Ok(Decimal { digits, scale: 0 }) if digits > 0 => Ok(digits),
+        _ => Err(UnitError::new(
+            format!("{} is not a number of requests", quoted(text)),
+            "write one such as `p95 <= 500ms samples 100`",
+        )),
+    }
 }
 
 fn unexpected(word: &str) -> UnitError {
-    let known = ["critical", "over", "abort"];
+    let known = ["critical", "over", "samples", "abort", "after"];
     let close = |name: &&str| word.len() <= 40 && strsim::damerau_levenshtein(word, name) <= 2;
     let remedy = match known.iter().copied().find(|name| close(name)) {
         Some(name) => format!("did you mean `{name}`? Otherwise leave it out: {GRAMMAR}"),

@@ -10,21 +10,30 @@ fn parsed(sentence: &str) -> Threshold {
 fn good_sentences_are_understood() {
     let p = |text| Metric::Latency(Percentile::parse(text).unwrap());
     let s = |seconds| Some(Duration::from_secs(seconds));
-    for (sentence, metric, op, value, critical, over, abort) in [
-        ("success_rate >= 99%", Metric::SuccessRate, Op::GreaterOrEqual, 99.0, None, None, false),
-        ("success_rate == 100%", Metric::SuccessRate, Op::Equal, 100.0, None, None, false),
-        ("error_rate < 0.5%", Metric::ErrorRate, Op::Less, 0.5, None, None, false),
-        ("error_rate <= 1% critical 5%", Metric::ErrorRate, Op::LessOrEqual, 1.0, Some(5.0), None, false),
-        ("min >= 500us", Metric::Min, Op::GreaterOrEqual, 0.5, None, None, false),
-        ("mean < 1.5s", Metric::Mean, Op::Less, 1_500.0, None, None, false),
-        ("p50 != 1ms", p("p50"), Op::NotEqual, 1.0, None, None, false),
-        ("p95 <= 500ms critical 1s", p("p95"), Op::LessOrEqual, 500.0, Some(1_000.0), None, false),
-        ("p99.9 <= 2s over 10s", p("p99.9"), Op::LessOrEqual, 2_000.0, None, s(10), false),
-        ("p99.999 <= 1h", p("p99.999"), Op::LessOrEqual, 3_600_000.0, None, None, false),
-        ("max <= 1m30s abort", Metric::Max, Op::LessOrEqual, 90_000.0, None, None, true),
-        ("rate >= 10/s critical 300/m", Metric::Rate, Op::GreaterOrEqual, 10.0, Some(5.0), None, false),
-        ("count > 10000", Metric::Count, Op::Greater, 10_000.0, None, None, false),
-        ("failures == 0", Metric::Failures, Op::Equal, 0.0, None, None, false),
+    for (sentence, metric, op, value, critical, over, samples, abort) in [
+        ("success_rate >= 99%", Metric::SuccessRate, Op::GreaterOrEqual, 99.0, None, None, None, None),
+        ("success_rate == 100%", Metric::SuccessRate, Op::Equal, 100.0, None, None, None, None),
+        ("error_rate < 0.5%", Metric::ErrorRate, Op::Less, 0.5, None, None, None, None),
+        (
+            "error_rate <= 1% critical 5%",
+            Metric::ErrorRate,
+            Op::LessOrEqual,
+            1.0,
+            Some(5.0),
+            None,
+            None,
+            None,
+        ),
+        ("min >= 500us", Metric::Min, Op::GreaterOrEqual, 0.5, None, None, None, None),
+        ("mean < 1.5s", Metric::Mean, Op::Less, 1_500.0, None, None, None, None),
+        ("p50 != 1ms", p("p50"), Op::NotEqual, 1.0, None, None, None, None),
+        ("p95 <= 500ms critical 1s", p("p95"), Op::LessOrEqual, 500.0, Some(1_000.0), None, None, None),
+        ("p99.9 <= 2s over 10s", p("p99.9"), Op::LessOrEqual, 2_000.0, None, s(10), None, None),
+        ("p99.999 <= 1h", p("p99.999"), Op::LessOrEqual, 3_600_000.0, None, None, None, None),
+        ("max <= 1m30s abort", Metric::Max, Op::LessOrEqual, 90_000.0, None, None, None, s(5)),
+        ("rate >= 10/s critical 300/m", Metric::Rate, Op::GreaterOrEqual, 10.0, Some(5.0), None, None, None),
+        ("count > 10000", Metric::Count, Op::Greater, 10_000.0, None, None, None, None),
+        ("failures == 0", Metric::Failures, Op::Equal, 0.0, None, None, None, None),
         (
             "failures <= 5 critical 50 over 1h abort",
             Metric::Failures,
@@ -32,15 +41,22 @@ fn good_sentences_are_understood() {
             5.0,
             Some(50.0),
             s(3_600),
-            true,
+            None,
+            s(5),
         ),
+        ("p95 < 1s samples 50 abort after 1m", p("p95"), Op::Less, 1_000.0, None, None, Some(50), s(60)),
+        ("rate > 1/s over 5s samples 1", Metric::Rate, Op::Greater, 1.0, None, s(5), Some(1), None),
     ] {
         let threshold = parsed(sentence);
         assert_eq!(threshold.expression, sentence);
         assert_eq!(threshold.to_string(), sentence);
         assert_eq!((threshold.metric, threshold.op), (metric, op), "{sentence}");
         assert_eq!((Some(threshold.value), threshold.critical), (Some(value), critical), "{sentence}");
-        assert_eq!((threshold.over, threshold.abort), (over, abort), "{sentence}");
+        assert_eq!(
+            (threshold.over, threshold.samples, threshold.abort),
+            (over, samples, abort),
+            "{sentence}"
+        );
     }
 }
 
@@ -72,7 +88,8 @@ fn metrics_name_themselves_and_their_unit() {
 
 const METRICS: &str = "`success_rate`, `error_rate`, `min`, `mean`, `p50` (any percentile, as in `p99.9`), `max`, \
                        `rate`, `count` or `failures`";
-const GRAMMAR: &str = "the order is METRIC OP VALUE [critical VALUE] [over WINDOW] [abort]";
+const GRAMMAR: &str =
+    "the order is METRIC OP VALUE [critical VALUE] [over WINDOW] [samples N] [abort [after TIME]]";
 
 fn check_refused(cases: &[(&str, &str, &str)]) {
     for (sentence, problem, remedy) in cases {
@@ -124,6 +141,25 @@ fn broken_sentences_are_refused_with_a_remedy() {
         ("p95 <= 200ms over 2h", &not_whole("2h"), windows),
         ("p95 <= 200ms abort over 10s", "`over` stands in the wrong place or twice", GRAMMAR),
         ("p95 <= 200ms over 10s critical 1s", "`critical` stands in the wrong place or twice", GRAMMAR),
+        ("p95 <= 200ms samples", "`samples` has no number", "write one such as `p95 <= 500ms samples 100`"),
+        (
+            "p95 <= 200ms samples 0",
+            "`0` is not a number of requests",
+            "write one such as `p95 <= 500ms samples 100`",
+        ),
+        (
+            "p95 <= 200ms abort after",
+            "`after` has no time",
+            "write one such as `p95 <= 500ms abort after 30s`",
+        ),
+        (
+            "p95 <= 200ms abort after 500ms",
+            "the time `500ms` is not a number of whole seconds up to an hour",
+            "write `abort after 1s` to `abort after 1h`",
+        ),
+        ("p95 <= 200ms after 5s", "`after` stands in the wrong place or twice", GRAMMAR),
+        ("p95 <= 200ms samples 5 over 5s", "`over` stands in the wrong place or twice", GRAMMAR),
+        ("p95 <= 200ms abort after 5s after 6s", "`after` stands in the wrong place or twice", GRAMMAR),
         ("p95 <= 200ms abort abort", "`abort` stands in the wrong place or twice", GRAMMAR),
         ("p95 <= 200ms 300ms", "`300ms` is not expected here", &format!("leave it out: {GRAMMAR}")),
         (

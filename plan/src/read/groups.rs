@@ -119,7 +119,7 @@ impl Reader<'_> {
         };
         let sentence = Expected {
             what: "a threshold such as `p95 <= 200ms`",
-            remedy: "write `METRIC OP VALUE [critical VALUE]`",
+            remedy: "write `METRIC OP VALUE [critical VALUE] [over WINDOW] [samples N] [abort [after TIME]]`",
         };
         let items = self.list(node, list).unwrap_or_default();
         items.iter().filter_map(|item| self.threshold(item, sentence)).collect()
@@ -127,12 +127,8 @@ impl Reader<'_> {
 
     fn threshold(&mut self, node: &Node, sentence: Expected) -> Option<Threshold> {
         let threshold = self.parsed(node, sentence, Threshold::parse)?;
-        let later = [("over", threshold.over.is_some()), ("abort", threshold.abort)];
-        for (word, _) in later.iter().filter(|(_, stands)| *stands) {
-            let problem = format!("`{word}` in a threshold is not supported yet");
-            self.report(Problem::new(node.span, problem, "remove it: the threshold is judged at the end"));
-        }
-        later.iter().all(|(_, stands)| !stands).then_some(threshold)
+        self.sentences.push((node.span, threshold.expression.clone()));
+        Some(threshold)
     }
 
     /// The group that a user class or a request names.

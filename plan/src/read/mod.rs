@@ -14,6 +14,7 @@ mod fields;
 mod flags;
 mod groups;
 mod http;
+mod judging;
 mod list;
 mod load;
 mod multipart;
@@ -90,6 +91,8 @@ struct Reader<'a> {
     http: GivenHttp,
     /// What is no mistake, but should be known before the run.
     warnings: Problems,
+    /// Every threshold sentence that was read, and where it stands.
+    sentences: Vec<(Span, String)>,
     /// Which tasks are run.
     selection: Selection,
     /// Whether what is being read is left out of the run. It has to be right all the same, but needs no secrets and
@@ -119,6 +122,7 @@ impl<'a> Reader<'a> {
             params,
             http: GivenHttp::default(),
             warnings: Problems::default(),
+            sentences: Vec::new(),
             data: Vec::new(),
             selection: Selection::default(),
             excluded: false,

@@ -66,6 +66,7 @@ impl<'s> Reader<'s> {
         self.drop_empty_groups(&mut groups, &mut workload.series, &mut thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
         let Course { schedule, arrivals, stop_timeout, warmup, iterations } = load?;
+        self.judging(&thresholds, schedule.end().saturating_sub(warmup), top);
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         let users = schedule.max_users();
         self.share_rows(&mut workload.classes, &workload.data_places, &workload.slots, users)?;

@@ -248,6 +248,7 @@ pub(super) fn facts(scenario: &Scenario, outcome: &Outcome) -> RunFacts {
         interrupted,
         done,
         gave_up,
+        aborted: None,
         not_started,
         setup: outcome.setup.clone(),
         teardown: outcome.teardown.clone(),

@@ -43,3 +43,16 @@ fn an_agent_that_was_away_is_told_the_same() {
     let said = h.attach_with(3, Hello { resume, ..hello("a1") });
     assert!(said.contains(&stop(3, Duration::ZERO)), "{said:?}");
 }
+
+#[test]
+fn a_lost_threshold_lets_users_finish_and_is_no_wish_of_the_operator() {
+    let mut h = Harness::running(2, 2);
+    h.now += 3 * S + START_AHEAD;
+    assert_eq!(h.input(Input::Abort), [Output::Stopping { at: 3 * S }, stop(1, 30 * S), stop(2, 30 * S)]);
+    assert_eq!(h.input(Input::Abort), [], "once is enough");
+    h.says(1, FromAgent::Window(window(1, 1, true)));
+    let end = h.says(2, FromAgent::Window(window(2, 1, true)));
+    assert_eq!(outcome(&end).stopped, Some((3 * S, Cause::Threshold)));
+    // Nothing is missed before a run begins.
+    assert_eq!(Harness::new(1, 1).input(Input::Abort), []);
+}

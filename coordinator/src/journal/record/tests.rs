@@ -31,6 +31,7 @@ fn inputs() -> Vec<Option<Input>> {
         Some(Input::Broke { session, problem: "it says too much".to_owned() }),
         Some(Input::Stop),
         Some(Input::StopNow),
+        Some(Input::Abort),
         Some(Input::Resumed { embedded: false }),
         Some(Input::Resumed { embedded: true }),
     ];

@@ -171,3 +171,116 @@ fn what_was_observed_is_in_the_metrics_unit() {
         assert_eq!(judgement.observed, Some(observed), "{sentence}");
     }
 }
+
+#[test]
+fn fewer_samples_than_asked_for_are_no_data() {
+    check(
+        &stats(95, 5, Duration::from_millis(1)),
+        MINUTE,
+        &[
+            ("p95 <= 1s samples 100", Pass),
+            ("p95 <= 1s samples 101", NoData),
+            ("error_rate <= 1% samples 101", NoData),
+            ("failures <= 1 samples 100", Fail),
+        ],
+    );
+}
+
+/// So many requests of one latency each, all of them successes but for `failed`.
+fn tally(failed: u64, latencies: &[(u64, u64)]) -> Tally {
+    let mut histogram = crate::Histogram::new();
+    for (ms, count) in latencies {
+        histogram.record_n(Duration::from_millis(*ms), *count);
+    }
+    Tally { ok: histogram.count() - failed, failed, latency: (&histogram).into() }
+}
+
+#[test]
+fn a_window_without_requests_has_a_rate_of_none() {
+    let judge = |sentence: &str| {
+        let judgement = Threshold::parse(sentence).unwrap().judge_window(&Tally::default(), MINUTE);
+        (judgement.status, judgement.observed)
+    };
+    assert_eq!(judge("rate >= 1/s over 60s"), (Fail, Some(0.0)));
+    assert_eq!(judge("count >= 1 over 60s"), (Fail, Some(0.0)));
+    assert_eq!(judge("failures <= 1 over 60s"), (Pass, Some(0.0)));
+    for sentence in ["p95 <= 1s over 60s", "success_rate >= 99% over 60s", "rate >= 1/s over 60s samples 1"] {
+        assert_eq!(judge(sentence), (NoData, None), "{sentence}");
+    }
+    let busy = tally(1, &[(7, 96), (1_502, 6)]);
+    let judgement = Threshold::parse("p95 <= 1s over 60s").unwrap().judge_window(&busy, MINUTE);
+    assert_eq!((judgement.status, judgement.samples), (Fail, 102));
+    assert_eq!(judgement.observed.map(f64::round), Some(1_502.0));
+}
+
+#[test]
+fn an_interval_across_a_limit_is_told() {
+    // Ranks 936 to 964 of 1000 are the interval of p95.
+    let judge = |sentence: &str, fast: u64| {
+        let stats = stats_of(&[(100, fast), (300, 1_000 - fast)]);
+        let judgement = Threshold::parse(sentence).unwrap().judge(&stats, MINUTE);
+        (judgement.status, judgement.straddled)
+    };
+    assert_eq!(judge("p95 <= 200ms", 990), (Pass, None));
+    assert_eq!(judge("p95 <= 200ms", 960), (Pass, Some(200.0)));
+    assert_eq!(judge("p95 <= 200ms", 940), (Fail, Some(200.0)));
+    assert_eq!(judge("p95 <= 200ms", 930), (Fail, None));
+    assert_eq!(judge("p95 >= 200ms", 940), (Pass, Some(200.0)));
+    assert_eq!(judge("p95 <= 150ms critical 250ms", 940), (Fail, Some(250.0)));
+    assert_eq!(judge("p95 <= 150ms critical 250ms", 960), (Pass, Some(150.0)));
+    assert_eq!(judge("p95 <= 50ms critical 250ms", 960), (Warn, Some(250.0)));
+    assert_eq!(judge("p95 != 200ms", 960), (Pass, None));
+    assert_eq!(judge("max <= 200ms", 960), (Fail, None));
+    // So few that the interval has no upper end.
+    let few = Threshold::parse("p95 <= 1m").unwrap().judge(&stats_of(&[(100, 71)]), MINUTE);
+    assert_eq!((few.interval.unwrap().high, few.straddled), (None, Some(60_000.0)));
+}
+
+fn stats_of(latencies: &[(u64, u64)]) -> SeriesStats {
+    let mut stats = SeriesStats::default();
+    for (ms, count) in latencies {
+        stats.latency.record_n(Duration::from_millis(*ms), *count);
+    }
+    stats.ok = stats.latency.count();
+    stats
+}
+
+#[test]
+fn a_run_is_lost_when_nothing_can_save_it() {
+    let check = |sentence: &str, tally: &Tally, lost: bool| {
+        let threshold = Threshold::parse(sentence).unwrap();
+        assert_eq!(threshold.is_lost(tally, MINUTE), lost, "{sentence} of {tally:?}");
+    };
+    let slow = |count: u64| tally(0, &[(500, count)]);
+    // A percentile that so few samples say little about may still be met.
+    check("p95 <= 200ms abort", &slow(1), false);
+    check("p95 <= 200ms abort", &slow(3), true);
+    check("p50 <= 200ms abort", &slow(8), false);
+    check("p50 <= 200ms abort", &slow(12), true);
+    check("p50 <= 200ms critical 1s abort", &slow(12), false);
+    check("p50 <= 200ms samples 13 abort", &slow(12), false);
+    check("p95 <= 200ms abort", &tally(0, &[(100, 940), (500, 60)]), false);
+    check("p95 <= 200ms abort", &tally(0, &[(100, 900), (500, 100)]), true);
+    check("p95 <= 200ms abort", &tally(0, &[(100, 990), (500, 10)]), false);
+    // What only grows is lost at once.
+    check("max <= 200ms abort", &slow(1), true);
+    check("max >= 600ms abort", &slow(1), false);
+    check("min >= 600ms abort", &slow(1), true);
+    check("min <= 200ms abort", &slow(1), false);
+    check("failures <= 2 abort", &tally(3, &[(1, 3)]), true);
+    check("failures == 0 abort", &tally(1, &[(1, 3)]), true);
+    check("failures == 2 abort", &tally(1, &[(1, 3)]), false);
+    check("count <= 2 abort", &slow(3), true);
+    check("count >= 1000 abort", &slow(3), false);
+    check("count != 3 abort", &slow(3), false);
+    // Shares and means by their intervals, rates as they are.
+    check("error_rate <= 1% abort", &tally(1, &[(1, 20)]), false);
+    check("error_rate <= 1% abort", &tally(10, &[(1, 20)]), true);
+    check("success_rate >= 99% abort", &tally(20, &[(1, 20)]), true);
+    check("success_rate >= 99% abort", &tally(30, &[(1, 2_000)]), false);
+    check("mean <= 200ms abort", &tally(0, &[(100, 40), (400, 40)]), false);
+    check("mean <= 200ms abort", &tally(0, &[(100, 500), (400, 500)]), true);
+    check("rate >= 10/s abort", &slow(599), true);
+    check("rate >= 10/s abort", &slow(600), false);
+    check("p95 <= 1s abort", &Tally::default(), false);
+}
