@@ -7,6 +7,7 @@
 //! [`Window`] (one second of them), [`SeriesStats`] (what a series adds up to), [`Threshold`] (what counts
 //! as good).
 
+pub mod compare;
 mod error_table;
 mod fingerprint;
 mod hdr_v2;
