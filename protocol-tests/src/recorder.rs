@@ -55,6 +55,9 @@ pub struct Seens {
     pub most_open: usize,
 }
 
+/// How long after its arrival a request is answered.
+type Pause = dyn Fn(Duration) -> Duration + Send + Sync;
+
 /// A running target; it answers every request with 200 and `{}` after a pause. Its threads end with the process.
 #[derive(Debug)]
 pub struct Recorder {
@@ -65,17 +68,24 @@ pub struct Recorder {
 impl Recorder {
     /// Listens on a port of its own and answers each request `after` it arrived.
     pub fn start(after: Duration) -> Recorder {
+        Recorder::pausing(move |_| after)
+    }
+
+    /// Listens on a port of its own and answers each request when as long has passed as `pause` says of the time at which it
+    /// arrived, counted from the arrival of a user's first request.
+    pub fn pausing(pause: impl Fn(Duration) -> Duration + Send + Sync + 'static) -> Recorder {
+        let pause: Arc<Pause> = Arc::new(pause);
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("bound");
         let seen = Arc::new(Mutex::new(Seens::default()));
         let shared = seen.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let seen = shared.clone();
+                let (seen, pause) = (shared.clone(), pause.clone());
                 std::thread::spawn(move || {
                     let mut connection = None;
                     // The end of a connection, whatever the reason, is all that it can say.
-                    let _ = serve(stream, &mut connection, after, &seen);
+                    let _ = serve(stream, &mut connection, &*pause, &seen);
                     change(&seen, |seen| seen.open -= usize::from(connection.is_some()));
                 });
             }
@@ -118,7 +128,7 @@ fn open(seen: &mut Seens) -> usize {
 fn serve(
     stream: TcpStream,
     connection: &mut Option<usize>,
-    after: Duration,
+    pause: &Pause,
     seen: &Mutex<Seens>,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
@@ -148,7 +158,9 @@ fn serve(
                 seen.requests.push(Seen { connection, at, line, headers, body });
             });
         }
-        std::thread::sleep(after);
+        let first = change(seen, |seen| seen.requests.first().map_or(at, |first| first.at));
+        let ready = at + pause(at.saturating_duration_since(first));
+        std::thread::sleep(ready.saturating_duration_since(Instant::now()));
         writer
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")?;
     }

@@ -235,6 +235,30 @@ fn report_json_is_written_whole_and_errors_name_the_path() {
 }
 
 /// Compares with a file beside this one; with `UPDATE_GOLDEN` set, writes it.
+#[test]
+fn six_slow_requests_of_102_are_its_p95() {
+    let mut results = Results::new(Arc::new(plan(&[(ThresholdScope::Group(GroupId(0)), "p95 <= 1.5s")])));
+    let (mut fast, mut slow) = (Scripted::new(0, "fast"), Scripted::new(1, "slow"));
+    for id in 0..2 {
+        results.agent_joined(AgentId(id));
+    }
+    for second in 0..3 {
+        results.apply(AgentId(0), &fast.window(second, 10, &[(0, 32, 0, 7)])).unwrap();
+        results.apply(AgentId(1), &slow.window(second, 10, &[(0, 2, 0, 1_502)])).unwrap();
+    }
+    let report = Report::new(&results.finish(&facts(&[&fast, &slow])));
+    for totals in [&report.totals, &report.groups[0].totals, &report.requests[0].totals] {
+        let latency = &totals.latency_ms;
+        assert_eq!((totals.requests, latency.p95.map(f64::round)), (102, Some(1_502.0)));
+        assert_eq!((latency.p90.map(f64::round), latency.p50.map(f64::round)), (Some(7.0), Some(7.0)));
+    }
+    assert_eq!(
+        (report.thresholds[0].status, report.thresholds[0].observed.map(f64::round)),
+        ("fail", Some(1_502.0))
+    );
+    assert_eq!(report.thresholds[0].observed_text.as_deref(), Some("1.502 s"));
+}
+
 /// Messages that differ in a number are one after some.
 fn letter(i: u32) -> char {
     char::from(b'a' + i as u8)
