@@ -22,6 +22,32 @@
 //! can tell from a change of the service: for that reason nothing is an alarm that shifts a percentile by less than
 //! [`Settings::shift`].
 
+//!
+//! ```
+//! use metrics::compare::{Change, Comparison, Pair, Settings};
+//! use metrics::SparseHistogram;
+//! use std::time::Duration;
+//!
+//! // As a report stores them: encoded, block by block. Here they are made up.
+//! let block = |ms: u64| -> Vec<u8> {
+//!     let histogram: SparseHistogram = (0..20).map(|n| Duration::from_millis(ms + n)).collect();
+//!     let mut bytes = Vec::new();
+//!     histogram.encode_v2(&mut bytes);
+//!     bytes
+//! };
+//! let run = |ms: u64| -> Vec<SparseHistogram> {
+//!     let read = |n: u64| {
+//!         let mut histogram = SparseHistogram::new();
+//!         histogram.merge_v2(&block(ms + n % 3)).expect("what was encoded");
+//!         histogram
+//!     };
+//!     (0..30).map(read).collect()
+//! };
+//! let login = Pair { name: "POST /login".to_owned(), base: run(100), current: run(120) };
+//! let comparison = Comparison::new(&[login], Settings::default());
+//! assert_eq!(comparison.rows[0].change, Change::Slower);
+//! ```
+
 mod blocks;
 mod placement;
 mod shift;

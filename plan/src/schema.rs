@@ -104,7 +104,13 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
             json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
         }
         Shape::Thresholds => {
-            let sentence = pattern(THRESHOLD, &["success_rate >= 99%", "p95 <= 200ms critical 1s"]);
+            let examples = [
+                "success_rate >= 99%",
+                "p95 <= 200ms critical 1s",
+                "p95 <= 500ms over 30s",
+                "error_rate <= 5% abort",
+            ];
+            let sentence = pattern(THRESHOLD, &examples);
             json!({ "type": "array", "items": sentence })
         }
         Shape::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),

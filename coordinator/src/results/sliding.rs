@@ -96,7 +96,8 @@ impl Sliding {
         if nth >= length {
             self.judge(second, length);
         }
-        self.worst().is_some_and(|worst| worst.judgement.status == Status::Fail)
+        let worst = self.worst.as_ref().filter(|_| self.any);
+        worst.is_some_and(|worst| worst.judgement.status == Status::Fail)
     }
 
     /// The worst window; `None` if none could be judged.

@@ -6,6 +6,7 @@
 //! [`Tally`](metrics::Tally) that seconds enter and leave.
 
 use super::sliding::{Second, Sliding, Worst};
+use super::timeline::share;
 use metrics::threshold::{Judgement, Metric};
 use metrics::{SparseHistogram, Threshold};
 use plan::Plan;
@@ -107,32 +108,35 @@ impl Watched {
             return;
         }
         let (seconds, newest) = (window.seconds(), window.last_second());
+        // What of it is closed, and what is open; what is after the end counts for nobody.
+        let closed = self.next.saturating_sub(window.index).min(seconds);
+        let open = closed..self.end.saturating_sub(window.index).min(seconds).max(closed);
+        let mut ended = vec![(0_u64, 0_u64); self.scopes.len()];
         for report in &window.series {
-            let scopes = &self.of_series[report.series.0 as usize];
-            if scopes.is_empty() {
+            for &scope in &self.of_series[report.series.0 as usize] {
+                let (ok, failed) = &mut ended[scope];
+                *ok = ok.saturating_add(report.ok);
+                *failed = failed.saturating_add(report.failed);
+                let scope = &mut self.scopes[scope];
+                if scope.keeps_latencies && newest >= self.next && newest < self.end {
+                    // It was found to be a histogram.
+                    let _ = scope.open.entry(newest).or_default().latency.merge_v2(&report.latency);
+                }
+            }
+        }
+        for (scope, (ok, failed)) in self.scopes.iter_mut().zip(ended) {
+            let all = ok.saturating_add(failed);
+            if all == 0 {
                 continue;
             }
-            for (second, nth) in (window.index..=newest).zip(0..) {
-                let share = |of: u64| super::timeline::share(of, nth, seconds);
-                let (ok, failed) = (share(report.ok), share(report.failed));
-                if second < self.next {
-                    let counts = second >= self.first && second < self.end;
-                    self.late = self.late.saturating_add(if counts { ok.saturating_add(failed) } else { 0 });
-                    continue;
-                }
-                if second >= self.end {
-                    break;
-                }
-                for &scope in scopes {
-                    let scope = &mut self.scopes[scope];
-                    let open = scope.open.entry(second).or_default();
-                    open.ok = open.ok.saturating_add(ok);
-                    open.failed = open.failed.saturating_add(failed);
-                    if scope.keeps_latencies && second == newest {
-                        // It was found to be a histogram.
-                        let _ = open.latency.merge_v2(&report.latency);
-                    }
-                }
+            for nth in open.clone() {
+                let second = scope.open.entry(window.index + nth).or_default();
+                second.ok = second.ok.saturating_add(share(ok, nth, seconds));
+                second.failed = second.failed.saturating_add(share(failed, nth, seconds));
+            }
+            if newest >= self.first {
+                let late = (0..closed).fold(0_u64, |late, nth| late.saturating_add(share(all, nth, seconds)));
+                self.late = self.late.saturating_add(late);
             }
         }
     }

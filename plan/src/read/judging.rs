@@ -20,7 +20,7 @@ impl Reader<'_> {
         measured: Duration,
         top: Span,
     ) {
-        let time = format_duration(Duration::from_secs(measured.as_secs()));
+        let time = format_duration(measured);
         let mut told: Vec<&str> = Vec::new();
         for (_, threshold) in thresholds {
             if told.contains(&threshold.expression.as_str()) {
@@ -33,9 +33,12 @@ impl Reader<'_> {
                 let problem = format!(
                     "the window `over {over}` is longer than what is measured, {time}: it could never be judged"
                 );
-                let remedy = format!(
-                    "write `over {time}` or less, or make the load longer than its warm-up by {over}"
-                );
+                let whole = format_duration(Duration::from_secs(measured.as_secs()));
+                let longer = format!("make the load longer than its warm-up by {over}");
+                let remedy = match measured.as_secs() {
+                    0 => longer,
+                    _ => format!("write `over {whole}` or less, or {longer}"),
+                };
                 self.report(Problem::new(place, problem, remedy));
             } else if let Some(after) = threshold.abort.filter(|after| *after >= measured) {
                 let after = format_duration(after);

@@ -301,6 +301,28 @@ fn a_window_that_comes_too_late_is_in_no_sliding_window_and_counts_as_missing() 
 }
 
 #[test]
+fn windows_that_had_to_wait_keep_their_counts_and_their_latencies() {
+    let sentences =
+        [(AUTH, "rate >= 100/s over 5s"), (AUTH, "p95 <= 200ms over 5s"), (AUTH, "count <= 500 over 5s")];
+    let mut results = Results::new(Arc::new(plan(&sentences)));
+    let mut agent = Scripted::new(0, "a");
+    results.agent_joined(A);
+    let mut seconds: Vec<_> = (0..9).map(|second| agent.window(second, 10, &fast())).collect();
+    seconds.push(agent.last(9, 0, &fast()));
+    let mut seconds = seconds.into_iter();
+    for span in [1, 4, 5] {
+        let first = seconds.next().unwrap();
+        let whole = (1..span).fold(first, |window, _| window.merged(&seconds.next().unwrap()).unwrap());
+        results.apply(A, &whole).unwrap();
+    }
+    let record = results.finish(&facts(&[&agent]));
+    let outcomes: Vec<_> = record.thresholds.iter().map(outcome).collect();
+    assert_eq!(outcomes[0], (Status::Pass, Some(100.0), Some((0, 5, 6, 0))));
+    assert_eq!(outcomes[1], (Status::Pass, Some(100.0), Some((0, 5, 6, 0))));
+    assert_eq!(outcomes[2], (Status::Pass, Some(500.0), Some((0, 5, 6, 0))));
+}
+
+#[test]
 fn only_the_seconds_of_the_longest_window_are_kept() {
     let mut plan =
         plan(&[(AUTH, "p95 <= 200ms over 3s"), (AUTH, "rate >= 1/s over 5s"), (PLAN, "p95 <= 1s abort")]);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{ErrorKind, Failure, Phases, Sample, SeriesId};
+use proptest::prelude::*;
 
 /// So many successes and failures, each of which took `latency`.
 fn stats(ok: u64, failed: u64, latency: Duration) -> SeriesStats {
@@ -283,4 +284,26 @@ fn a_run_is_lost_when_nothing_can_save_it() {
     check("rate >= 10/s abort", &slow(599), true);
     check("rate >= 10/s abort", &slow(600), false);
     check("p95 <= 1s abort", &Tally::default(), false);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_window_is_judged_as_a_run_of_the_same_requests(
+        latencies in prop::collection::vec((1_u64..2_000, 1_u64..50), 1..30),
+        failed in 0_u64..30,
+        which in 0_usize..10,
+    ) {
+        let sentences = [
+            "success_rate >= 97%", "error_rate < 3%", "min >= 5ms", "mean <= 900ms critical 1s", "p50 <= 1s",
+            "p95 <= 1.5s critical 1.9s", "p99.9 > 1s", "max != 2s", "rate >= 5/s samples 200", "failures <= 10",
+        ];
+        let threshold = Threshold::parse(sentences[which]).unwrap();
+        let mut stats = stats_of(&latencies);
+        stats.failed = failed.min(stats.ok);
+        stats.ok -= stats.failed;
+        let tally = Tally { ok: stats.ok, failed: stats.failed, latency: (&stats.latency).into() };
+        prop_assert_eq!(threshold.judge(&stats, MINUTE), threshold.judge_window(&tally, MINUTE));
+    }
 }
