@@ -70,14 +70,7 @@ impl Percentile {
     /// 10^9 samples; beyond, from the normal distribution with its skewness put right (Cornish and Fisher) and one rank
     /// added at each end.
     pub fn interval_ranks(self, count: u64, confidence: Confidence) -> Ranks {
-        let p = f64::from(self.thousandths()) / 1e5;
-        match count {
-            0 => Ranks { low: None, high: None },
-            // The largest value of all: samples say only what it is not below.
-            _ if p >= 1.0 => Ranks { low: Some(count), high: None },
-            1..=EXACT => exact_ranks(p, count, confidence.tail()),
-            _ => wide_ranks(p, count, confidence.deviations()),
-        }
+        binomial_ranks(f64::from(self.thousandths()) / 1e5, count, confidence)
     }
 
     /// From how many samples on both ends of the interval are known: 72 for p95.
@@ -86,6 +79,19 @@ impl Percentile {
         let p = f64::from(self.thousandths()) / 1e5;
         let rarer = p.max(1.0 - p);
         (rarer < 1.0).then(|| (Confidence::Usual.tail().ln() / rarer.ln()).ceil() as u64)
+    }
+}
+
+/// The ends between which a binomial of `count` and `p` lies, with this confidence: it is below `low`, and it is `high` or more, each
+/// at most as often as the confidence allows.
+pub(crate) fn binomial_ranks(p: f64, count: u64, confidence: Confidence) -> Ranks {
+    match count {
+        0 => Ranks { low: None, high: None },
+        // All or nothing, always. Of p100, samples say only what it is not below.
+        _ if p >= 1.0 => Ranks { low: Some(count), high: None },
+        _ if p <= 0.0 => Ranks { low: None, high: Some(1) },
+        1..=EXACT => exact_ranks(p, count, confidence.tail()),
+        _ => wide_ranks(p, count, confidence.deviations()),
     }
 }
 

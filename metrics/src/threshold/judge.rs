@@ -3,7 +3,7 @@
 use super::bound::Bound;
 use super::observed::{Judged, Observed};
 use super::{Metric, Op, Threshold};
-use crate::interval::{Confidence, Interval};
+use crate::interval::{Confidence, Interval, binomial_ranks};
 use crate::latencies::Latencies;
 use crate::{SeriesStats, Tally};
 use std::time::Duration;
@@ -37,6 +37,9 @@ pub struct Judgement {
     pub straddled: Option<f64>,
 }
 
+/// From so many samples on, their mean is taken to vary as a normal distribution does.
+const ENOUGH_FOR_A_MEAN: u64 = 30;
+
 impl Threshold {
     /// Judges `stats`, collected over `elapsed`.
     ///
@@ -57,7 +60,7 @@ impl Threshold {
 
     /// Whether a run that has gone on for `elapsed` will miss this threshold, however it goes on: what only grows (a
     /// maximum, a number of failures) is over the limit, or the whole interval in which the true value lies 999 of 1000
-    /// times is. A rate has no such interval, and is taken as it is. What may still be met, such as `count >= 1000`, is
+    /// times is (of a share: what was seen would not be seen once in 2000 times if the limit were just met). A rate has no such interval, and is taken as it is. What may still be met, such as `count >= 1000`, is
     /// not missed before the end.
     pub fn is_lost(&self, tally: &Tally, elapsed: Duration) -> bool {
         let judged = Judged::from(tally);
@@ -128,6 +131,8 @@ impl Threshold {
                 let (low, high) = judged.interval(percentile, Confidence::High).ends();
                 !holds(low) && !holds(high)
             }
+            // A sum of few is not yet normal.
+            Metric::Mean if judged.requests() < ENOUGH_FOR_A_MEAN => false,
             Metric::Mean => {
                 let (Observed::Latency(mean), Some(deviation)) = (&observed, judged.deviation()) else {
                     return false;
@@ -137,10 +142,12 @@ impl Threshold {
                 !holds(mean.saturating_sub(error)) && !holds(*mean + error)
             }
             Metric::SuccessRate | Metric::ErrorRate => {
-                let (low, high) = share_interval(&observed, Confidence::High);
-                let limit = bound.value() / 100.0;
-                let holds = |share: f64| self.op.holds(share.total_cmp(&limit));
-                !holds(low) && !holds(high)
+                let Observed::Share { part, whole } = observed else { return false };
+                // Whether so few, or so many, would be seen if the limit were just met.
+                let ranks = binomial_ranks(bound.value() / 100.0, whole, Confidence::High);
+                let too_many = ranks.high.is_some_and(|high| part >= high);
+                let too_few = ranks.low.is_some_and(|low| part < low);
+                if upper { too_many } else { too_few }
             }
         }
     }
@@ -158,18 +165,6 @@ impl Interval {
     fn ends(self) -> (Duration, Duration) {
         (self.low.unwrap_or(Duration::ZERO), self.high.unwrap_or(Duration::MAX))
     }
-}
-
-/// Wilson's score interval of a share (E. B. Wilson, *Probable inference, the law of succession, and statistical
-/// inference*, JASA 22, 1927), from 0 to 1.
-fn share_interval(observed: &Observed, confidence: Confidence) -> (f64, f64) {
-    let Observed::Share { part, whole } = observed else { return (0.0, 1.0) };
-    let (n, z) = (*whole as f64, confidence.deviations());
-    let share = *part as f64 / n;
-    let centre = share + z * z / (2.0 * n);
-    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    ((centre - spread) / scale, (centre + spread) / scale)
 }
 
 #[cfg(test)]

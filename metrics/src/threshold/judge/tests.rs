@@ -278,9 +278,20 @@ fn a_run_is_lost_when_nothing_can_save_it() {
     check("error_rate <= 1% abort", &tally(1, &[(1, 20)]), false);
     check("error_rate <= 1% abort", &tally(10, &[(1, 20)]), true);
     check("success_rate >= 99% abort", &tally(20, &[(1, 20)]), true);
+    // Once in a hundred times the first request is that one; that the first two are is once in ten thousand.
+    check("success_rate >= 99% abort", &tally(1, &[(1, 1)]), false);
+    check("success_rate >= 99% abort", &tally(2, &[(1, 2)]), true);
+    check("error_rate < 1% abort", &tally(1, &[(1, 1)]), false);
+    check("error_rate < 1% abort", &tally(2, &[(1, 2)]), true);
+    check("success_rate >= 100% abort", &tally(1, &[(1, 1_000)]), true);
+    check("error_rate <= 0% abort", &tally(1, &[(1, 1_000)]), true);
+    check("success_rate < 50% abort", &tally(0, &[(1, 8)]), false);
+    check("success_rate < 50% abort", &tally(0, &[(1, 12)]), true);
     check("success_rate >= 99% abort", &tally(30, &[(1, 2_000)]), false);
     check("mean <= 200ms abort", &tally(0, &[(100, 40), (400, 40)]), false);
     check("mean <= 200ms abort", &tally(0, &[(100, 500), (400, 500)]), true);
+    check("mean <= 200ms abort", &slow(29), false);
+    check("mean <= 200ms abort", &slow(30), true);
     check("rate >= 10/s abort", &slow(599), true);
     check("rate >= 10/s abort", &slow(600), false);
     check("p95 <= 1s abort", &Tally::default(), false);
