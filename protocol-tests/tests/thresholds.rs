@@ -43,7 +43,7 @@ fn a_lost_run_is_stopped_on_all_agents_soon() {
     let stopped = report["run"]["duration_s"].as_f64().expect("a time");
     assert!((2.0..20.0).contains(&at), "two minutes were planned: {row}");
     // Windows of a second are delivered in the next one.
-    assert!((at..at + 3.0).contains(&stopped), "certain at {at} s, stopped at {stopped} s");
+    assert!((at..at + 6.0).contains(&stopped), "certain at {at} s, stopped at {stopped} s");
     assert_eq!(row["level"], "critical");
     assert!(row["ci_low"].as_f64().is_some_and(|low| low > 55.0), "{row}");
     assert_eq!(report["accounting"]["status"], "exact", "{}", ended.out);
