@@ -85,25 +85,13 @@ impl JudgedThreshold {
 
     /// Which of its values decided: `"target"` or `"critical"`.
     pub fn level(&self) -> &'static str {
-        match (self.judgement.status, self.threshold.critical) {
-            (Status::Fail, Some(_)) => "critical",
-            _ => "target",
-        }
+        level(&self.threshold, &self.judgement)
     }
 
     /// The observed value with its unit; with more digits where rounding would make it look like the value it
     /// is compared with.
     pub fn observed(&self) -> Option<String> {
-        let observed = self.judgement.observed?;
-        let compared = match self.level() {
-            "critical" => self.threshold.critical.unwrap_or(self.threshold.value),
-            _ => self.threshold.value,
-        };
-        let metric = self.threshold.metric;
-        let shown = (0..4).map(|more| with_unit(metric, observed, more));
-        let compared = (0..4).map(|more| with_unit(metric, compared, more));
-        let different = shown.clone().zip(compared).find(|(shown, compared)| shown != compared);
-        different.map(|(shown, _)| shown).or_else(|| shown.into_iter().next())
+        observed(&self.threshold, &self.judgement)
     }
 
     /// What a person is told: what was observed, and what was asked for.
@@ -184,11 +172,29 @@ impl JudgedThreshold {
 /// Which threshold stops the run and why, for a person who watches.
 pub(super) fn breach_text(breach: &Breach, plan: &Plan) -> String {
     let scoped = &plan.thresholds[breach.threshold];
-    let (metric, scope) = (scoped.threshold.metric, describe(scoped.scope, plan));
-    let observed =
-        breach.judgement.observed.map_or(String::new(), |v| format!(" is {}", with_unit(metric, v, 0)));
-    let (name, expression) = (metric.name(), &scoped.threshold.expression);
-    format!("the run stops: {name} of {scope}{observed}, threshold {expression}")
+    let (name, scope) = (scoped.threshold.metric.name(), describe(scoped.scope, plan));
+    let observed = observed(&scoped.threshold, &breach.judgement).unwrap_or_default();
+    format!("the run stops: {name} of {scope} is {observed}, threshold {}", scoped.threshold.expression)
+}
+
+fn level(threshold: &Threshold, judgement: &Judgement) -> &'static str {
+    match (judgement.status, threshold.critical) {
+        (Status::Fail, Some(_)) => "critical",
+        _ => "target",
+    }
+}
+
+fn observed(threshold: &Threshold, judgement: &Judgement) -> Option<String> {
+    let observed = judgement.observed?;
+    let compared = match level(threshold, judgement) {
+        "critical" => threshold.critical.unwrap_or(threshold.value),
+        _ => threshold.value,
+    };
+    let metric = threshold.metric;
+    let shown = (0..4).map(|more| with_unit(metric, observed, more));
+    let compared = (0..4).map(|more| with_unit(metric, compared, more));
+    let different = shown.clone().zip(compared).find(|(shown, compared)| shown != compared);
+    different.map(|(shown, _)| shown).or_else(|| shown.into_iter().next())
 }
 
 fn with_unit(metric: Metric, value: f64, more_digits: usize) -> String {
