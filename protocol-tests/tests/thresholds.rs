@@ -51,6 +51,28 @@ fn a_lost_run_is_stopped_on_all_agents_soon() {
     assert!(ended.out.contains("the run was stopped after"), "{}", ended.out);
 }
 
+#[test]
+fn a_coordinator_that_goes_on_for_another_judges_the_seconds_before_it_too() {
+    let target = target("constant 60ms");
+    let dir = TestDir::new("abort-resumed");
+    // About 70 requests a second: only a whole window of 8 s has more than 350.
+    let sentence = "count <= 350 over 8s abort after 1s";
+    let path = dir
+        .write("plan.yaml", &plan(&target.url(), "{ users: 6, duration: 2m, stop_timeout: 5s }", sentence));
+    let mut coordinator = Coordinator::start(dir.path(), 1, &[path.to_str().expect("an ASCII path")]);
+    let agent = coordinator.agent(dir.path(), "a");
+    coordinator.line_with("00:03 /");
+    coordinator.signal("KILL");
+    assert_eq!(coordinator.wait().code, None, "it was killed");
+    let ended = Process::start("coordinator", dir.path(), ["--resume", "last"]).wait();
+    drop(agent);
+    assert_eq!(ended.code, Some(99), "{}", ended.err);
+    let row = &report(&dir)["thresholds"][0];
+    // Without what was before, the first whole window would end at 11 s.
+    assert_eq!(row["aborted_at_s"].as_f64(), Some(8.0), "{row}");
+    assert_eq!((&row["window"]["from_s"], &row["window"]["to_s"]), (&0.into(), &8.into()), "{row}");
+}
+
 /// The report of a run without agents of its own.
 fn run(dir: &TestDir, plan: &str) -> (Option<i32>, Value) {
     let path = dir.write("plan.yaml", plan);
