@@ -41,7 +41,7 @@ pub struct Ranks {
     pub high: Option<u64>,
 }
 
-/// Up to so many samples the ranks are exact; there are at most 300 000 terms to add.
+/// Up to so many samples the ranks are exact; there are at most some 320,000 terms to add.
 const EXACT: u64 = 1_000_000_000;
 
 /// Terms of the binomial that are smaller than this share of the largest change no sum.

@@ -72,15 +72,17 @@ impl<L: Latencies> Judged<'_, L> {
         fast.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
-    /// The rank that `percentile` has.
+    /// How many latencies there are.
     pub(super) fn held(&self) -> u64 {
         self.latency.held()
     }
 
+    /// Where the true percentile lies.
     pub(super) fn interval(&self, p: Percentile, confidence: crate::interval::Confidence) -> crate::Interval {
         crate::interval::interval_of(self.latency, p, confidence)
     }
 
+    /// How far latencies are from their mean.
     pub(super) fn deviation(&self) -> Option<Duration> {
         self.latency.deviation()
     }
