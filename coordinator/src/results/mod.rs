@@ -17,6 +17,7 @@ mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod generator;
+mod intervals;
 mod judged;
 mod live;
 mod missing;
@@ -36,6 +37,7 @@ pub use accounting::{Account, AccountStatus, Accounting};
 pub use arrivals::ArrivalTotals;
 pub use facts::{AgentFacts, GaveUp, Left, Lost, RunFacts, WhyGivenUp};
 pub use generator::{Generator, GeneratorAgent, GeneratorStatus};
+pub use intervals::Interval;
 pub use judged::JudgedThreshold;
 pub use live::Live;
 pub use point::Point;
@@ -50,6 +52,7 @@ use crate::fleet::Iterations;
 
 use agent_totals::AgentTotals;
 use arrivals::ArrivalBooks;
+use intervals::Intervals;
 use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats, Traffic};
 use plan::Plan;
 use proto::message::WindowReport;
@@ -118,6 +121,7 @@ pub struct Results {
     errors: ErrorTable,
     agents: BTreeMap<AgentId, AgentTotals>,
     timeline: Timeline,
+    intervals: Intervals,
     warmup: WarmUp,
     /// In an open load.
     arrivals: Option<ArrivalBooks>,
@@ -133,6 +137,7 @@ impl Results {
             errors: ErrorTable::new(MAX_ERROR_MESSAGES),
             agents: BTreeMap::new(),
             timeline: Timeline::new(&plan),
+            intervals: Intervals::new(plan.series.len()),
             warmup: WarmUp::new(plan.warmup),
             arrivals: ArrivalBooks::new(&plan),
             iterations: Iterations::new(plan.schedule.max_users(), plan.iterations),
@@ -169,7 +174,10 @@ impl Results {
         self.iterations.apply(&window.progress);
         match part {
             Part::WarmUp => self.warmup.leave_out(&second),
-            Part::Measured => self.add_up(window),
+            Part::Measured => {
+                self.intervals.add(window, |series| self.plan.series[series.0 as usize].is_request());
+                self.add_up(window);
+            }
         }
         Ok(())
     }

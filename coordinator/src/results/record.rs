@@ -5,6 +5,7 @@ use super::accounting::Accounting;
 use super::arrivals::ArrivalTotals;
 use super::facts::RunFacts;
 use super::generator::Generator;
+use super::intervals::Interval;
 use super::judged::JudgedThreshold;
 use super::point::Point;
 use super::timeline::Closed;
@@ -32,6 +33,10 @@ pub struct Record {
     pub timeline_step: u32,
     /// The timeline; seconds that nobody reported have no point.
     pub timeline: Vec<Point>,
+    /// Seconds of each of the intervals.
+    pub interval_length: u32,
+    /// The measured time in stretches, with latencies by series.
+    pub intervals: Vec<Interval>,
     /// Requests that are in the totals, but came too late for the timeline.
     pub late: u64,
     /// What became of the arrivals of an open load.
@@ -64,8 +69,19 @@ impl Record {
         if let Some(newest) = results.timeline.newest() {
             results.watched.close_before(newest.saturating_add(1));
         }
-        let Results { plan, series, errors, agents, timeline, warmup, arrivals, iterations, watched } =
-            results;
+        let Results {
+            plan,
+            series,
+            errors,
+            agents,
+            timeline,
+            intervals,
+            warmup,
+            arrivals,
+            iterations,
+            watched,
+        } = results;
+        let (interval_length, intervals) = intervals.finish();
         let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
         let accounting = Accounting::new(facts, &agents, last_start, plan.warmup, arrivals.as_ref());
@@ -113,6 +129,8 @@ impl Record {
             errors,
             timeline_step: step,
             timeline: points,
+            interval_length,
+            intervals,
             late,
             arrivals,
             left_out: warmup.left_out().0,
