@@ -1,5 +1,9 @@
 //! The command line as it was typed: text, not yet values. [`settings`](crate::settings) says what it means.
 
+mod report;
+
+pub use report::{ReportArgs, SchemaOf};
+
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use std::ffi::OsString;
@@ -18,6 +22,7 @@ Examples:
   coordinator --resume last                    go on with the newest run after its coordinator was ended
   coordinator demo                             run the demo against a target of its own
   coordinator check api.yaml --users 200       explain the plan, run nothing
+  coordinator report reports/RUN-ID            make the other files again from report.json
   coordinator schema                           print the JSON Schema of plans
   coordinator join --ttl 24h --uses 40         make a join string for agents in advance
 
@@ -45,8 +50,14 @@ pub enum Command {
     Demo(DemoArgs),
     /// Explain what a plan would do, and run nothing
     Check(Box<CheckArgs>),
-    /// Print the JSON Schema of the plan language
-    Schema,
+    /// Make the files of a report again from its `report.json`
+    Report(ReportArgs),
+    /// Print the JSON Schema of plans, or of `report.json`
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t)]
+        of: SchemaOf,
+    },
     /// Make a join string for agents in advance, and print it
     Join(JoinArgs),
 }
@@ -142,7 +153,7 @@ pub struct RunArgs {
     /// No web page; there is none yet [env: LOAD_TEST_NO_UI]
     #[arg(long)]
     pub no_ui: bool,
-    /// Where `RUN-ID/report.json` goes [default: reports] [env: LOAD_TEST_REPORT_DIR]
+    /// Where `RUN-ID/report.json`, `report.html` and the others go [default: reports] [env: LOAD_TEST_REPORT_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub report_dir: Option<PathBuf>,
     /// Go on with a run of --report-dir whose coordinator was killed: its name, or `last` for the newest one; all that it
@@ -269,7 +280,7 @@ pub struct DemoArgs {
     /// Fixes every random choice [env: LOAD_TEST_SEED]
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
-    /// Where `RUN-ID/report.json` goes [default: reports] [env: LOAD_TEST_REPORT_DIR]
+    /// Where `RUN-ID/report.json`, `report.html` and the others go [default: reports] [env: LOAD_TEST_REPORT_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub report_dir: Option<PathBuf>,
 }

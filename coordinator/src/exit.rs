@@ -52,6 +52,15 @@ impl ExitCode {
     }
 }
 
+impl ExitCode {
+    /// The same, if all files of the report were written. A run that passed is not told as passed if they were not;
+    /// what is worse than that stays.
+    #[must_use]
+    pub fn with_report(self, complete: bool) -> ExitCode {
+        if self == ExitCode::Passed && !complete { ExitCode::Internal } else { self }
+    }
+}
+
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         std::process::ExitCode::from(code.number())

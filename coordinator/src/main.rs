@@ -1,16 +1,16 @@
 //! The coordinator's program.
 
 use coordinator::check::{explain, render};
-use coordinator::cli::{Cli, Command, RunArgs};
+use coordinator::cli::{Cli, Command, RunArgs, SchemaOf};
 use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::files;
-use coordinator::report::Style;
+use coordinator::report::{Form, GitHub, Style, make_again, read_report, schema_text, write_forms};
 use coordinator::resume::resume;
 use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::secure::invite;
-use coordinator::settings::{DemoConfig, Environment, JoinConfig, ResumeConfig, RunConfig};
+use coordinator::settings::{DemoConfig, Environment, JoinConfig, ReportConfig, ResumeConfig, RunConfig};
 use coordinator::terminal::say;
 use plan::Bundle;
 use std::io::IsTerminal as _;
@@ -80,9 +80,18 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
     let style = if colour { Style::Colour } else { Style::Plain };
     let drawn_seed = rand::random();
     let run_args = match &cli.command {
-        Some(Command::Schema) => {
-            tell(&plan::schema::schema_text());
+        Some(Command::Schema { of }) => {
+            match of {
+                SchemaOf::Plan => tell(&plan::schema::schema_text()),
+                SchemaOf::Report => tell(schema_text()),
+            }
             return Ok(ExitCode::Passed);
+        }
+        Some(Command::Report(args)) => {
+            return Ok(match ReportConfig::resolve(args, &env, |path| path.is_dir()) {
+                Ok(config) => report(&config),
+                Err(error) => usage(&error),
+            });
         }
         Some(Command::Check(args)) => &RunArgs::from((**args).clone()),
         Some(Command::Join(args)) => {
@@ -127,6 +136,37 @@ fn join(config: &JoinConfig) -> ExitCode {
         }
         Err(problem) => usage(&problem),
     }
+}
+
+/// Makes the files of a report again; their paths go to standard output, a line each.
+fn report(config: &ReportConfig) -> ExitCode {
+    let report = match read_report(&config.file) {
+        Ok(report) => report,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return ExitCode::Plan;
+        }
+    };
+    let written = write_forms(&config.out, &report, &config.forms);
+    for path in &written.files {
+        tell(&format!("{}\n", path.display()));
+    }
+    for error in &written.failed {
+        say(&format!("error: {error}"));
+    }
+    if config.github {
+        let (annotations, problems) = GitHub::new(|name| std::env::var(name).ok()).tell(&report, &config.out);
+        tell(&annotations);
+        for problem in problems {
+            say(&problem);
+        }
+    }
+    if written.failed.is_empty() {
+        return ExitCode::Passed;
+    }
+    let beside = config.forms.contains(&Form::Json).then_some(config.out.as_path());
+    say(&make_again(&config.file, beside));
+    ExitCode::Internal
 }
 
 /// Explains the plan on standard output.

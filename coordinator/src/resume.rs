@@ -136,7 +136,7 @@ impl Past {
         let mut conduct = Conduct { job: job.clone(), plan, run_id, clock, folder, progress, watch };
         if let Some(outcome) = outcome {
             note("it was over, only its report was not written");
-            return conduct.finish(outcome);
+            return Ok(conduct.finish(outcome));
         }
         let port = match open_port(&conduct.plan, &mut job, &note).await? {
             Ok(port) => port,

@@ -9,7 +9,7 @@ use crate::fleet::{
 use crate::grpc::{Port, drive, serve};
 use crate::journal::{Digests, Folder, Head, RecordedFleet, Store, Writer, runs, without_secrets};
 use crate::reach::{self, Reach};
-use crate::report::{Report, ReportError, Style, render_text, write_json};
+use crate::report::{GitHub, Report, ReportError, Style, deliver, render_text};
 use crate::secure::Door;
 use crate::settings::Protection;
 use crate::terminal::{Progress, Screen, say};
@@ -165,11 +165,11 @@ impl Conduct {
         let _ = stop_serving.send(());
         let _ = tokio::time::timeout(FAREWELL, server).await;
         drop(embedded);
-        self.finish(driven?)
+        Ok(self.finish(driven?))
     }
 
     /// Tells how the run went.
-    pub(crate) fn finish(self, outcome: Outcome) -> anyhow::Result<ExitCode> {
+    pub(crate) fn finish(self, outcome: Outcome) -> ExitCode {
         let Conduct { job, plan, run_id, clock, folder, watch, .. } = self;
         let plan_sha256 = sha256_hex(job.bundle.source.as_bytes());
         let no_journal = matches!(outcome.started, Err(NotStarted::Journal(_)));
@@ -177,24 +177,26 @@ impl Conduct {
         if let Some(reason) = facts.not_started.as_ref().filter(|_| !facts.did_anything()) {
             say(&format!("error: {reason}"));
             folder.seal();
-            return Ok(match facts.interrupted {
+            return match facts.interrupted {
                 Some(_) => ExitCode::Interrupted,
                 None if no_journal => ExitCode::Internal,
                 None => ExitCode::Agents,
-            });
+            };
         }
         let record = watch.results.finish(&facts);
         let report = Report::new(&record);
         // On disk first: a reader of standard output that went away must not cost the report.
-        let written = write_json(&job.report_dir, &report);
+        let github = GitHub::new(|name| std::env::var(name).ok());
+        let delivered = deliver(&job.report_dir, &std::env::temp_dir(), &report, &github);
         tell(&render_text(&report, job.style));
-        let path = written.map_err(|error| {
-            let again = "what was measured is kept, and this writes the report again";
-            anyhow::anyhow!("{error}; {again}: coordinator --resume {run_id}")
-        })?;
-        tell(&format!("report: {}\n", path.display()));
-        folder.seal();
-        Ok(ExitCode::of(&record))
+        tell(&delivered.told);
+        for problem in &delivered.problems {
+            say(problem);
+        }
+        if delivered.in_place {
+            folder.seal();
+        }
+        ExitCode::of(&record).with_report(delivered.complete)
     }
 }
 

@@ -23,7 +23,15 @@ fn flags_and_subcommands() {
     };
     let run = RunArgs::from(*check);
     assert_eq!((run.plan, run.set), (Some("api.yaml".into()), vec!["a=1".to_owned(), "b=2".to_owned()]));
-    assert!(matches!(read("schema").unwrap().command, Some(Command::Schema)));
+    assert!(matches!(read("schema").unwrap().command, Some(Command::Schema { of: SchemaOf::Plan })));
+    assert!(matches!(read("schema report").unwrap().command, Some(Command::Schema { of: SchemaOf::Report })));
+    let Some(Command::Report(report)) =
+        read("report a/report.json --out b --format junit,csv").unwrap().command
+    else {
+        panic!("a subcommand was typed");
+    };
+    assert_eq!((report.file, report.out), ("a/report.json".into(), Some("b".into())));
+    assert_eq!((report.format.as_deref(), report.github), (Some("junit,csv"), false));
     assert_eq!(read("./demo").unwrap().run.plan, Some("./demo".into()));
 }
 
@@ -39,6 +47,8 @@ fn wrong_usage_names_the_flag_and_exits_with_2() {
     check("--set a=1 check", "--set stands before `check`");
     check("check --no-ui", "unexpected argument '--no-ui'");
     check("--no-ui demo", "--no-ui stands before `demo`");
+    check("schema run", "invalid value 'run'");
+    check("report", "<FILE>");
     check("plan.yaml demo", "a plan stands before `demo`");
     check("a.yaml b.yaml", "unexpected argument 'b.yaml'");
     let error = Cli::read(["coordinator", "--users", "5", "demo"]).unwrap_err();
@@ -71,4 +81,18 @@ fn help_names_every_variable_and_exit_code() {
         assert!(help.contains(code), "{code}\n{help}");
     }
     Cli::command().debug_assert();
+}
+
+#[test]
+fn help_of_report_names_its_variables() {
+    let help = read("report --help").unwrap_err().split_whitespace().collect::<Vec<_>>().join(" ");
+    for (flag, variable) in [("--out", "OUT"), ("--format", "FORMAT"), ("--github", "GITHUB")] {
+        assert!(
+            help.contains(flag) && help.contains(&format!("[env: LOAD_TEST_REPORT_{variable}]")),
+            "{help}"
+        );
+    }
+    for form in crate::report::Form::ALL {
+        assert!(help.contains(form.name()), "{}: {help}", form.name());
+    }
 }

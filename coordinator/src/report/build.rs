@@ -1,22 +1,24 @@
 //! From a run's record to the model of its report.
 
 use super::model::{
-    AccountRow, AccountingPart, ArrivalsPart, ChorePart, ErrorRow, GeneratorPart, GeneratorRow, GroupRow,
-    IterationsPart, LatencyIntervals, LatencyPart, LossRow, NotJudgedRow, PhasesPart, Report, RequestRow,
-    Run, SCHEMA_VERSION, StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
+    AccountRow, AccountingPart, ArrivalsPart, ChorePart, EncodedHistogram, ErrorRow, GeneratorPart,
+    GeneratorRow, GroupRow, IntervalRow, IntervalSeries, IntervalsPart, IterationsPart, LatencyIntervals,
+    LatencyPart, LossRow, NotJudgedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, StartErrorPart,
+    TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
 use crate::results::{
-    Accounting, AgentFacts, ArrivalTotals, Generator, JudgedThreshold, Point, Record, Span,
+    Accounting, AgentFacts, ArrivalTotals, Generator, Interval, JudgedThreshold, Point, Record, Span,
 };
 use jiff::Timestamp;
 use metrics::threshold::Status;
-use metrics::{ErrorKind, Histogram, Percentile, PhaseSums, SeriesStats};
+use metrics::{ErrorKind, Histogram, Percentile, PhaseSums, SeriesId, SeriesStats};
 use plan::Plan;
 use plan::chore::Chore;
 use plan::model::{GroupId, Series, SeriesKind, ThresholdScope};
 use plan::tags::Selection;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Report {
@@ -59,6 +61,7 @@ impl Report {
             setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
             teardown: chore(record.plan.teardown.as_ref(), record.facts.teardown.as_ref()),
             observed: Vec::new(),
+            intervals: Some(intervals(record)),
             late: record.late,
         }
     }
@@ -140,6 +143,7 @@ impl ThresholdRow {
                 missed,
             }),
             aborted_at_s: judged.aborted.map(|at| at.as_secs_f64()),
+            undecided: judged.is_undecided(),
             observed_text: judged.observed(),
         }
     }
@@ -173,6 +177,7 @@ impl Totals {
                 max: h.max().map(milliseconds),
             },
             latency_ci_ms: LatencyIntervals::new(h),
+            latency_hdr: EncodedHistogram::new(h),
         }
     }
 }
@@ -205,11 +210,36 @@ fn requests(record: &Record) -> Vec<RequestRow> {
         totals: Totals::new(stats, record.measured),
         phases_ms: phases(&stats.phases),
     };
-    // Evaluations are counted only where they failed; most tasks have none to show.
-    let shown = |(series, stats): &(&Series, &SeriesStats)| {
-        series.kind != SeriesKind::Evaluation || stats.requests() > 0
-    };
     plan.series.iter().zip(&record.series).filter(shown).map(row).collect()
+}
+
+/// Evaluations are counted only where they failed; most tasks have none to show.
+fn shown((series, stats): &(&Series, &SeriesStats)) -> bool {
+    series.kind != SeriesKind::Evaluation || stats.requests() > 0
+}
+
+/// The intervals, with series by their row of `requests`.
+fn intervals(record: &Record) -> IntervalsPart {
+    let rows: BTreeMap<SeriesId, usize> = record
+        .plan
+        .series
+        .iter()
+        .zip(&record.series)
+        .filter(shown)
+        .zip(0..)
+        .map(|((series, _), row)| (series.id, row))
+        .collect();
+    let series = |(id, bytes): &(SeriesId, Vec<u8>)| {
+        let latency_hdr = EncodedHistogram::from_v2(bytes.clone()).ok()?;
+        Some(IntervalSeries { request: *rows.get(id)?, latency_hdr })
+    };
+    let row = |interval: &Interval| IntervalRow {
+        t_s: interval.start,
+        failures: interval.failures,
+        bytes_in: interval.bytes_in,
+        series: interval.series.iter().filter_map(series).collect(),
+    };
+    IntervalsPart { length_s: record.interval_length, rows: record.intervals.iter().map(row).collect() }
 }
 
 fn phases(sums: &PhaseSums) -> PhasesPart {

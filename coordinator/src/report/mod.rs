@@ -1,19 +1,36 @@
 //! How a run is told: one model of numbers, and the forms it is written in.
 //!
 //! **Invariant:** a report decides nothing. Everything that is judged is judged in [`results`](crate::results);
-//! here numbers get their units, and text from outside is made harmless where it is shown.
+//! here numbers get their units, and text from outside is made harmless where it is shown. Every form is made of
+//! [`Report`] alone, which is what `report.json` holds: so a form that is made again from the file is the same to the
+//! byte.
 
 mod build;
 mod chores;
+mod deliver;
 pub(crate) mod escape;
+mod files;
+mod github;
 pub(crate) mod grid;
-mod json;
+mod hlog;
+mod html;
+mod junit;
+mod locust_csv;
 mod model;
+mod read;
+mod remark;
+mod schema;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod words;
 
+pub use deliver::{Delivered, ReportError, deliver, make_again};
 pub use escape::escape;
-pub use json::{ReportError, write_json};
+pub use files::{Form, WriteError, Written, write_forms};
+pub use github::GitHub;
 pub use model::Report;
+pub use read::{Mistake, ReadError, read_report};
+pub use schema::schema_text;
 pub use text::{Style, render_text};

@@ -3,24 +3,41 @@
 //! Values without data are null, never 0. Durations carry their unit in the key. Shares (`success_rate`, `cpu`)
 //! are fractions from 0 to 1; only `thresholds[].observed` is in `thresholds[].unit`, which may be `%`.
 
+mod arrivals;
 mod certainty;
+mod chore;
+mod flat;
+mod histogram;
+mod intervals;
+mod loss;
+mod observed;
 
+pub(super) use arrivals::{ArrivalsPart, StartErrorPart};
 pub(super) use certainty::{LatencyIntervals, WindowPart};
+pub(super) use chore::{ChoreErrorRow, ChorePart};
+pub(super) use histogram::EncodedHistogram;
+pub(super) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
+pub(super) use loss::{IterationsPart, LossRow};
+pub(super) use observed::ObservedRow;
 
-use serde::Serialize;
+use super::words::{self, Word};
+use serde::{Deserialize, Serialize};
 
 /// Version of the schema: rises when a key changes its meaning or goes away.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// A whole report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Version of this schema.
     pub schema_version: u32,
     /// What was run, and when.
     pub run: Run,
     /// `pass`, `warn`, `fail` or `inconclusive`.
-    pub verdict: &'static str,
+    #[serde(deserialize_with = "words::verdict")]
+    #[cfg_attr(test, schemars(schema_with = "words::verdict_schema"))]
+    pub verdict: Word,
     /// The coordinator's exit code.
     pub exit_code: u8,
     /// Why, in plain words, the decisive reasons first.
@@ -51,14 +68,18 @@ pub struct Report {
     /// What teardown did; null for a plan without one.
     pub teardown: Option<ChorePart>,
     /// Figures of the target itself; none yet.
-    pub observed: Vec<serde_json::Value>,
+    pub observed: Vec<ObservedRow>,
+    /// Latency histograms of stretches of the measured time, for `latency.hlog` and histories.
+    #[serde(default)]
+    pub intervals: Option<IntervalsPart>,
     /// Requests that are in the totals, but came too late for the timeline.
-    #[serde(skip)]
+    #[serde(default, rename = "late_requests")]
     pub late: u64,
 }
 
 /// What was run, and when.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     /// The run's identity.
     pub id: String,
@@ -84,12 +105,13 @@ pub struct Run {
     /// Requests that ended in these seconds; `accounting` has them, everything else leaves them out.
     pub warmup_requests: u64,
     /// Which part of the plan was run; left out where all of it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagsPart>,
 }
 
 /// Which part of the plan was run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TagsPart {
     /// `--include-tags`
     pub include: Vec<String>,
@@ -102,12 +124,13 @@ pub struct TagsPart {
     /// Thresholds of which no request was left, so that they were not judged.
     pub not_judged: Vec<NotJudgedRow>,
     /// All of it in a sentence.
-    #[serde(skip)]
+    #[serde(default)]
     pub told: String,
 }
 
 /// A threshold that was not judged.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotJudgedRow {
     /// `group:NAME` or `request:CLASS/TASK/NAME`.
     pub scope: String,
@@ -116,7 +139,8 @@ pub struct NotJudgedRow {
 }
 
 /// One threshold.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThresholdRow {
     /// `plan`, `group:NAME` or `request:CLASS/TASK/NAME`.
     pub scope: String,
@@ -127,11 +151,17 @@ pub struct ThresholdRow {
     /// The observed value in `unit`.
     pub observed: Option<f64>,
     /// `%`, `ms`, `/s` or nothing.
-    pub unit: &'static str,
+    #[serde(deserialize_with = "words::unit")]
+    #[cfg_attr(test, schemars(schema_with = "words::unit_schema"))]
+    pub unit: Word,
     /// Which value decided: `target` or `critical`.
-    pub level: &'static str,
+    #[serde(deserialize_with = "words::level")]
+    #[cfg_attr(test, schemars(schema_with = "words::level_schema"))]
+    pub level: Word,
     /// `pass`, `warn`, `fail` or `no_data`.
-    pub status: &'static str,
+    #[serde(deserialize_with = "words::threshold_status")]
+    #[cfg_attr(test, schemars(schema_with = "words::threshold_status_schema"))]
+    pub status: Word,
     /// Requests that it rests on; with `over`, those of the window.
     pub samples: u64,
     /// Of a percentile: its true value is not below this, in `unit`, 95 of 100 times together with `ci_high`; null where so
@@ -140,18 +170,23 @@ pub struct ThresholdRow {
     /// Likewise not above this.
     pub ci_high: Option<f64>,
     /// Whether a value of the threshold lies between the two, so that chance alone could turn the outcome.
+    #[serde(default)]
     pub straddles: bool,
     /// With `over`, the window that decided; else null.
     pub window: Option<WindowPart>,
     /// If it stopped the run (`abort`), when it was certain that it would be missed, in seconds since T0; else null.
     pub aborted_at_s: Option<f64>,
-    /// The observed value as a person reads it.
-    #[serde(skip)]
+    /// Whether requests that are missing could change the outcome.
+    #[serde(default)]
+    pub undecided: bool,
+    /// The observed value as a person reads it, with its unit.
+    #[serde(default)]
     pub observed_text: Option<String>,
 }
 
 /// What some requests add up to.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Requests with a result.
     pub requests: u64,
@@ -175,6 +210,8 @@ pub struct Totals {
     pub latency_ms: LatencyPart,
     /// How sure the percentiles are.
     pub latency_ci_ms: LatencyIntervals,
+    /// The same as a histogram of microseconds: base64 of its HdrHistogram V2 encoding; null without requests.
+    pub latency_hdr: Option<EncodedHistogram>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]
@@ -183,7 +220,8 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// Latencies in milliseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct LatencyPart {
     pub min: Option<f64>,
@@ -200,6 +238,7 @@ pub struct LatencyPart {
 
 /// One API group.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupRow {
     /// Its name.
     pub name: String,
@@ -210,6 +249,7 @@ pub struct GroupRow {
 
 /// One declared request.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RequestRow {
     /// Its name.
     pub name: String,
@@ -220,7 +260,8 @@ pub struct RequestRow {
     /// The task that it belongs to.
     pub task: String,
     /// HTTP method.
-    pub method: &'static str,
+    #[cfg_attr(test, schemars(schema_with = "words::method_schema"))]
+    pub method: Word,
     /// What it adds up to.
     #[serde(flatten)]
     pub totals: Totals,
@@ -228,8 +269,21 @@ pub struct RequestRow {
     pub phases_ms: PhasesPart,
 }
 
+impl RequestRow {
+    /// Whether it counts in the totals: `group` and `poll` steps, and what conversations wait for, do not.
+    pub(super) fn is_request(&self) -> bool {
+        !matches!(self.method, "GROUP" | "POLL" | "RECV" | "PING" | "SESSION")
+    }
+
+    /// A name that no other has: `CLASS/TASK/NAME`.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}/{}", self.user_class, self.task, self.name)
+    }
+}
+
 /// Mean times in milliseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhasesPart {
     /// Name resolution and TCP handshake of new connections.
     pub connect: Option<f64>,
@@ -242,12 +296,15 @@ pub struct PhasesPart {
 }
 
 /// One distinct error.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorRow {
     /// The request as `CLASS/TASK/NAME`.
     pub request: String,
     /// Which of the closed set of kinds.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "words::error_kind")]
+    #[cfg_attr(test, schemars(schema_with = "words::error_kind_schema"))]
+    pub kind: Word,
     /// Details, as they came from outside.
     pub message: String,
     /// How often.
@@ -259,10 +316,13 @@ pub struct ErrorRow {
 }
 
 /// Whether every request is accounted for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccountingPart {
     /// `exact` or `incomplete`.
-    pub status: &'static str,
+    #[serde(deserialize_with = "words::accounting")]
+    #[cfg_attr(test, schemars(schema_with = "words::accounting_schema"))]
+    pub status: Word,
     /// Requests started.
     pub started: u64,
     /// Requests merged.
@@ -279,7 +339,8 @@ pub struct AccountingPart {
 }
 
 /// One agent's account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccountRow {
     /// Its name.
     pub name: String,
@@ -294,22 +355,28 @@ pub struct AccountRow {
     /// Windows applied.
     pub windows: u64,
     /// `exact`, `lost`, `unfinished` or `mismatch`.
-    pub status: &'static str,
+    #[serde(deserialize_with = "words::account")]
+    #[cfg_attr(test, schemars(schema_with = "words::account_schema"))]
+    pub status: Word,
     /// When it was given its first users, in seconds since T0, if the run had begun without it; else null.
     pub joined_at_s: Option<f64>,
 }
 
 /// Whether the generator was fit to measure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GeneratorPart {
     /// The worst agent's: `valid`, `degraded` or `invalid`.
-    pub status: &'static str,
+    #[serde(deserialize_with = "words::fitness")]
+    #[cfg_attr(test, schemars(schema_with = "words::fitness_schema"))]
+    pub status: Word,
     /// Each agent's figures.
     pub agents: Vec<GeneratorRow>,
 }
 
 /// One agent's figures.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GeneratorRow {
     /// Its name.
     pub name: String,
@@ -360,13 +427,16 @@ pub struct GeneratorRow {
     /// Requests and messages that its own cap on their rate (`--max-rps`) held back.
     pub held_back: u64,
     /// `valid`, `degraded` or `invalid`.
-    pub status: &'static str,
+    #[serde(deserialize_with = "words::fitness")]
+    #[cfg_attr(test, schemars(schema_with = "words::fitness_schema"))]
+    pub status: Word,
     /// Why it is not valid, the worst first: what, how much, the limit, since when, what it means and the remedy.
     pub reasons: Vec<String>,
 }
 
 /// How much of the asked load was there.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UsersPart {
     /// The area under the schedule.
     pub target_user_seconds: f64,
@@ -382,98 +452,10 @@ pub struct UsersPart {
     pub iterations: Option<IterationsPart>,
 }
 
-/// Iterations of a run that ends when so many are done.
-#[derive(Clone, Debug, Serialize)]
-pub struct IterationsPart {
-    /// To do.
-    pub target: u64,
-    /// Done, whatever their outcome.
-    pub done: u64,
-    /// Given up by users that stopped by themselves.
-    pub given_up: u64,
-}
-
-/// What became of the users of an agent that was lost or left.
-#[derive(Clone, Debug, Serialize)]
-pub struct LossRow {
-    /// The agent's name.
-    pub agent: String,
-    /// `lost`, or `left` in good order.
-    pub kind: &'static str,
-    /// When the coordinator noticed, in seconds since T0; null if it left in good order.
-    pub lost_at_s: Option<f64>,
-    /// When it said that it was about to leave, in seconds since T0; null if it did not.
-    pub left_at_s: Option<f64>,
-    /// Users that it had.
-    pub users: u32,
-    /// How many of them went on at other agents.
-    pub moved: u32,
-    /// How many would have, but found no room or were not to.
-    pub stranded: u32,
-    /// How many waited for a while, or until the end, because the agents that had room were saturated.
-    pub waited: u32,
-    /// When they were free to move, in seconds since T0; null if they never were.
-    pub moved_at_s: Option<f64>,
-}
-
-/// What setup or teardown did. None of it is in the totals.
-#[derive(Clone, Debug, Serialize)]
-pub struct ChorePart {
-    /// `ok`, `failed`, `lost` (with its agent, so what it did is not known) or `not_run`.
-    pub status: &'static str,
-    /// Why it is not `ok`.
-    pub reason: Option<String>,
-    /// The agent that was told to run it.
-    pub agent: Option<String>,
-    /// How long it took.
-    pub duration_s: Option<f64>,
-    /// Requests with a result.
-    pub requests: u64,
-    /// Those that failed.
-    pub failures: u64,
-    /// Distinct errors.
-    pub errors: Vec<ChoreErrorRow>,
-}
-
-/// One distinct error of setup or teardown.
-#[derive(Clone, Debug, Serialize)]
-pub struct ChoreErrorRow {
-    /// The request's name.
-    pub request: String,
-    /// Which of the closed set of kinds.
-    pub kind: &'static str,
-    /// Details, as they came from outside.
-    pub message: String,
-    /// How often.
-    pub count: u64,
-}
-
-/// What became of the arrivals of an open load, over the whole run.
-#[derive(Clone, Debug, Serialize)]
-pub struct ArrivalsPart {
-    /// Those that came by the plan.
-    pub scheduled: u64,
-    /// Those that were served: each is an iteration.
-    pub started: u64,
-    /// Those that were not, because every user was busy. What is neither started nor dropped, nobody made.
-    pub dropped: u64,
-    /// After the warm-up, how late they were served.
-    pub start_error_ms: StartErrorPart,
-}
-
-/// Times in milliseconds.
-#[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct StartErrorPart {
-    pub p50: Option<f64>,
-    pub p90: Option<f64>,
-    pub p99: Option<f64>,
-    pub max: Option<f64>,
-}
-
 /// One point of the timeline. Beyond 24 hours a point stands for several seconds: its percentiles are then the
 /// largest of theirs, `rps` their mean, `failures` their sum.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimelineRow {
     /// The second since T0.
     pub t_s: u32,

@@ -20,9 +20,33 @@ const THRESHOLDS: &[(ThresholdScope, &str)] = &[
 
 const REQUESTS: &[Requests] = &[(0, 9, 1, 100), (1, 90, 0, 8)];
 
+/// A run that failed.
+pub(super) fn sample() -> Report {
+    Report::new(&record(THRESHOLDS, REQUESTS, |_, _| {}))
+}
+
+/// A run with everything that a report may have: chores, tags, losses, arrivals, iterations, messages, figures of the
+/// target.
+pub(super) fn full() -> Report {
+    let setup = chore_end(ChoreKind::Setup, ChoreStatus::Failed("no".to_owned()), 2);
+    let chores = with_chores(setup, chore_end(ChoreKind::Teardown, ChoreStatus::Done, 0), None);
+    let mut report = serde_json::to_value(hostile()).unwrap();
+    report["setup"] = serde_json::to_value(chores.setup).unwrap();
+    report["teardown"] = serde_json::to_value(chores.teardown).unwrap();
+    report["run"]["tags"] = serde_json::json!({ "include": ["smoke"], "exclude": [], "tasks": 1, "tasks_in_plan": 3,
+        "not_judged": [{ "scope": "plan", "expression": "p95 <= 1s" }], "told": "1 of 3 tasks" });
+    report["arrivals"] = serde_json::json!({ "scheduled": 10, "started": 8, "dropped": 1,
+        "start_error_ms": { "p50": 0.1, "p90": 0.2, "p99": 0.3, "max": null } });
+    report["users"]["iterations"] = serde_json::json!({ "target": 10, "done": 8, "given_up": 1 });
+    report["observed"] = serde_json::json!([{ "probe": "pool", "name": "overflow",
+        "points": [{ "t_s": 0.5, "value": 1.25 }, { "t_s": 2.5, "value": null }] }]);
+    report["totals"]["messages_sent"] = 3.into();
+    report["requests"][0]["messages_received"] = 4.into();
+    serde_json::from_value(report).unwrap()
+}
+
 fn json() -> Value {
-    let record = record(THRESHOLDS, REQUESTS, |_, _| {});
-    serde_json::to_value(Report::new(&record)).unwrap()
+    serde_json::to_value(sample()).unwrap()
 }
 
 /// Every key of `value` with its path; `[]` stands for the elements of a list.
@@ -45,12 +69,12 @@ fn the_keys_of_report_json_are_a_contract() {
     const TOTALS: &str = "requests failures success_rate rps bytes_in bytes_out latency_ms latency_ms.min latency_ms.mean \
         latency_ms.stddev latency_ms.p50 latency_ms.p75 latency_ms.p90 latency_ms.p95 latency_ms.p99 \
         latency_ms.p99_9 latency_ms.max latency_ci_ms latency_ci_ms.p50 latency_ci_ms.p75 latency_ci_ms.p90 \
-        latency_ci_ms.p95 latency_ci_ms.p99 latency_ci_ms.p99_9";
+        latency_ci_ms.p95 latency_ci_ms.p99 latency_ci_ms.p99_9 latency_hdr";
     let contract = [
         (
             "",
             "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
-              generator users arrivals timeline setup teardown observed",
+              generator users arrivals timeline setup teardown observed intervals late_requests",
         ),
         (
             "run.",
@@ -59,8 +83,10 @@ fn the_keys_of_report_json_are_a_contract() {
         ),
         (
             "thresholds[].",
-            "scope metric expression observed unit level status samples ci_low ci_high straddles window aborted_at_s",
+            "scope metric expression observed unit level status samples ci_low ci_high straddles window aborted_at_s undecided observed_text",
         ),
+        ("intervals.", "length_s rows"),
+        ("intervals.rows[].", "t_s failures bytes_in series series[].request series[].latency_hdr"),
         ("totals.", TOTALS),
         ("groups[].", "name"),
         ("groups[].", TOTALS),
@@ -220,22 +246,6 @@ fn setup_and_teardown_are_told_apart_from_what_is_measured() {
 }
 
 #[test]
-fn report_json_is_written_whole_and_errors_name_the_path() {
-    let report = Report::new(&record(&[], REQUESTS, |_, _| {}));
-    let directory = std::env::temp_dir().join(format!("muster-report-{}", std::process::id()));
-    let path = write_json(&directory, &report).unwrap();
-    assert_eq!(path, directory.join("20261121-080000-abcd/report.json"));
-    let read: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    assert_eq!(read, serde_json::to_value(&report).unwrap());
-    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
-    let error = write_json(&path, &report).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("cannot write {}", path.display())), "{error}");
-    assert!(error.contains("--report-dir"), "{error}");
-    std::fs::remove_dir_all(&directory).unwrap();
-}
-
-/// Compares with a file beside this one; with `UPDATE_GOLDEN` set, writes it.
-#[test]
 fn six_slow_requests_of_102_are_its_p95() {
     let mut results = Results::new(Arc::new(plan(&[(ThresholdScope::Group(GroupId(0)), "p95 <= 1.5s")])));
     let (mut fast, mut slow) = (Scripted::new(0, "fast"), Scripted::new(1, "slow"));
@@ -264,7 +274,8 @@ fn letter(i: u32) -> char {
     char::from(b'a' + i as u8)
 }
 
-fn golden(name: &str, text: &str) {
+/// Compares with a file beside this one; with `UPDATE_GOLDEN` set, writes it.
+pub(super) fn golden(name: &str, text: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/tests").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, text).unwrap();
@@ -310,8 +321,8 @@ fn a_report_says_what_the_warm_up_left_out() {
     }
 }
 
-#[test]
-fn the_text_of_a_hostile_run() {
+/// A run whose names and messages try to be something else wherever they are shown.
+pub(super) fn hostile() -> Report {
     let mut plan = plan(&[(ThresholdScope::Group(GroupId(0)), "p95 <= 200ms")]);
     plan.name = "\u{1b}]0;owned\u{7}".repeat(20);
     plan.groups[0].name = "a\u{202e}b".to_owned();
@@ -338,7 +349,12 @@ fn the_text_of_a_hostile_run() {
         at: Duration::from_secs(1),
         quiet_at: Duration::from_secs(5),
     });
-    let report = Report::new(&results.finish(&facts));
+    Report::new(&results.finish(&facts))
+}
+
+#[test]
+fn the_text_of_a_hostile_run() {
+    let report = hostile();
     let text = render_text(&report, Style::Plain);
     golden("hostile.txt", &text);
     for line in text.lines() {

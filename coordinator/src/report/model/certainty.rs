@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Where the true percentiles lie, 95 of 100 times, in milliseconds: `[low, high]`. An end that so few samples cannot
 /// bound is null, and so are both without samples. The ends are samples of exact binomial ranks; samples are taken as
 /// independent of each other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct LatencyIntervals {
     pub p50: [Option<f64>; 2],
@@ -18,6 +19,7 @@ pub struct LatencyIntervals {
 
 /// The sliding window that a threshold was judged by: its worst one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WindowPart {
     /// Its first second since T0.
     pub from_s: u32,
