@@ -55,7 +55,7 @@ pub async fn resume(
             return Ok(ExitCode::Internal);
         }
     };
-    past.go_on(stop).await
+    Box::pin(past.go_on(stop)).await
 }
 
 /// A run that was begun by another process.

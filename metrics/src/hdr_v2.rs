@@ -175,8 +175,11 @@ pub(crate) fn walk(payload: &[u8], mut on_count: impl FnMut(usize, u64)) -> Resu
     let mut slot = 0_usize;
     let mut offset = 0;
     while offset < payload.len() {
-        let (number, length) =
-            read_varint(&payload[offset..]).ok_or(DecodeError::CountTruncated { offset })?;
+        let (number, length) = match payload[offset] {
+            // Most are of one byte.
+            byte @ ..0x80 => (unzigzag(u64::from(byte)), 1),
+            _ => read_varint(&payload[offset..]).ok_or(DecodeError::CountTruncated { offset })?,
+        };
         offset += length;
         // The slots left, the current one included; `slot` never goes past LAST + 1.
         let left = LAST + 1 - slot;
@@ -247,6 +250,10 @@ fn write_varint(number: i64, out: &mut Vec<u8>) {
     out.push(rest as u8);
 }
 
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
 /// The number at the start of `bytes` and its length; `None` if it is cut off.
 fn read_varint(bytes: &[u8]) -> Option<(i64, usize)> {
     let mut value = 0_u64;
@@ -255,7 +262,7 @@ fn read_varint(bytes: &[u8]) -> Option<(i64, usize)> {
         let bits = if last { *byte } else { *byte & 0x7f };
         value |= u64::from(bits) << (7 * index);
         if last || *byte < 0x80 {
-            return Some(((value >> 1).cast_signed() ^ -(value & 1).cast_signed(), index + 1));
+            return Some((unzigzag(value), index + 1));
         }
     }
     None

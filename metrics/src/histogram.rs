@@ -2,7 +2,7 @@
 
 use crate::latencies::Latencies;
 use crate::slot::{self, DIGITS, HIGH, LOW};
-use crate::{DecodeError, Percentile, hdr_v2};
+use crate::{Counts, DecodeError, Percentile, hdr_v2};
 use std::fmt;
 use std::time::Duration;
 
@@ -105,18 +105,27 @@ impl Histogram {
     /// # Errors
     /// Anything but the uncompressed V2 encoding of a histogram with this geometry.
     pub fn merge_v2(&mut self, bytes: &[u8]) -> Result<u64, DecodeError> {
-        let payload = hdr_v2::payload(bytes)?;
-        let added = hdr_v2::walk(payload, |_, _| ())?;
-        let held = self.count();
+        let counts = Counts::from_v2(bytes)?;
+        self.add(&counts)?;
+        Ok(counts.count())
+    }
+
+    /// Adds the samples of a histogram that was read; all or nothing.
+    ///
+    /// # Errors
+    /// [`DecodeError::TotalsFull`] when there would be more of them than can be counted.
+    pub fn add(&mut self, read: &Counts) -> Result<(), DecodeError> {
+        let (held, added) = (self.count(), read.count());
         if added > hdr_v2::MAX_TOTAL.saturating_sub(held) {
             return Err(DecodeError::TotalsFull { held, added });
         }
         if added > 0 {
             let counts = self.allocated();
-            hdr_v2::walk(payload, |slot, count| counts.saturating_record_n(slot::lowest(slot), count))
-                .expect("the same walk has just passed");
+            for (slot, count) in read.slots() {
+                counts.saturating_record_n(slot::lowest(slot), count);
+            }
         }
-        Ok(added)
+        Ok(())
     }
 
     /// How many samples the histogram encoded in `bytes` holds. What passes here, [`merge_v2`](Histogram::merge_v2)

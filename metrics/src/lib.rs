@@ -8,6 +8,8 @@
 //! as good).
 
 pub mod compare;
+mod counts;
+mod dense;
 mod error_table;
 mod fingerprint;
 mod hdr_v2;
@@ -27,6 +29,8 @@ pub mod threshold;
 pub mod unit;
 mod window;
 
+pub use counts::Counts;
+pub use dense::DenseHistogram;
 pub use error_table::{ErrorCount, ErrorTable};
 pub use hdr_v2::DecodeError;
 pub use histogram::Histogram;

@@ -2,7 +2,7 @@
 
 use crate::histogram::micros;
 use crate::latencies::Latencies;
-use crate::{DecodeError, Histogram, Percentile, hdr_v2, slot};
+use crate::{Counts, DecodeError, Histogram, Percentile, hdr_v2, slot};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,15 +32,19 @@ impl SparseHistogram {
     /// # Errors
     /// Anything but the uncompressed V2 encoding of a histogram with this geometry.
     pub fn merge_v2(&mut self, bytes: &[u8]) -> Result<u64, DecodeError> {
-        let payload = hdr_v2::payload(bytes)?;
-        let added = hdr_v2::walk(payload, |_, _| ())?;
-        hdr_v2::walk(payload, |slot, count| {
+        let counts = Counts::from_v2(bytes)?;
+        self.add(&counts);
+        Ok(counts.count())
+    }
+
+    /// Adds the samples of a histogram that was read. What is more than can be counted stays at the most.
+    pub fn add(&mut self, read: &Counts) {
+        for (slot, count) in read.slots() {
             let slot = u16::try_from(slot).expect("there are 23 552 slots");
             let held = self.counts.entry(slot).or_default();
             *held = held.saturating_add(count);
-        })?;
-        self.total = self.total.saturating_add(added);
-        Ok(added)
+        }
+        self.total = self.total.saturating_add(read.count());
     }
 
     /// Takes out the histogram encoded in `bytes`, which was added before; all or nothing. What is not in it is not

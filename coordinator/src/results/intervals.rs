@@ -5,7 +5,8 @@
 //! counts, so nothing is lost but when it was. An interval holds what arrived while it was open: a window that comes
 //! late counts in the next one, so that all intervals together hold exactly what the totals hold.
 
-use metrics::{Histogram, SeriesId};
+use super::timeline::Requests;
+use metrics::{DenseHistogram, Histogram, SeriesId};
 use proto::message::WindowReport;
 
 /// Most bytes of closed intervals, by [`Interval::weight`].
@@ -30,6 +31,17 @@ pub struct Interval {
     pub series: Vec<(SeriesId, Vec<u8>)>,
 }
 
+/// The measured time, when it is over.
+#[derive(Debug)]
+pub(super) struct Stretches {
+    /// How many seconds each interval covers.
+    pub(super) length: u32,
+    /// In order of time; those in which nothing ended are left out.
+    pub(super) intervals: Vec<Interval>,
+    /// The latencies of all of them, by series: each sample was counted once, in its interval, and those were added up.
+    pub(super) totals: Vec<Histogram>,
+}
+
 /// The measured time in stretches.
 #[derive(Clone, Debug)]
 pub(super) struct Intervals {
@@ -42,7 +54,9 @@ pub(super) struct Intervals {
     failures: u64,
     bytes_in: u64,
     /// Latencies of the open one, by series.
-    latencies: Vec<Histogram>,
+    latencies: Vec<DenseHistogram>,
+    /// Latencies of the closed ones, by series.
+    totals: Vec<DenseHistogram>,
     max_bytes: usize,
 }
 
@@ -56,13 +70,14 @@ impl Intervals {
             open: None,
             failures: 0,
             bytes_in: 0,
-            latencies: vec![Histogram::new(); series],
+            latencies: vec![DenseHistogram::new(); series],
+            totals: vec![DenseHistogram::new(); series],
             max_bytes: MAX_BYTES,
         }
     }
 
-    /// Adds a window whose histograms were found to be such; only requests count in failures and bytes.
-    pub(super) fn add(&mut self, window: &WindowReport, is_request: impl Fn(SeriesId) -> bool) {
+    /// Adds a window with these latencies; only requests count in failures and bytes.
+    pub(super) fn add(&mut self, window: &WindowReport, ended: &Requests) {
         let second = window.last_second();
         match self.open {
             Some(start) if second < start.saturating_add(self.length) => {}
@@ -72,29 +87,33 @@ impl Intervals {
             }
             None => self.open = Some(second / self.length * self.length),
         }
-        for report in &window.series {
+        for (report, latencies) in window.series.iter().zip(&ended.latencies) {
             // Of more samples than a histogram counts, the first ones stand for all.
-            let _ = self.latencies[report.series.0 as usize].merge_v2(&report.latency);
-            if is_request(report.series) {
+            let _ = self.latencies[report.series.0 as usize].add(&latencies.counts);
+            if latencies.of_requests {
                 self.failures = self.failures.saturating_add(report.failed);
                 self.bytes_in = self.bytes_in.saturating_add(report.bytes_in);
             }
         }
     }
 
-    /// How many seconds each covers, and the intervals in order of time; those without any end are left out.
-    pub(super) fn finish(mut self) -> (u32, Vec<Interval>) {
+    /// All of them, and what they add up to.
+    pub(super) fn finish(mut self) -> Stretches {
         self.close();
-        (self.length, self.closed)
+        let totals = self.totals.iter().map(Histogram::from).collect();
+        Stretches { length: self.length, intervals: self.closed, totals }
     }
 
     fn close(&mut self) {
         let Some(start) = self.open.take() else { return };
         let mut series = Vec::new();
-        for (latencies, id) in self.latencies.iter_mut().zip(0..) {
+        for ((latencies, totals), id) in self.latencies.iter_mut().zip(&mut self.totals).zip(0..) {
             if !latencies.is_empty() {
+                // Of more samples than a histogram counts, the first ones stand for all.
+                let _ = totals.merge(latencies);
                 let mut bytes = Vec::new();
-                std::mem::take(latencies).encode_v2(&mut bytes);
+                latencies.encode_v2(&mut bytes);
+                latencies.clear();
                 series.push((SeriesId(id), bytes));
             }
         }
@@ -153,6 +172,17 @@ impl Interval {
 mod tests {
     use super::*;
     use crate::results::fixture::Scripted;
+    use crate::results::timeline::Latencies;
+    use metrics::Counts;
+
+    /// The latencies of a window in which only series 0 is one of requests.
+    fn ended(window: &WindowReport) -> Requests {
+        let latencies = window.series.iter().map(|report| Latencies {
+            counts: Counts::from_v2(&report.latency).unwrap(),
+            of_requests: report.series.0 == 0,
+        });
+        Requests { latencies: latencies.collect(), ..Requests::default() }
+    }
 
     fn samples(bytes: &[u8]) -> u64 {
         Histogram::samples_in_v2(bytes).unwrap()
@@ -166,9 +196,13 @@ mod tests {
         for second in 0..seconds {
             let rare = u64::from(second % 10 == 0);
             let window = agent.window(second, 10, &[(0, 9, 1, u64::from(second) + 1), (2, 0, rare, 5)]);
-            intervals.add(&window, |series| series.0 == 0);
+            intervals.add(&window, &ended(&window));
         }
-        intervals.finish()
+        let Stretches { length, intervals, totals } = intervals.finish();
+        let all = totals.iter().map(Histogram::count).collect::<Vec<_>>();
+        let seconds = u64::from(seconds);
+        assert_eq!(all, [10 * seconds, 0, seconds.div_ceil(10)], "the totals hold every sample");
+        (length, intervals)
     }
 
     #[test]
@@ -212,9 +246,9 @@ mod tests {
             fast.window(1, 1, &[(0, 1, 0, 5)]),
             slow.window(0, 1, &[(0, 4, 0, 5)]),
         ] {
-            intervals.add(&window, |_| true);
+            intervals.add(&window, &ended(&window));
         }
-        let (_, intervals) = intervals.finish();
+        let intervals = intervals.finish().intervals;
         let counts: Vec<u64> = intervals.iter().map(|interval| samples(&interval.series[0].1)).collect();
         assert_eq!(counts, [1, 5]);
     }

@@ -53,13 +53,13 @@ use crate::fleet::Iterations;
 use agent_totals::AgentTotals;
 use arrivals::ArrivalBooks;
 use intervals::Intervals;
-use metrics::{DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats, Traffic};
+use metrics::{Counts, DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats, Traffic};
 use plan::Plan;
 use proto::message::WindowReport;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use timeline::{Requests, Timeline};
+use timeline::{Latencies, Requests, Timeline};
 use warmup::{Part, WarmUp};
 use watched::Watched;
 
@@ -168,28 +168,24 @@ impl Results {
             None => user_time::present(&self.plan.schedule, second_at, window.users),
         };
         self.agents.entry(agent).or_default().add(window, part, pace);
-        self.watched.add(window);
+        self.watched.add(window, &second);
         self.timeline.add(agent, window, &second);
         self.watched.close_before(self.timeline.first_open());
         self.iterations.apply(&window.progress);
         match part {
             Part::WarmUp => self.warmup.leave_out(&second),
             Part::Measured => {
-                self.intervals.add(window, |series| self.plan.series[series.0 as usize].is_request());
+                self.intervals.add(window, &second);
                 self.add_up(window);
             }
         }
         Ok(())
     }
 
-    /// Adds a window that `decode` has read to the totals.
+    /// Adds a window that `decode` has read to the totals, but for its latencies, which the intervals add up.
     fn add_up(&mut self, window: &WindowReport) {
         for report in &window.series {
             let stats = &mut self.series[report.series.0 as usize];
-            stats
-                .latency
-                .merge_v2(&report.latency)
-                .expect("`decode` has read the same bytes, and there is room");
             stats.ok = stats.ok.saturating_add(report.ok);
             stats.failed = stats.failed.saturating_add(report.failed);
             stats.carry(&Traffic {
@@ -265,13 +261,15 @@ impl Results {
         for report in &window.series {
             let series = known(report.series)?;
             let counted = report.ok.saturating_add(report.failed);
-            if self.plan.series[series as usize].is_request() {
+            let of_requests = self.plan.series[series as usize].is_request();
+            if of_requests {
                 requests.count = requests.count.saturating_add(counted);
                 requests.failures = requests.failures.saturating_add(report.failed);
-                requests.latencies.push(report.latency.clone());
             }
-            let held = Histogram::samples_in_v2(&report.latency)
-                .map_err(|why| ApplyError::Latency { series, why })?;
+            let counts =
+                Counts::from_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
+            let held = counts.count();
+            requests.latencies.push(Latencies { counts, of_requests });
             if held != counted {
                 return Err(ApplyError::Count { series, counted, held });
             }

@@ -5,7 +5,7 @@ use super::accounting::Accounting;
 use super::arrivals::ArrivalTotals;
 use super::facts::RunFacts;
 use super::generator::Generator;
-use super::intervals::Interval;
+use super::intervals::{Interval, Stretches};
 use super::judged::JudgedThreshold;
 use super::point::Point;
 use super::timeline::Closed;
@@ -71,7 +71,7 @@ impl Record {
         }
         let Results {
             plan,
-            series,
+            mut series,
             errors,
             agents,
             timeline,
@@ -81,7 +81,10 @@ impl Record {
             iterations,
             watched,
         } = results;
-        let (interval_length, intervals) = intervals.finish();
+        let Stretches { length: interval_length, intervals, totals } = intervals.finish();
+        for (stats, latency) in series.iter_mut().zip(totals) {
+            stats.latency = latency;
+        }
         let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);
         let accounting = Accounting::new(facts, &agents, last_start, plan.warmup, arrivals.as_ref());

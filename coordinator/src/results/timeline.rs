@@ -9,8 +9,7 @@ use super::AgentId;
 use super::live::Live;
 use super::point::{Point, Points};
 use super::user_time::{Shortfall, UserTime};
-use bytes::Bytes;
-use metrics::{Histogram, Percentile};
+use metrics::{Counts, DenseHistogram, Percentile};
 use plan::Plan;
 use proto::message::WindowReport;
 use std::collections::BTreeMap;
@@ -26,7 +25,7 @@ struct Open {
     requests: u64,
     failures: u64,
     dropped: u64,
-    latency: Histogram,
+    latency: DenseHistogram,
 }
 
 /// The requests that ended in a window.
@@ -34,8 +33,16 @@ struct Open {
 pub(super) struct Requests {
     pub(super) count: u64,
     pub(super) failures: u64,
-    /// Their latencies, encoded, series by series; they were found to be histograms.
-    pub(super) latencies: Vec<Bytes>,
+    /// The latencies of every series of the window, in its order.
+    pub(super) latencies: Vec<Latencies>,
+}
+
+/// What the histogram of a series holds.
+#[derive(Clone, Debug)]
+pub(super) struct Latencies {
+    pub(super) counts: Counts,
+    /// Whether they are of requests. Transactions and completions are made of those.
+    pub(super) of_requests: bool,
 }
 
 /// The run second by second.
@@ -115,8 +122,8 @@ impl Timeline {
             open.dropped = open.dropped.saturating_add(share(window.arrivals.dropped));
             if index == newest {
                 // Of more samples than a histogram counts, the first ones stand for all.
-                for latency in &ended.latencies {
-                    let _ = open.latency.merge_v2(latency);
+                for latencies in ended.latencies.iter().filter(|latencies| latencies.of_requests) {
+                    let _ = open.latency.add(&latencies.counts);
                 }
             }
         }

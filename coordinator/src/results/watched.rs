@@ -6,7 +6,7 @@
 //! [`Tally`](metrics::Tally) that seconds enter and leave.
 
 use super::sliding::{Second, Sliding, Worst};
-use super::timeline::share;
+use super::timeline::{Requests, share};
 use metrics::threshold::{Judgement, Metric};
 use metrics::{SparseHistogram, Threshold};
 use plan::Plan;
@@ -103,7 +103,7 @@ impl Watched {
 
     /// Adds a window whose series were found to be right. Of several seconds, the latencies are taken as the last one's,
     /// and the requests are spread evenly: more is not known.
-    pub(super) fn add(&mut self, window: &WindowReport) {
+    pub(super) fn add(&mut self, window: &WindowReport, ended: &Requests) {
         if self.scopes.is_empty() {
             return;
         }
@@ -111,20 +111,19 @@ impl Watched {
         // What of it is closed, and what is open; what is after the end counts for nobody.
         let closed = self.next.saturating_sub(window.index).min(seconds);
         let open = closed..self.end.saturating_sub(window.index).min(seconds).max(closed);
-        let mut ended = vec![(0_u64, 0_u64); self.scopes.len()];
-        for report in &window.series {
+        let mut outcomes = vec![(0_u64, 0_u64); self.scopes.len()];
+        for (report, latencies) in window.series.iter().zip(&ended.latencies) {
             for &scope in &self.of_series[report.series.0 as usize] {
-                let (ok, failed) = &mut ended[scope];
+                let (ok, failed) = &mut outcomes[scope];
                 *ok = ok.saturating_add(report.ok);
                 *failed = failed.saturating_add(report.failed);
                 let scope = &mut self.scopes[scope];
                 if scope.keeps_latencies && newest >= self.next && newest < self.end {
-                    // It was found to be a histogram.
-                    let _ = scope.open.entry(newest).or_default().latency.merge_v2(&report.latency);
+                    scope.open.entry(newest).or_default().latency.add(&latencies.counts);
                 }
             }
         }
-        for (scope, (ok, failed)) in self.scopes.iter_mut().zip(ended) {
+        for (scope, (ok, failed)) in self.scopes.iter_mut().zip(outcomes) {
             let all = ok.saturating_add(failed);
             if all == 0 {
                 continue;
