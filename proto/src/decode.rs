@@ -15,6 +15,7 @@ use bytes::Bytes;
 use metrics::{ArrivalCounts, ErrorCount, ErrorTable, Histogram, PhaseSums, SeriesId};
 use plan::chore::{ChoreKind, SetupValues};
 use plan::slot::{Seat, Slot};
+use std::fmt;
 use std::num::NonZero;
 use std::time::Duration;
 
@@ -276,11 +277,24 @@ fn earlier_users(seconds: u32, users: Vec<u32>) -> Decoded<Vec<u32>> {
     }
 }
 
+/// The name of a field of a row, put together only when something is wrong with it: a window has a thousand fields.
+struct FieldOfRow {
+    list: &'static str,
+    row: usize,
+    name: &'static str,
+}
+
+impl fmt::Display for FieldOfRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}].{}", self.list, self.row, self.name)
+    }
+}
+
 fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
-    let field = |name: &str| format!("window.series[{i}].{name}");
-    let count = |value, name: &str| at_most(value, MAX_COUNT, &field(name));
+    let field = |name| FieldOfRow { list: "window.series", row: i, name };
+    let count = |value, name| at_most(value, MAX_COUNT, &field(name));
     // Times add up to more than counts do; 2^50 µs is 35 years.
-    let phase = |phase: Option<wire::Phase>, name: &str| {
+    let phase = |phase: Option<wire::Phase>, name| {
         let phase = phase.unwrap_or_default();
         Ok((count(phase.count, name)?, at_most(phase.sum_us, 1 << 50, &field(name))?))
     };
@@ -289,7 +303,7 @@ fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
     if samples != ok + failed {
         let problem =
             format!("holds {samples} samples, but {ok} ok and {failed} failed requests are counted");
-        return Err(Malformed::new(field("latency"), problem));
+        return Err(Malformed::new(field("latency").to_string(), problem));
     }
     Ok(SeriesReport {
         series: SeriesId(at_most(m.id, MAX_SERIES - 1, &field("id"))?),
@@ -400,15 +414,19 @@ fn slots(deltas: &[u32], field: &str) -> Decoded<Vec<Slot>> {
     Ok(slots)
 }
 
-pub(crate) fn samples_in(bytes: &Bytes, field: &str) -> Decoded<u64> {
-    Histogram::samples_in_v2(bytes).map_err(|error| Malformed::new(field, error.to_string()))
+pub(crate) fn samples_in(bytes: &Bytes, field: &(impl fmt::Display + ?Sized)) -> Decoded<u64> {
+    Histogram::samples_in_v2(bytes).map_err(|error| Malformed::new(field.to_string(), error.to_string()))
 }
 
 fn required<T>(value: Option<T>, field: &str) -> Decoded<T> {
     value.ok_or_else(|| Malformed::new(field, "is missing or of a kind that this version does not know"))
 }
 
-pub(crate) fn at_most<T: PartialOrd + Into<u64> + Copy>(value: T, max: T, field: &str) -> Decoded<T> {
+pub(crate) fn at_most<T: PartialOrd + Into<u64> + Copy>(
+    value: T,
+    max: T,
+    field: &(impl fmt::Display + ?Sized),
+) -> Decoded<T> {
     if value <= max { Ok(value) } else { Err(over(field, value.into(), max.into())) }
 }
 
@@ -420,8 +438,8 @@ fn within(value: u32, min: u32, max: u32, field: &str) -> Decoded<u32> {
     }
 }
 
-pub(crate) fn over(field: &str, value: u64, limit: u64) -> Malformed {
-    Malformed::new(field, format!("{value} is over the limit of {limit}"))
+pub(crate) fn over(field: &(impl fmt::Display + ?Sized), value: u64, limit: u64) -> Malformed {
+    Malformed::new(field.to_string(), format!("{value} is over the limit of {limit}"))
 }
 
 fn run_id(id: String, field: &str) -> Decoded<RunId> {
