@@ -2,7 +2,8 @@
 //!
 //! A fair share is what dealing would have given: totals as even as capacities allow. In a step at most a tenth of the
 //! users moves, those first that have not started yet; others are moved only while no rise is under way, because users that
-//! start again never start beside one. A step is over when all its users are gone where they were and have started again.
+//! start again never start beside one. A step is over when all its users are gone where they were and were due to start
+//! again; they may be late, over a slow link.
 //!
 //! In an open load nothing is shared: an arrival belongs to the user whose turn it is, and between two agents it would be
 //! lost. Only users that nobody has are given away there.

@@ -124,8 +124,10 @@ impl World {
             Output::Dial => self.dial(who),
             Output::Send(message) => {
                 if let FromAgent::AssignAck { clock_error: Some(error), .. } = message {
-                    // The first of a process: by that one it began.
-                    self.oracle.of(who).clock_error.get_or_insert(error);
+                    // The last one before it begins: until then it may lose its coordinator and measure another one.
+                    let began = self.process(who).is_some_and(|process| process.engine.is_scheduled());
+                    let known = &mut self.oracle.of(who).clock_error;
+                    *known = known.filter(|_| began).or(Some(error));
                 }
                 if let Some(stream) = self.process(who).and_then(|process| process.stream) {
                     self.say_up(stream, &message);

@@ -196,7 +196,9 @@ impl World {
         let came = (machine.starts_at + Duration::from_millis(500)).saturating_sub(*t0);
         let calm = plan.schedule.restarts(came).next().is_some_and(|at| at == came);
         let time = plan.schedule.end().saturating_sub(came);
-        let shares = plan.schedule.users_at(came) as usize / self.scenario.machines.len();
+        // Users that the schedule takes away in the meantime are not moved any more.
+        let samples = (0..=60).map(|tenth| plan.schedule.users_at(came + tenth * Duration::from_millis(100)));
+        let shares = samples.min().unwrap_or(0) as usize / self.scenario.machines.len();
         let joined = outcome.agents.iter().find(|agent| agent.joined.is_some());
         if calm
             && plan.iterations.is_none()
