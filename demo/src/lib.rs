@@ -30,6 +30,7 @@ mod behaviour;
 mod body;
 mod config;
 mod endpoint;
+mod figures;
 mod law;
 pub mod platform;
 mod quantity;

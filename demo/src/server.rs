@@ -4,6 +4,7 @@ use crate::behaviour::{Behaviour, Fate};
 use crate::body::Refusal;
 use crate::config::Config;
 use crate::endpoint;
+use crate::figures;
 use crate::platform;
 use crate::tasks;
 use crate::timer::Timer;
@@ -77,7 +78,8 @@ impl Server {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take that method")
             })
             .layer(from_fn_with_state(observer, observe))
-            .merge(unobserved(&ledger));
+            .merge(unobserved(&ledger))
+            .merge(figures::router(&ledger));
         Ok(Server { router, ledger })
     }
 
