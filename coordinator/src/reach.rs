@@ -59,7 +59,7 @@ pub fn allowance(target: &url::Url) -> String {
 }
 
 /// The host of `target` and its addresses.
-async fn addresses(target: &url::Url) -> Result<(String, Vec<SocketAddr>), String> {
+pub(crate) async fn addresses(target: &url::Url) -> Result<(String, Vec<SocketAddr>), String> {
     let host = target.host_str().unwrap_or_default().to_owned();
     let port = target.port_or_known_default().unwrap_or(80);
     let name = host.trim_matches(['[', ']']);

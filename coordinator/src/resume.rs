@@ -136,6 +136,8 @@ impl Past {
         let mut conduct = Conduct { job: job.clone(), plan, run_id, clock, folder, progress, watch };
         if let Some(outcome) = outcome {
             note("it was over, only its report was not written");
+            let now = conduct.clock.now();
+            conduct.watch.sample(None, now);
             return Ok(conduct.finish(outcome));
         }
         let port = match open_port(&conduct.plan, &mut job, &note).await? {

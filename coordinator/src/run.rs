@@ -8,6 +8,7 @@ use crate::fleet::{
 };
 use crate::grpc::{Port, drive, serve};
 use crate::journal::{Digests, Folder, Head, RecordedFleet, Store, Writer, runs, without_secrets};
+use crate::observe::Sampler;
 use crate::reach::{self, Reach};
 use crate::report::{GitHub, Report, ReportError, Style, deliver, render_text};
 use crate::secure::Door;
@@ -16,6 +17,7 @@ use crate::terminal::{Progress, Screen, say};
 use crate::watch::Watch;
 use jiff::Timestamp;
 use plan::chore::Chore;
+use plan::scope::RunFacts;
 use plan::{Bundle, Files, Plan, sha256_hex};
 use proto::message::{PlanDigests, RunId};
 use std::io::Write as _;
@@ -158,7 +160,15 @@ impl Conduct {
             None
         };
         let journal = Writer::start(store)?;
+        let facts = RunFacts {
+            run_id: self.run_id.0.clone(),
+            agent_name: String::new(),
+            env: self.job.bundle.settings.env.clone(),
+            seed: self.plan.seed,
+        };
+        self.watch.sample(Sampler::start(&self.plan, facts, &self.clock), self.clock.now());
         let driven = drive(fleet, &self.clock, journal, network.events, stop, &mut self.watch).await;
+        self.watch.end_sampling().await;
         self.progress.lock().expect("no holder panics").finish();
 
         // The streams end by themselves now; connections that do not are cut.

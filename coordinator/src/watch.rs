@@ -3,6 +3,7 @@
 use crate::clock::RunClock;
 use crate::fleet::{AgentId, Cause, NotStarted, Outcome};
 use crate::grpc::Observer;
+use crate::observe::{Sampler, Samples};
 use crate::results::{AgentFacts, GaveUp, Results, RunFacts, WhyGivenUp};
 use crate::terminal::Progress;
 use plan::Plan;
@@ -26,6 +27,10 @@ pub struct Watch {
     silent: bool,
     /// Whether the run is being stopped.
     stops: bool,
+    /// Since T0.
+    stopped_at: Option<Duration>,
+    /// Where what the target tells of itself comes from.
+    samples: Samples,
 }
 
 impl Watch {
@@ -39,6 +44,8 @@ impl Watch {
             chore: false,
             silent: false,
             stops: false,
+            stopped_at: None,
+            samples: None,
         }
     }
 
@@ -50,6 +57,39 @@ impl Watch {
     /// What happens from now on is news.
     pub fn caught_up(&mut self) {
         self.silent = false;
+    }
+
+    /// Samples come from `samples` from `now` on; of a run that has begun, those before are lost.
+    pub(crate) fn sample(&mut self, samples: Samples, now: Duration) {
+        self.samples = samples;
+        if let (Some(at), Some(sampler)) = (self.stopped_at, &self.samples) {
+            sampler.stop(at);
+        }
+        let Some(t0) = self.started else { return };
+        let from = now.saturating_sub(t0);
+        if let Some(sampler) = &self.samples {
+            sampler.begin(t0, from);
+        }
+        for note in self.results.lose_samples_before(from) {
+            self.note(&note);
+        }
+    }
+
+    /// No more samples are wanted.
+    pub(crate) async fn end_sampling(&mut self) {
+        self.take_samples();
+        let Some(sampler) = self.samples.take() else { return };
+        for sample in sampler.finish().await {
+            self.results.sampled(&sample);
+        }
+    }
+
+    fn take_samples(&mut self) {
+        while let Some(sample) = self.samples.as_mut().and_then(Sampler::next) {
+            for note in self.results.sampled(&sample) {
+                self.note(&note);
+            }
+        }
     }
 
     /// Whether T0 is known.
@@ -130,6 +170,9 @@ impl Observer for Watch {
 
     fn started(&mut self, at: Duration, after: Duration, agents: &[AgentId]) {
         self.started = Some(at + after);
+        if let Some(sampler) = &self.samples {
+            sampler.begin(at + after, Duration::ZERO);
+        }
         for agent in agents {
             self.results.agent_joined(*agent);
         }
@@ -141,6 +184,10 @@ impl Observer for Watch {
 
     fn stopping(&mut self, at: Duration) {
         self.stops = true;
+        self.stopped_at = Some(at);
+        if let Some(sampler) = &self.samples {
+            sampler.stop(at);
+        }
         self.results.interrupted(at);
     }
 
@@ -167,6 +214,7 @@ impl Observer for Watch {
     }
 
     fn tick(&mut self, now: Duration) {
+        self.take_samples();
         if let Some(t0) = self.started.filter(|_| !self.chore) {
             self.progress().show(now.saturating_sub(t0), &self.results.live());
         }

@@ -5,6 +5,7 @@
 
 mod bears;
 mod bound;
+mod figure;
 mod judge;
 mod metric;
 mod observed;
@@ -12,6 +13,7 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
+pub use figure::FigureThreshold;
 pub use judge::{Judgement, Status};
 pub use metric::Metric;
 

@@ -3,11 +3,15 @@
 
 mod expect;
 mod http;
+mod observe;
+mod part;
 pub(crate) mod peers;
 mod websocket;
 
 pub use expect::{EXPECT, SAVE};
 pub use http::{AUTH, BASIC_AUTH, HTTP, TLS, VERSIONS};
+pub use observe::{FIGURE, PROBE};
+pub use part::PART;
 pub(crate) use websocket::SEND_KEYS;
 pub use websocket::{CLOSE, ISOLATION, MESSAGE, MESSAGE_EXPECT, MESSAGE_VERBS, PING, RECEIVE};
 
@@ -73,6 +77,10 @@ pub enum Shape {
     Texts,
     /// A list of threshold sentences.
     Thresholds,
+    /// A list of threshold sentences about the figures of a probe.
+    FigureThresholds,
+    /// User-chosen figures, and where each stands.
+    Figures,
     /// `200`, `2xx` or a list of them.
     Statuses,
     /// User-chosen JSONPaths, and the value that each has to find.
@@ -145,6 +153,8 @@ impl Shape {
             Shape::Json => "Json",
             Shape::Texts => "Texts",
             Shape::Thresholds => "Thresholds",
+            Shape::FigureThresholds => "FigureThresholds",
+            Shape::Figures => "Figures",
             Shape::Statuses => "Statuses",
             Shape::JsonChecks => "JsonChecks",
             Shape::Expressions => "Expressions",
@@ -182,10 +192,6 @@ impl Table {
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, about }
-}
-
-const fn later(name: &'static str) -> Key {
-    Key { name, shape: Shape::Later, about: "not supported yet" }
 }
 
 /// Most users of a plan.
@@ -273,6 +279,8 @@ pub static TABLES: &[&Table] = &[
     &PING,
     &CLOSE,
     &ISOLATION,
+    &PROBE,
+    &FIGURE,
 ];
 
 /// Keys that a mapping cannot do without, whatever the command line says.
@@ -285,6 +293,8 @@ pub static REQUIRED: &[(&Table, &str)] = &[
     (&USER_CLASS, "tasks"),
     (&ISOLATION, "pattern"),
     (&ISOLATION, "only"),
+    (&PROBE, "get"),
+    (&PROBE, "read"),
 ];
 
 /// The whole plan.
@@ -307,7 +317,7 @@ pub static PLAN: Table = Table {
         key("teardown", Shape::List(&STEP), "what one agent does once, when no user is left"),
         key("teardown_timeout", Shape::Duration, "how long `teardown` may take; 60s without it"),
         key("data", Shape::Named(&DATA), "tables of rows that users read"),
-        later("observe"),
+        key("observe", Shape::Named(&PROBE), "figures of the target itself, sampled and judged"),
     ],
     also: None,
 };
@@ -477,18 +487,6 @@ pub static STEP: Table = Table {
         key("subprotocols", Shape::Texts, "what to offer; the server has to choose one"),
         key("messages", Shape::List(&MESSAGE), "what to do while the connection is open"),
         key("isolation", Shape::Table(&ISOLATION), "what no message may carry"),
-    ],
-    also: None,
-};
-
-/// One of `multipart:`, written out.
-pub static PART: Table = Table {
-    name: "a part",
-    keys: &[
-        key("file", Shape::Text, "the file that it holds"),
-        key("text", Shape::Template, "the text that it holds"),
-        key("filename", Shape::Template, "what the file is called; by default as the file is"),
-        key("type", Shape::Template, "its media type"),
     ],
     also: None,
 };

@@ -9,7 +9,8 @@
 //! [`model`] (what they mean), [`schedule`] (when users exist), [`slot`] (which user is what), [`data`] (which rows
 //! it has), [`scope`] and
 //! [`template`] (the values a running user sees), [`judge`] (what counts as a good response), [`flow`] (the steps
-//! that decide what happens next), [`chore`] (the steps that run once per run), [`websocket`] (conversations).
+//! that decide what happens next), [`chore`] (the steps that run once per run), [`websocket`] (conversations),
+//! [`observe`] (figures that the target tells of itself).
 
 pub mod arrivals;
 mod bundle;
@@ -21,6 +22,7 @@ pub mod flow;
 pub mod judge;
 pub mod language;
 pub mod model;
+pub mod observe;
 pub mod params;
 mod read;
 pub mod rng;

@@ -23,6 +23,7 @@ use crate::diagnostic::Diagnostic;
 use crate::finite::Finite;
 use crate::flow::{If, Poll, Repeat, Set, Stop, Think, Transaction};
 use crate::judge::{Expect, Save};
+use crate::observe::Probe;
 use crate::params::Params;
 use crate::schedule::Schedule;
 use crate::slot::{Classes, Share};
@@ -80,6 +81,8 @@ pub struct Plan {
     pub setup: Option<Chore>,
     /// What is done once when no user is left.
     pub teardown: Option<Chore>,
+    /// What the coordinator asks the target about itself, in plan order.
+    pub probes: Vec<Probe>,
     /// Data sources in plan order.
     pub data: Vec<Arc<Source>>,
     /// Which of the tasks that are written are the ones above.

@@ -14,6 +14,9 @@ const WAIT: &str = r"^\s*(none|([0-9.]+[a-zµμ]+)+(\s*\.\.\s*([0-9.]+[a-zµμ]+
 const PAUSE: &str =
     r"^\s*(([0-9.]+[a-zµμ]+)+(\s*\.\.\s*([0-9.]+[a-zµμ]+)+)?|(constant|exponential)\s+\S+)\s*$";
 const THRESHOLD: &str = r"^\s*(success_rate|error_rate|min|mean|max|rate|count|failures|p[0-9]{1,2}(\.[0-9]{1,3})?|p100)\s*(<=|>=|==|!=|<|>|=|≤|≥|≠).+$";
+const FIGURE_THRESHOLD: &str = r"^\s*[A-Za-z_][A-Za-z0-9_.-]*\s*(<=|>=|==|!=|<|>|≤|≥|≠)\s*[-+0-9.].*$";
+/// What a probe may call a figure.
+const FIGURE_NAME: &str = "^[A-Za-z_][A-Za-z0-9_.-]*$";
 /// What `${…}` may stand for is known only when it is filled in.
 const TEMPLATE: &str = r"\$\{";
 /// What `save` and `params` may call a value.
@@ -110,9 +113,17 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
                 "p95 <= 500ms over 30s",
                 "error_rate <= 5% abort",
             ];
-            let sentence = pattern(THRESHOLD, &examples);
-            json!({ "type": "array", "items": sentence })
+            sentences(THRESHOLD, &examples)
         }
+        Shape::FigureThresholds => {
+            sentences(FIGURE_THRESHOLD, &["overflow <= 0", "queue <= 100 critical 500 over 30s"])
+        }
+        Shape::Figures => json!({
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "pattern": FIGURE_NAME },
+            "additionalProperties": { "anyOf": [{ "type": "string" }, reference(&language::FIGURE)] },
+        }),
         Shape::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
         Shape::Templates => json!({ "type": "object", "additionalProperties": any_scalar }),
         Shape::Json => json!({}),
@@ -160,6 +171,11 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
 /// Text of a form, or with a template in it.
 fn pattern(form: &str, examples: &[&str]) -> Value {
     json!({ "type": "string", "pattern": format!("({form})|({TEMPLATE})"), "examples": examples })
+}
+
+/// A list of thresholds.
+fn sentences(form: &str, examples: &[&str]) -> Value {
+    json!({ "type": "array", "items": pattern(form, examples) })
 }
 
 fn object(value: Value) -> Map<String, Value> {

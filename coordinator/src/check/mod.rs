@@ -4,6 +4,7 @@
 //! **Invariant:** explaining is pure; [`render`] turns the explanation into text.
 
 mod data;
+mod probes;
 mod rates;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod text;
 mod variables;
 
 pub use data::{DataRow, Wanted};
+pub use probes::{FigureRow, ProbeRow};
 pub use rates::{ASSUMED_RESPONSE, Rates};
 pub use text::render;
 pub use variables::{SavedVariable, saved_variables};
@@ -58,6 +60,8 @@ pub struct Explanation {
     pub chores: Vec<ChoreRow>,
     /// What judges what; those of one scope together.
     pub thresholds: Vec<ScopeRow>,
+    /// What is asked of the target itself, in plan order.
+    pub probes: Vec<ProbeRow>,
     /// The data sources in plan order.
     pub data: Vec<DataRow>,
     /// Every task that is written and its tags; none where nothing has a tag.
@@ -158,6 +162,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         groups: groups(plan, &rates),
         chores: chores(plan),
         thresholds: thresholds(plan),
+        probes: probes::probe_rows(plan),
         data: data::data_rows(plan, &rates),
         tasks: tasks(plan),
         selection: (!plan.selection.filter.is_empty()).then(|| plan.selection.to_string()),

@@ -1,5 +1,6 @@
 //! The explanation as text for standard output, at most 100 columns wide.
 
+use super::probes;
 use super::{ASSUMED_RESPONSE, ClassRow, Explanation, Wanted};
 use crate::report::Style;
 use crate::report::escape;
@@ -17,6 +18,7 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
         requests(explanation, style),
         chores(explanation, style),
         thresholds(explanation, style),
+        probes::render(&explanation.probes, style),
         data(explanation, style),
         variables(explanation, style),
         params(explanation, style),

@@ -3,8 +3,8 @@
 use super::model::{
     AccountRow, AccountingPart, ArrivalsPart, ChorePart, EncodedHistogram, ErrorRow, GeneratorPart,
     GeneratorRow, GroupRow, IntervalRow, IntervalSeries, IntervalsPart, IterationsPart, LatencyIntervals,
-    LatencyPart, LossRow, NotJudgedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION, StartErrorPart,
-    TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
+    LatencyPart, LossRow, NotJudgedRow, ObservedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
+    StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
@@ -26,13 +26,14 @@ impl Report {
     pub fn new(record: &Record) -> Report {
         let totals = |scope| Totals::new(&record.stats(scope), record.measured);
         let groups = record.plan.groups.iter().zip(0..);
+        let thresholds = record.thresholds.iter().map(|t| ThresholdRow::new(t, &record.plan));
         Report {
             schema_version: SCHEMA_VERSION,
             run: Run::new(record),
             verdict: record.verdict.name(),
             exit_code: ExitCode::of(record).number(),
             reasons: record.reasons.clone(),
-            thresholds: record.thresholds.iter().map(|t| ThresholdRow::new(t, &record.plan)).collect(),
+            thresholds: thresholds.chain(record.figures.iter().map(ThresholdRow::of_figure)).collect(),
             totals: totals(ThresholdScope::Plan),
             groups: groups
                 .map(|(group, id)| GroupRow {
@@ -60,7 +61,7 @@ impl Report {
             timeline: record.timeline.iter().map(|point| timeline(point, record.timeline_step)).collect(),
             setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
             teardown: chore(record.plan.teardown.as_ref(), record.facts.teardown.as_ref()),
-            observed: Vec::new(),
+            observed: record.observed.iter().map(ObservedRow::new).collect(),
             intervals: Some(intervals(record)),
             late: record.late,
         }
@@ -126,12 +127,7 @@ impl ThresholdRow {
             observed: judgement.observed.map(thousandths),
             unit: threshold.metric.unit(),
             level: judged.level(),
-            status: match judgement.status {
-                Status::Pass => "pass",
-                Status::Warn => "warn",
-                Status::Fail => "fail",
-                Status::NoData => "no_data",
-            },
+            status: status_name(judgement.status),
             samples: judgement.samples,
             ci_low: judgement.interval.and_then(|interval| interval.low).map(milliseconds),
             ci_high: judgement.interval.and_then(|interval| interval.high).map(milliseconds),
@@ -146,6 +142,16 @@ impl ThresholdRow {
             undecided: judged.is_undecided(),
             observed_text: judged.observed(),
         }
+    }
+}
+
+/// As `thresholds[].status` has it.
+pub(super) fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "pass",
+        Status::Warn => "warn",
+        Status::Fail => "fail",
+        Status::NoData => "no_data",
     }
 }
 

@@ -55,8 +55,9 @@ pub(super) fn render(report: &Report) -> String {
 fn threshold<'a>(report: &Report, row: &'a ThresholdRow) -> Case<'a> {
     let observed = row.observed_text.as_deref().unwrap_or("no data");
     let told = format!("{} of {} is {observed}, threshold {}", row.metric, row.scope, row.expression);
+    let counted = if row.scope.starts_with("probe:") { "samples" } else { "requests" };
     let mut details = format!(
-        "observed: {observed}\nthreshold: {}\nlevel: {}\nrequests: {}\nrun: {} against {}",
+        "observed: {observed}\nthreshold: {}\nlevel: {}\n{counted}: {}\nrun: {} against {}",
         row.expression, row.level, row.samples, report.run.id, report.run.target
     );
     for remark in remarks(row) {
@@ -66,6 +67,10 @@ fn threshold<'a>(report: &Report, row: &'a ThresholdRow) -> Case<'a> {
         "no_data" => {
             let none = format!("{} of {} has no data, threshold {}", row.metric, row.scope, row.expression);
             Outcome::Error("no_data", none, details)
+        }
+        _ if row.undecided && row.scope.starts_with("probe:") => {
+            let lost = "samples of a coordinator that was ended are lost, which could change that";
+            Outcome::Error("lost_statistics", format!("{told}; {lost}"), details)
         }
         _ if row.undecided => {
             let lost = report.accounting.lost_at_most;

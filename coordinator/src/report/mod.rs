@@ -17,6 +17,7 @@ mod html;
 mod junit;
 mod locust_csv;
 mod model;
+mod observed;
 mod read;
 mod remark;
 mod schema;

@@ -18,7 +18,7 @@ pub(super) use chore::{ChoreErrorRow, ChorePart};
 pub(super) use histogram::EncodedHistogram;
 pub(super) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
 pub(super) use loss::{IterationsPart, LossRow};
-pub(super) use observed::ObservedRow;
+pub(super) use observed::{ObservedPoint, ObservedRow};
 
 use super::words::{self, Word};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ pub struct Report {
     pub setup: Option<ChorePart>,
     /// What teardown did; null for a plan without one.
     pub teardown: Option<ChorePart>,
-    /// Figures of the target itself; none yet.
+    /// Figures of the target itself.
     pub observed: Vec<ObservedRow>,
     /// Latency histograms of stretches of the measured time, for `latency.hlog` and histories.
     #[serde(default)]
@@ -142,9 +142,9 @@ pub struct NotJudgedRow {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThresholdRow {
-    /// `plan`, `group:NAME` or `request:CLASS/TASK/NAME`.
+    /// `plan`, `group:NAME`, `request:CLASS/TASK/NAME` or `probe:NAME`.
     pub scope: String,
-    /// What it looks at: `p95`, `success_rate`, ...
+    /// What it looks at: `p95`, `success_rate`, ...; of a probe, the name of a figure.
     pub metric: String,
     /// The sentence as it stands in the plan.
     pub expression: String,
@@ -162,7 +162,7 @@ pub struct ThresholdRow {
     #[serde(deserialize_with = "words::threshold_status")]
     #[cfg_attr(test, schemars(schema_with = "words::threshold_status_schema"))]
     pub status: Word,
-    /// Requests that it rests on; with `over`, those of the window.
+    /// Requests, or of a probe samples, that it rests on; with `over`, those of the window.
     pub samples: u64,
     /// Of a percentile: its true value is not below this, in `unit`, 95 of 100 times together with `ci_high`; null where so
     /// few samples cannot tell, and for other metrics.

@@ -4,7 +4,7 @@
 //! rows it left out, and no text from outside is longer than a line. Verdict and reasons come first.
 
 use super::escape::fit;
-use super::model::{ErrorRow, GeneratorRow, Report, ThresholdRow, Totals};
+use super::model::{ErrorRow, GeneratorRow, ObservedRow, Report, ThresholdRow, Totals};
 use super::remark::remarks;
 use super::text::with_method;
 use crate::results::quantity;
@@ -29,6 +29,7 @@ pub(super) fn render(report: &Report) -> String {
     thresholds(&mut page, report);
     requests(&mut page, report);
     errors(&mut page, report);
+    observed_figures(&mut page, report);
     books(&mut page, report);
     page
 }
@@ -110,6 +111,23 @@ fn thresholds(page: &mut String, report: &Report) {
     rows.sort_by_key(rank);
     let head = ["Threshold", "Scope", "Observed>", "Requests>", "Status"];
     table(page, "Thresholds", &head, rows.into_iter().map(row).collect());
+}
+
+/// Figures of the target itself.
+fn observed_figures(page: &mut String, report: &Report) {
+    if report.observed.is_empty() {
+        return;
+    }
+    let row = |row: &ObservedRow| {
+        let [min, mean, max] = row.range_texts();
+        let mut failed = quantity::count(row.failures);
+        for reason in row.reasons.iter().take(SHOWN_REASONS) {
+            let _ = write!(failed, "<br><sub>{}</sub>", markdown(reason));
+        }
+        vec![markdown(&row.name), markdown(&row.probe), quantity::count(row.samples), failed, min, mean, max]
+    };
+    let head = ["Figure", "Probe", "Samples>", "Failed>", "Min>", "Mean>", "Max>"];
+    table(page, "Figures of the target", &head, report.observed.iter().map(row).collect());
 }
 
 /// The observed value, and how sure it is.

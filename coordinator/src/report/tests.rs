@@ -38,8 +38,9 @@ pub(super) fn full() -> Report {
     report["arrivals"] = serde_json::json!({ "scheduled": 10, "started": 8, "dropped": 1,
         "start_error_ms": { "p50": 0.1, "p90": 0.2, "p99": 0.3, "max": null } });
     report["users"]["iterations"] = serde_json::json!({ "target": 10, "done": 8, "given_up": 1 });
-    report["observed"] = serde_json::json!([{ "probe": "pool", "name": "overflow",
-        "points": [{ "t_s": 0.5, "value": 1.25 }, { "t_s": 2.5, "value": null }] }]);
+    report["observed"] = serde_json::json!([{ "probe": "pool", "name": "overflow", "samples": 2, "failures": 1,
+        "reasons": ["timeout (once): no answer within 2s"], "min": 0.5, "mean": 1.25, "max": 2.0,
+        "points": [{ "t_s": 0.5, "value": 1.25, "min": 0.5, "max": 2.0 }, { "t_s": 2.5, "value": null }] }]);
     report["totals"]["messages_sent"] = 3.into();
     report["requests"][0]["messages_received"] = 4.into();
     serde_json::from_value(report).unwrap()

@@ -2,7 +2,7 @@
 
 use super::grid::{Fill, Grid, Tone, WIDTH};
 use super::model::{ArrivalsPart, GeneratorRow, Report, Totals, UsersPart};
-use super::{chores, escape};
+use super::{chores, escape, observed};
 use crate::results::quantity;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -38,6 +38,7 @@ pub fn render_text(report: &Report, style: Style) -> String {
         thresholds(report, style),
         requests(report, style),
         errors(report, style),
+        observed::render(report, style),
         chores::render(report),
         accounting(report),
     ];

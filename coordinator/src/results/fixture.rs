@@ -62,6 +62,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
             series(2, 1, "create", "submit", Method::Post, Some(1)),
             series(3, 1, "health", "GET /health", Method::Get, None),
         ],
+        probes: Vec::new(),
         setup: None,
         teardown: None,
         data: Vec::new(),

@@ -49,6 +49,7 @@ pub use watched::Breach;
 
 pub use crate::fleet::AgentId;
 use crate::fleet::Iterations;
+use crate::observe::{Books, Sample};
 
 use agent_totals::AgentTotals;
 use arrivals::ArrivalBooks;
@@ -127,6 +128,7 @@ pub struct Results {
     arrivals: Option<ArrivalBooks>,
     iterations: Iterations,
     watched: Watched,
+    figures: Books,
 }
 
 impl Results {
@@ -142,6 +144,7 @@ impl Results {
             arrivals: ArrivalBooks::new(&plan),
             iterations: Iterations::new(plan.schedule.max_users(), plan.iterations),
             watched: Watched::new(&plan),
+            figures: Books::new(&plan),
             plan,
         }
     }
@@ -224,7 +227,18 @@ impl Results {
 
     /// A breach in words, for a person.
     pub fn breach_text(&self) -> Option<String> {
-        self.breach().map(|breach| judged::breach_text(breach, &self.plan))
+        let figure = || self.figures.breach().map(|breach| breach.told.clone());
+        self.breach().map(|breach| judged::breach_text(breach, &self.plan)).or_else(figure)
+    }
+
+    /// Adds what a probe told; gives what a person should know of it.
+    pub fn sampled(&mut self, sample: &Sample) -> Vec<String> {
+        self.figures.add(sample)
+    }
+
+    /// What probes told before `time`, since T0, is gone; gives what a person should know of it.
+    pub fn lose_samples_before(&mut self, time: Duration) -> Vec<String> {
+        self.figures.lost_before(time.min(self.plan.schedule.end()))
     }
 
     /// What a progress line shows.

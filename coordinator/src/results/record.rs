@@ -11,6 +11,7 @@ use super::point::Point;
 use super::timeline::Closed;
 use super::user_time::UserTime;
 use super::verdict::{Evidence, Verdict};
+use crate::observe::{FigureRecord, JudgedFigure};
 use metrics::{ErrorTable, Histogram, SeriesStats};
 use plan::Plan;
 use plan::finite::Finite;
@@ -49,6 +50,10 @@ pub struct Record {
     pub users: UserTime,
     /// Every threshold in plan order.
     pub thresholds: Vec<JudgedThreshold>,
+    /// Figures of the target itself, in plan order.
+    pub observed: Vec<FigureRecord>,
+    /// Every threshold on one of them, in plan order.
+    pub figures: Vec<JudgedFigure>,
     /// Whether every request is accounted for.
     pub accounting: Accounting,
     /// Whether the generator was fit to measure.
@@ -80,6 +85,7 @@ impl Record {
             arrivals,
             iterations,
             watched,
+            figures,
         } = results;
         let Stretches { length: interval_length, intervals, totals } = intervals.finish();
         for (stats, latency) in series.iter_mut().zip(totals) {
@@ -98,7 +104,11 @@ impl Record {
         let measured = facts.measured.saturating_sub(plan.warmup);
         let generator = Generator::new(facts, &agents);
         let missing = accounting.unknown;
-        let breach = watched.breach().filter(|_| facts.aborted.is_some());
+        let stopped = facts.aborted.is_some();
+        let before = |at: Duration| figures.breach().is_none_or(|figure| at <= figure.at);
+        let breach = watched.breach().filter(|breach| stopped && before(breach.at));
+        let troubles = figures.troubles();
+        let (observed, figures) = (figures.figures(), figures.judged(stopped && breach.is_none()));
         let judge = |(number, scoped): (usize, &ScopedThreshold)| {
             let judged = if scoped.threshold.over.is_some() {
                 let missing = missing.map(|missing| missing.saturating_add(watched.late()));
@@ -117,6 +127,8 @@ impl Record {
             plan: &plan,
             facts,
             thresholds: &thresholds,
+            figures: &figures,
+            troubles: &troubles,
             accounting: &accounting,
             generator: &generator,
             users: measured_users,
@@ -140,6 +152,8 @@ impl Record {
             measured,
             users,
             thresholds,
+            observed,
+            figures,
             accounting,
             generator,
             verdict,

@@ -11,6 +11,7 @@ use super::generator::{Generator, GeneratorStatus};
 use super::judged::JudgedThreshold;
 use super::quantity;
 use super::user_time::UserTime;
+use crate::observe::JudgedFigure;
 use metrics::threshold::Status;
 use metrics::{ErrorKind, ErrorTable};
 use plan::Plan;
@@ -47,6 +48,9 @@ pub(super) struct Evidence<'a> {
     pub(super) plan: &'a Plan,
     pub(super) facts: &'a RunFacts,
     pub(super) thresholds: &'a [JudgedThreshold],
+    pub(super) figures: &'a [JudgedFigure],
+    /// What went wrong with probes.
+    pub(super) troubles: &'a [String],
     pub(super) accounting: &'a Accounting,
     pub(super) generator: &'a Generator,
     /// After the warm-up.
@@ -75,6 +79,7 @@ impl Evidence<'_> {
     pub(super) fn weigh(self) -> (Verdict, Vec<String>) {
         let started = self.facts.not_started.is_none();
         let stopped = self.thresholds.iter().filter_map(|t| t.stopped_the_run(self.plan));
+        let stopped = stopped.chain(self.figures.iter().filter_map(JudgedFigure::stopped_the_run));
         let missed = if started { stopped.chain(self.decided(Status::Fail)).collect() } else { Vec::new() };
         let doubts = self.doubts();
         let warned = self.decided(Status::Warn);
@@ -90,13 +95,18 @@ impl Evidence<'_> {
         let few = self.arrivals_lost(Loss::Slight);
         let given_up = Vec::from_iter(self.given_up());
         let unfit = self.unfitness(GeneratorStatus::Degraded);
-        (verdict, [decisive, self.doubtful(), few, given_up, self.losses(), unfit].concat())
+        (
+            verdict,
+            [decisive, self.doubtful(), few, given_up, self.losses(), self.troubles.to_vec(), unfit].concat(),
+        )
     }
 
     /// The thresholds that came out as `status`, whatever is missing.
     fn decided(self, status: Status) -> Vec<String> {
         let decided = |t: &&JudgedThreshold| t.judgement.status == status && !t.is_undecided();
-        self.thresholds.iter().filter(decided).map(|t| t.sentence(self.plan)).collect()
+        let figures = self.figures.iter().filter(|t| t.status == status && !t.undecided);
+        let decided = self.thresholds.iter().filter(decided).map(|t| t.sentence(self.plan));
+        decided.chain(figures.map(JudgedFigure::sentence)).collect()
     }
 
     /// The thresholds that chance could have turned. It changes no verdict, but somebody should know.
@@ -139,6 +149,9 @@ impl Evidence<'_> {
         };
         let undecided = self.thresholds.iter().filter(|t| t.is_undecided());
         doubts.extend(undecided.map(|t| format!("{}: {missing}", t.sentence(self.plan))));
+        let lost = "the samples of a coordinator that was ended are lost and could change that";
+        let undecided = self.figures.iter().filter(|t| t.undecided);
+        doubts.extend(undecided.map(|t| format!("{}: {lost}", t.sentence())));
         doubts.extend(self.decided(Status::NoData));
         doubts
     }
@@ -213,7 +226,7 @@ impl Evidence<'_> {
     }
 
     fn why_passed(self) -> String {
-        match self.thresholds.len() {
+        match self.thresholds.len() + self.figures.len() {
             0 => "the plan states no thresholds".to_owned(),
             1 => "the one threshold was met".to_owned(),
             n => format!("all {n} thresholds were met"),

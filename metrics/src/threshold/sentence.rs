@@ -10,7 +10,7 @@ const GRAMMAR: &str =
     "the order is METRIC OP VALUE [critical VALUE] [over WINDOW] [samples N] [abort [after TIME]]";
 
 /// Longest sentence, in bytes.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 /// The sliding windows that can be judged, and the times to wait: whole seconds, and each of a window costs memory.
 const WINDOWS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
@@ -45,7 +45,8 @@ impl Threshold {
                 error.remedy,
             )
         })?;
-        let clauses = Clauses::parse(rest, metric, op, target)?;
+        let style = Style { example: "p95 <= 500ms", limit: "1s", judged: "requests" };
+        let clauses = Clauses::parse(rest, &style, |text| parse_limit(text, metric, op, target))?;
         Ok(Threshold {
             expression: words.join(" "),
             metric,
@@ -61,25 +62,34 @@ impl Threshold {
     }
 }
 
-/// What may follow the comparison.
-#[derive(Default)]
-struct Clauses {
-    limit: Option<Bound>,
-    over: Option<Duration>,
-    samples: Option<u64>,
-    abort: Option<Duration>,
+/// How clauses are spoken of in remedies.
+pub(super) struct Style<'a> {
+    /// A comparison that they may follow.
+    pub(super) example: &'a str,
+    /// A critical value for it.
+    pub(super) limit: &'a str,
+    /// What `samples` counts.
+    pub(super) judged: &'a str,
+}
+
+/// What may follow the comparison; the critical value is of the kind that the target is.
+pub(super) struct Clauses<B> {
+    pub(super) limit: Option<B>,
+    pub(super) over: Option<Duration>,
+    pub(super) samples: Option<u64>,
+    pub(super) abort: Option<Duration>,
     /// Whether `after` was read, which follows `abort` alone.
     after: bool,
 }
 
-impl Clauses {
-    fn parse<'a>(
+impl<B> Clauses<B> {
+    pub(super) fn parse<'a>(
         mut words: impl Iterator<Item = &'a str>,
-        metric: Metric,
-        op: Op,
-        target: Bound,
-    ) -> Result<Clauses, UnitError> {
-        let mut clauses = Clauses::default();
+        style: &Style<'_>,
+        parse_limit: impl Fn(&str) -> Result<B, UnitError>,
+    ) -> Result<Clauses<B>, UnitError> {
+        let mut clauses = Clauses { limit: None, over: None, samples: None, abort: None, after: false };
+        let Style { example, limit, judged } = *style;
         while let Some(word) = words.next() {
             let place =
                 ["critical", "over", "samples", "abort", "after"].iter().position(|known| *known == word);
@@ -88,30 +98,30 @@ impl Clauses {
             if place < reached || (place == 4 && reached != 4) {
                 return Err(UnitError::new(format!("`{word}` stands in the wrong place or twice"), GRAMMAR));
             }
-            let mut value = |what: &str, example: &str| {
+            let mut value = |what: &str, clause: &str| {
                 words.next().ok_or_else(|| {
                     UnitError::new(
                         format!("`{word}` has no {what}"),
-                        format!("write one such as `{example}`"),
+                        format!("write one such as `{example} {clause}`"),
                     )
                 })
             };
             match word {
                 "critical" => {
-                    let value = value("value", "p95 <= 500ms critical 1s")?;
-                    clauses.limit = Some(parse_limit(value, metric, op, target)?);
+                    let value = value("value", &format!("critical {limit}"))?;
+                    clauses.limit = Some(parse_limit(value)?);
                 }
                 "over" => {
-                    let window = value("window", "p95 <= 500ms over 10s")?;
+                    let window = value("window", "over 10s")?;
                     clauses.over = Some(parse_seconds("window", "over", window)?);
                 }
                 "samples" => {
-                    let least = value("number", "p95 <= 500ms samples 100")?;
-                    clauses.samples = Some(parse_samples(least)?);
+                    let least = value("number", "samples 100")?;
+                    clauses.samples = Some(parse_samples(least, judged, example)?);
                 }
                 "abort" => clauses.abort = Some(Threshold::ABORT_AFTER),
                 _ => {
-                    let time = value("time", "p95 <= 500ms abort after 30s")?;
+                    let time = value("time", "abort after 30s")?;
                     clauses.abort = Some(parse_seconds("time", "abort after", time)?);
                     clauses.after = true;
                 }
@@ -134,7 +144,7 @@ impl Clauses {
 }
 
 /// The words of a sentence; comparisons need no spaces around them.
-fn words(text: &str) -> Vec<&str> {
+pub(super) fn words(text: &str) -> Vec<&str> {
     let is_comparison = |character: char| matches!(character, '<' | '>' | '=' | '!' | '≤' | '≥' | '≠');
     let mut words = Vec::new();
     for mut part in text.split_whitespace() {
@@ -149,7 +159,7 @@ fn words(text: &str) -> Vec<&str> {
     words
 }
 
-fn parse_op(word: &str) -> Result<Op, UnitError> {
+pub(super) fn parse_op(word: &str) -> Result<Op, UnitError> {
     let meant = match word {
         "<" => return Ok(Op::Less),
         "<=" => return Ok(Op::LessOrEqual),
@@ -173,6 +183,17 @@ fn parse_op(word: &str) -> Result<Op, UnitError> {
 }
 
 fn parse_limit(text: &str, metric: Metric, op: Op, target: Bound) -> Result<Bound, UnitError> {
+    more_lenient(text, op, || Bound::parse(metric, text), |limit| limit.compare(target))
+}
+
+/// The critical value that `parse` makes of `text`, if it is more lenient than the target, to which it compares as
+/// `compare` says.
+pub(super) fn more_lenient<B>(
+    text: &str,
+    op: Op,
+    parse: impl FnOnce() -> Result<B, UnitError>,
+    compare: impl FnOnce(&B) -> Ordering,
+) -> Result<B, UnitError> {
     let (lenient, side) = match op {
         Op::Less | Op::LessOrEqual => (Ordering::Greater, "above"),
         Op::Greater | Op::GreaterOrEqual => (Ordering::Less, "below"),
@@ -183,8 +204,8 @@ fn parse_limit(text: &str, metric: Metric, op: Op, target: Bound) -> Result<Boun
             ));
         }
     };
-    let limit = Bound::parse(metric, text)?;
-    if limit.compare(target) != lenient {
+    let limit = parse()?;
+    if compare(&limit) != lenient {
         return Err(UnitError::new(
             format!("the critical value {} is not more lenient than the target", quoted(text)),
             format!("with `{op}`, write a critical value {side} the target"),
@@ -207,12 +228,12 @@ fn parse_seconds(what: &str, words: &str, text: &str) -> Result<Duration, UnitEr
     Ok(time)
 }
 
-fn parse_samples(text: &str) -> Result<u64, UnitError> {
+fn parse_samples(text: &str, judged: &str, example: &str) -> Result<u64, UnitError> {
     match Decimal::parse(text) {
         Ok(Decimal { digits, scale: 0 }) if digits > 0 => Ok(digits),
         _ => Err(UnitError::new(
-            format!("{} is not a number of requests", quoted(text)),
-            "write one such as `p95 <= 500ms samples 100`",
+            format!("{} is not a number of {judged}", quoted(text)),
+            format!("write one such as `{example} samples 100`"),
         )),
     }
 }

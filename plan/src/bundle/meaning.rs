@@ -9,6 +9,7 @@ use crate::model::{
     Auth, Body, ConnectionSettings, Part, PartContent, Plan, Proxy, Request, RequestSettings, Resolve,
     SentAuth, Step, ThresholdScope, TlsSettings,
 };
+use crate::observe::{Figure, FigureSource, Probe};
 use crate::schedule::{Schedule, Shape};
 use crate::slot::{Share, Slot};
 use crate::template::{Expression, JsonTemplate, Template};
@@ -73,6 +74,9 @@ pub(super) fn describe(plan: &Plan) -> String {
     for source in &plan.data {
         data(&mut facts, source);
     }
+    for asked in &plan.probes {
+        probe(&mut facts, asked);
+    }
     let order: Vec<String> = (0..PROBES).map(|s| plan.slots.of(Slot(s)).0.to_string()).collect();
     facts.add("slots", order.join(","));
     for class in &plan.classes {
@@ -106,6 +110,23 @@ pub(super) fn describe(plan: &Plan) -> String {
         steps(&mut facts, &chore.steps);
     }
     facts.lines
+}
+
+fn probe(facts: &mut Facts, probe: &Probe) {
+    let Probe { name, url, headers, every, timeout, connection, figures, thresholds } = probe;
+    facts.text("probe", name);
+    facts.add("every", format_args!("{} {} {}", every.as_nanos(), timeout.as_nanos(), template(url)));
+    pairs(facts, "header", headers);
+    self::connection(facts, connection);
+    for Figure { name, source } in figures {
+        match source {
+            FigureSource::Json(path) => facts.text(&format!("figure {name} json"), path.source()),
+            FigureSource::Metric(selector) => facts.text(&format!("figure {name} metric"), selector.source()),
+        }
+    }
+    for threshold in thresholds {
+        facts.text("threshold of it", &threshold.expression);
+    }
 }
 
 fn data(facts: &mut Facts, source: &data::Source) {

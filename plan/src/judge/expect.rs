@@ -103,7 +103,7 @@ impl JsonPath {
         &self.source
     }
 
-    pub(super) fn find<'a>(&self, json: &'a serde_json::Value) -> Vec<&'a serde_json::Value> {
+    pub(crate) fn find<'a>(&self, json: &'a serde_json::Value) -> Vec<&'a serde_json::Value> {
         self.query.query(json).all()
     }
 }

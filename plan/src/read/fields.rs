@@ -130,13 +130,14 @@ fn fits(shape: Shape, node: &Node) -> bool {
         | Shape::Templates
         | Shape::Addresses
         | Shape::Saves
+        | Shape::Figures
         | Shape::Parts
         | Shape::Sets
         | Shape::Types(_)
         | Shape::JsonChecks => {
             matches!(node.value, Value::Mapping(_))
         }
-        Shape::List(_) | Shape::Rows | Shape::Thresholds | Shape::Texts => {
+        Shape::List(_) | Shape::Rows | Shape::Thresholds | Shape::FigureThresholds | Shape::Texts => {
             matches!(node.value, Value::Sequence(_))
         }
         Shape::Statuses | Shape::Expressions | Shape::Sources => !matches!(node.value, Value::Mapping(_)),

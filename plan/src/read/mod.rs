@@ -18,6 +18,7 @@ mod judging;
 mod list;
 mod load;
 mod multipart;
+mod observe;
 mod params;
 mod poll;
 mod receive;
@@ -35,6 +36,7 @@ mod tls;
 mod users;
 mod value;
 mod variables;
+mod visible;
 mod warmup;
 mod websocket;
 

@@ -47,6 +47,7 @@ impl<'s> Reader<'s> {
         let setup = self.chore(ChoreKind::Setup, &fields, &groups);
         let workload = self.workload(&fields, &mut groups);
         let teardown = self.chore(ChoreKind::Teardown, &fields, &groups);
+        let probes = self.observe(fields.get("observe"), target.as_ref());
         self.unused_flows();
         self.unused_data();
         self.unused_groups(&groups);
@@ -65,7 +66,9 @@ impl<'s> Reader<'s> {
         thresholds.extend(std::mem::take(&mut workload.thresholds));
         self.drop_empty_groups(&mut groups, &mut workload.series, &mut thresholds);
         self.at_most(thresholds.len(), MAX_THRESHOLDS, "all `thresholds` together", top);
-        let Course { schedule, arrivals, stop_timeout, warmup, iterations } = load?;
+        let load = load?;
+        let probes = self.reachable_figures(probes, &load);
+        let Course { schedule, arrivals, stop_timeout, warmup, iterations } = load;
         self.judging(&thresholds, schedule.end().saturating_sub(warmup), top);
         self.enough_classes(&fields, &workload.slots, schedule.max_users())?;
         let users = schedule.max_users();
@@ -94,6 +97,7 @@ impl<'s> Reader<'s> {
             series: workload.series,
             setup,
             teardown,
+            probes,
             data: self.data_sources(),
             selection: std::mem::take(&mut self.selection),
             env_used: std::mem::take(&mut self.env_used),

@@ -91,6 +91,11 @@ fn walk<'n>(
                     walk(node, &language::PART, visit);
                 }
             }
+            Shape::Figures => {
+                for node in children.into_iter().filter(|node| node.scalar().is_none()) {
+                    walk(node, &language::FIGURE, visit);
+                }
+            }
             Shape::Saves => {
                 for node in children.into_iter().filter(|node| node.scalar().is_none()) {
                     walk(node, &language::SAVE, visit);
@@ -231,6 +236,21 @@ fn wrong_values(shape: Shape) -> &'static [&'static str] {
         Shape::Thresholds => {
             &["7", "abc", "~", "{a: b}", "[7]", "[\"p95 <= 5\"]", "[\"p95 <= 200ms oops\"]", "[~]"]
         }
+        Shape::FigureThresholds => {
+            &["7", "abc", "~", "{a: b}", "[7]", "[\"zz_q <= 5\"]", "[\"overflow <= 5ms\"]", "[~]"]
+        }
+        Shape::Figures => &[
+            "7",
+            "abc",
+            "[a]",
+            "~",
+            "{}",
+            "{ x: 7 }",
+            "{ x: [a] }",
+            "{ x: {} }",
+            "{ x: { jsn: $.a } }",
+            "{ 1x: $.a }",
+        ],
         Shape::Statuses => &["abc", "99", "600", "7xx", "[abc]", "true", "2.5", "~", "{a: 1}", "[[200]]"],
         Shape::Expressions => &["7", "[7]", "\"1 +\"", "\"zz_q > 1\"", "{a: b}", "~", "\"${status}\""],
         Shape::Check | Shape::Condition => {

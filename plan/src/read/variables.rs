@@ -1,17 +1,16 @@
 //! Which names an expression may use where it stands.
 
 use super::Reader;
-use super::rows::{RowName, check_row, no_row};
+use super::rows::{check_row, no_row};
 use super::saved_names::SavedName;
 use super::suggest::{closest, did_you_mean, list, remedy};
+use super::visible::Place;
+pub(super) use super::visible::Visible;
 use crate::Secrets;
-use crate::chore::ChoreKind;
-use crate::diagnostic::{Problem, Span, shown};
+use crate::diagnostic::{Problem, shown};
 use crate::scope::{MESSAGE_NAMES, NAMESPACES, RESPONSE_NAMES};
 use crate::template::{EvalError, Expression, Variable, fake_functions, known_functions};
 use crate::yaml::Node;
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 /// Words of the expression language.
 const KEYWORDS: &[&str] = &[
@@ -33,122 +32,6 @@ pub(super) enum Names {
     Message,
 }
 
-/// The variables that a step sees, and what is known about the others.
-#[derive(Clone, Debug)]
-pub(super) struct Visible<'a> {
-    place: Place<'a>,
-    /// Saved by earlier steps.
-    pub(super) saved: BTreeSet<String>,
-    /// Saved on the way by some steps that may not have run: where, and why.
-    pub(super) partly: BTreeMap<String, (Span, &'static str)>,
-    /// Steps that are not read yet may have saved anything.
-    pub(super) open_ended: bool,
-    /// A step before this one stops the iteration or the user.
-    pub(super) ended: bool,
-    /// The flow that the step belongs to, and where it is called.
-    pub(super) call: Option<(String, Span)>,
-    /// The chore that the step belongs to.
-    pub(super) chore: Option<ChoreKind>,
-    /// Whether the step is within a `repeat`.
-    pub(super) repeats: bool,
-    /// The rows of the user class.
-    rows: Rc<[RowName]>,
-}
-
-#[derive(Clone, Debug)]
-enum Place<'a> {
-    /// Evaluated once, when the plan is read.
-    Constant,
-    /// In a step.
-    Step { class: &'a str, task: &'a str, index: usize, saves: &'a [SavedName] },
-}
-
-impl<'a> Visible<'a> {
-    /// Of values that are the same for the whole run.
-    pub(super) fn constant() -> Visible<'a> {
-        Visible::at(Place::Constant)
-    }
-
-    /// Of the first step of a task.
-    pub(super) fn task(class: &'a str, task: &'a str, saves: &'a [SavedName]) -> Visible<'a> {
-        Visible::at(Place::Step { class, task, index: 0, saves })
-    }
-
-    /// Of the first step of a chore.
-    pub(super) fn chore(kind: ChoreKind, saves: &'a [SavedName]) -> Visible<'a> {
-        let place = Place::Step { class: "", task: kind.name(), index: 0, saves };
-        Visible { chore: Some(kind), ..Visible::at(place) }
-    }
-
-    fn at(place: Place<'a>) -> Visible<'a> {
-        Visible {
-            place,
-            saved: BTreeSet::new(),
-            partly: BTreeMap::new(),
-            open_ended: false,
-            ended: false,
-            call: None,
-            chore: None,
-            repeats: false,
-            rows: Rc::default(),
-        }
-    }
-
-    /// Whether an earlier step saved `name`.
-    pub(super) fn has_saved(&self, name: &str) -> bool {
-        self.saved.contains(name)
-    }
-
-    /// With the rows of the user class.
-    pub(super) fn with_rows(self, rows: &Rc<[RowName]>) -> Visible<'a> {
-        Visible { rows: Rc::clone(rows), ..self }
-    }
-
-    /// Lets all further steps see what `on_start` saved.
-    pub(super) fn inherit(&mut self, on_start: &Visible<'_>) {
-        self.saved.extend(on_start.saved.iter().cloned());
-        self.partly.extend(on_start.partly.iter().map(|(name, why)| (name.clone(), *why)));
-        self.open_ended |= on_start.open_ended;
-    }
-
-    /// Lets all further steps see `names`.
-    pub(super) fn save(&mut self, names: impl IntoIterator<Item = String>) {
-        self.saved.extend(names);
-    }
-
-    pub(super) fn is_constant(&self) -> bool {
-        matches!(self.place, Place::Constant)
-    }
-
-    /// Goes on to step `index` of the task's own list.
-    pub(super) fn at_step(&mut self, step: usize) {
-        if let Place::Step { index, .. } = &mut self.place {
-            *index = step;
-        }
-    }
-
-    /// What is known after two ways, of which one was taken: what both saved, unless one of them stops. `why`
-    /// a variable of one of them is not, is told at `place`.
-    pub(super) fn join(&mut self, one: Visible<'a>, other: Visible<'a>, place: Span, why: &'static str) {
-        let ended = one.ended && other.ended;
-        let open_ended = one.open_ended || other.open_ended;
-        let mut after = match (one.ended, other.ended) {
-            (true, false) => other,
-            (false, true) => one,
-            _ => {
-                let mut both = one;
-                let only = both.saved.symmetric_difference(&other.saved).cloned();
-                both.partly.extend(only.map(|name| (name, (place, why))));
-                both.partly.extend(other.partly);
-                both.saved = both.saved.intersection(&other.saved).cloned().collect();
-                both
-            }
-        };
-        (after.ended, after.open_ended) = (ended, open_ended);
-        *self = after;
-    }
-}
-
 impl Reader<'_> {
     /// Reports names that mean nothing where `expression` stands; gives whether there were none.
     pub(super) fn check_expression(
@@ -166,7 +49,9 @@ impl Reader<'_> {
             let checked = match variable.path[0].as_str() {
                 "env" => self.check_env(&variable, expression),
                 "params" => self.check_param(&variable),
-                "secret" if !visible.is_constant() => self.check_secret(&variable),
+                "secret" if !matches!(visible.place, Place::Constant { secrets: false }) => {
+                    self.check_secret(&variable)
+                }
                 "setup" if !visible.is_constant() => self.check_setup(&variable, visible),
                 _ => check(&variable, visible, names),
             };
@@ -263,10 +148,15 @@ pub(super) fn wrong<T>(problem: impl Into<String>, remedy: impl Into<String>) ->
 
 fn check(variable: &Variable, visible: &Visible<'_>, names: Names) -> Result<(), Wrong> {
     let name = variable.path[0].as_str();
-    if let Place::Constant = visible.place {
+    if let Place::Constant { secrets } = visible.place {
+        let remedy = if secrets {
+            "only `env`, `params` and `secret` are known here"
+        } else {
+            "only `env` and `params` are known here: `${env.NAME or 'default'}`"
+        };
         return wrong(
             format!("{} has no value here: this is read once, before the run", shown(name)),
-            "only `env` and `params` are known here: `${env.NAME or 'default'}`",
+            remedy,
         );
     }
     if let (Some(row), Place::Step { task, .. }) =

@@ -149,6 +149,16 @@ fn values_of_the_wrong_form_are_refused() {
         &[json!("p95 <= 1s"), json!(["p95"]), json!(["p951 <= 1s"]), json!(["latency <= 1s"])],
         &[json!(["p99.9<=1s", "count > 5", "success_rate >= 99% abort"])],
     );
+    check(
+        "/observe/pool/thresholds",
+        &[json!("overflow <= 0"), json!(["overflow"]), json!(["overflow <= few"])],
+        &[json!(["overflow<=0", "queue.depth > -1.5e3 critical -2e3 over 5s"])],
+    );
+    check(
+        "/observe/pool/read",
+        &[json!({}), json!({ "1a": "$.a" }), json!({ "a": 7 })],
+        &[json!({ "a-b": "up" })],
+    );
     let status = "/users/AuthUser/on_start/0/expect/status";
     check(status, &[json!(99), json!("7xx"), json!([]), json!(true)], &[json!("2xx"), json!([200, "4xx"])]);
     check("/params", &[json!([1]), json!({ "1a": 1 }), json!({ "a": [1] })], &[json!({ "a": null })]);
@@ -157,6 +167,7 @@ fn values_of_the_wrong_form_are_refused() {
 #[test]
 fn required_keys_are_those_that_the_reader_misses() {
     let minimal = "version: 1\nname: T\ntarget: http://localhost\nload: { stages: [ { users: 1, for: 1s } ] }\n\
+                   observe: { p: { get: /p, read: { a: $.a } } }\n\
                    users: { U: { tasks: { t: { websocket: /, messages: [ { send: a } ], \
                    isolation: { pattern: a, only: a } } } } }\n";
     let refused = |source: &str| {
@@ -173,12 +184,14 @@ fn required_keys_are_those_that_the_reader_misses() {
         ("stages: [ { users: 1, for: 1s } ]", "max_users: 1, arrivals: [ { for: 1s } ]"),
         ("pattern: a, ", ""),
         (", only: a", ""),
+        ("get: /p, ", ""),
+        (", read: { a: $.a }", ""),
         (&minimal[minimal.find("tasks").expect("it has tasks")..], "} }\n"),
     ] {
         assert!(minimal.contains(from), "{from}");
         assert_eq!(refused(&minimal.replace(from, to)), (true, true), "without {from}");
     }
-    assert_eq!(language::REQUIRED.len(), 8, "each of them is taken out above");
+    assert_eq!(language::REQUIRED.len(), 10, "each of them is taken out above");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The charts of the page: what is drawn, its legend, and what a reader who does not see it is told.
 
+mod observed;
+
 use super::plot::{ASKED, Bar, Format, LEFT, Label, Line, Lines, RIGHT, SERIES, WRONG, bars};
 use super::shown;
-use crate::report::model::{GeneratorRow, ObservedRow, Report, TimelineRow};
+use crate::report::model::{GeneratorRow, Report, TimelineRow};
 use crate::results::quantity;
 use maud::{Markup, PreEscaped, html};
 use plotters::style::RGBColor;
@@ -16,9 +18,6 @@ const MAX_LINES: usize = SERIES.len();
 
 /// Most agents in the chart of their health; the busiest are shown.
 const MAX_AGENTS: usize = 24;
-
-/// Most of the target's own figures.
-const MAX_OBSERVED: usize = 12;
 
 /// A chart on the page.
 struct Chart {
@@ -70,7 +69,7 @@ pub(super) fn render(report: &Report) -> Markup {
     }
     charts.extend(distribution(report));
     charts.extend(agents(report));
-    charts.extend(observed(report));
+    charts.extend(observed::charts(report));
     if charts.is_empty() {
         return html! { p.quiet { "The run has no second to draw." } };
     }
@@ -352,38 +351,6 @@ fn agents(report: &Report) -> Option<Chart> {
     })
 }
 
-/// Figures of the target itself, one chart each.
-fn observed(report: &Report) -> Vec<Chart> {
-    let end = report.run.duration_s.max(1.0);
-    let chart = |(row, at): (&ObservedRow, usize)| {
-        let each = row.points.len().div_ceil(MAX_POINTS).max(1);
-        let points = row.points.iter().step_by(each).map(|point| (point.t_s, point.value)).collect();
-        let lines = [Line { colour: SERIES[3], filled: true, points }];
-        let values = || row.points.iter().filter_map(|point| point.value);
-        let told = |value: Option<f64>| value.map_or("-".to_owned(), |value| quantity::decimal(value, 2));
-        Chart {
-            id: format!("chart-observed-{at}"),
-            title: format!("{}: {}", shown(&row.probe, 40), shown(&row.name, 40)),
-            about: format!(
-                "What the target said of itself: {} to {}.",
-                told(values().reduce(f64::min)),
-                told(values().reduce(f64::max))
-            ),
-            legend: Vec::new(),
-            readout: Some(Readout::new(end, "", &[("value", &lines[0])])),
-            svg: over_time(end, &lines, amount),
-        }
-    };
-    report
-        .observed
-        .iter()
-        .filter(|row| !row.points.is_empty())
-        .take(MAX_OBSERVED)
-        .zip(1..)
-        .map(chart)
-        .collect()
-}
-
 /// Seconds since T0 as `m:ss` or `h:mm:ss`.
 fn clock(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
@@ -396,7 +363,7 @@ fn clock(seconds: f64) -> String {
 /// `1.5k`, `2M`.
 fn amount(value: f64) -> String {
     for (unit, size) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] {
-        if value >= size {
+        if value.abs() >= size {
             return format!("{}{unit}", trimmed(value / size));
         }
     }
@@ -453,7 +420,8 @@ mod tests {
     #[test]
     fn labels_are_short_and_round() {
         assert_eq!([0.0, 59.6, 61.0, 3_661.0].map(clock), ["0:00", "1:00", "1:01", "1:01:01"]);
-        assert_eq!([0.0, 950.0, 1_500.0, 2e6, 3e9].map(amount), ["0", "950", "1.5k", "2M", "3G"]);
+        let amounts = [0.0, 950.0, 1_500.0, 2e6, 3e9, -2_500.0].map(amount);
+        assert_eq!(amounts, ["0", "950", "1.5k", "2M", "3G", "-2.5k"]);
         assert_eq!(
             shares(2.5).into_iter().map(percentile).collect::<Vec<_>>(),
             ["0 %", "50 %", "90 %", "99 %"]

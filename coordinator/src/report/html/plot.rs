@@ -114,8 +114,11 @@ impl Lines<'_> {
 
     fn draw_into(&self, svg: &mut String, format: Format) -> Result<(), Box<dyn std::error::Error>> {
         let root = SVGBackend::with_string(svg, (format.width(), HEIGHT)).into_drawing_area();
-        let values = self.all.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
-        let top = round_up(values.fold(0.0, f64::max));
+        let values = || self.all.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
+        let top = round_up(values().fold(0.0, f64::max));
+        // Only figures of the target can be below zero.
+        let lowest = values().fold(0.0, f64::min);
+        let bottom = if lowest < 0.0 { -round_up(-lowest) } else { 0.0 };
         let (from, to) = self.x;
         let mut chart = ChartBuilder::on(&root)
             .margin_top(TOP)
@@ -124,7 +127,7 @@ impl Lines<'_> {
             .y_label_area_size(LEFT)
             .build_cartesian_2d(
                 Axis { range: from..to.max(from + 1e-3), ticks: self.ticks.clone() },
-                0.0..top,
+                bottom..top,
             )?;
         chart
             .configure_mesh()
@@ -143,7 +146,7 @@ impl Lines<'_> {
             for part in line.points.split(|(_, value)| value.is_none()) {
                 let part: Vec<(f64, f64)> = part
                     .iter()
-                    .filter_map(|(x, value)| Some((x.clamp(from, to), value.as_ref()?.clamp(0.0, top))))
+                    .filter_map(|(x, value)| Some((x.clamp(from, to), value.as_ref()?.clamp(bottom, top))))
                     .collect();
                 match part.as_slice() {
                     [] => {}

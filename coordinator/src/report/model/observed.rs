@@ -10,7 +10,25 @@ pub struct ObservedRow {
     pub probe: String,
     /// What it read.
     pub name: String,
-    /// Its values in order of time.
+    /// How many samples have a value, those of the warm-up included.
+    #[serde(default)]
+    pub samples: u64,
+    /// How many have none.
+    #[serde(default)]
+    pub failures: u64,
+    /// Why, each kind of failure once with its number.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// The lowest value.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// The mean of the values.
+    #[serde(default)]
+    pub mean: Option<f64>,
+    /// The highest value.
+    #[serde(default)]
+    pub max: Option<f64>,
+    /// Its values in order of time; at most 450, of a longer run each is several samples.
     pub points: Vec<ObservedPoint>,
 }
 
@@ -20,6 +38,12 @@ pub struct ObservedRow {
 pub struct ObservedPoint {
     /// Seconds since T0.
     pub t_s: f64,
-    /// The value; null when the probe got none.
+    /// The value, or the mean of several; null when the probe got none.
     pub value: Option<f64>,
+    /// The lowest of several; left out for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The highest of several; left out for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
 }
