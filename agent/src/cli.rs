@@ -1,5 +1,6 @@
 //! The agent's command line.
 
+use crate::log::LogFormat;
 use crate::policy::{Policy, Rule, Targets};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
@@ -103,6 +104,14 @@ pub struct Cli {
     /// at once; the plan's `stop_timeout` counts if that is shorter.
     #[arg(long, value_name = "DURATION", env = "LOAD_TEST_DRAIN_TIMEOUT", default_value = "30s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
+
+    /// How lines on standard error are written: for people, or as JSON objects, one a line.
+    #[arg(long, value_name = "FORMAT", env = "LOAD_TEST_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+
+    /// Write warnings and errors only.
+    #[arg(short, long, env = "LOAD_TEST_QUIET", value_parser = FalseyValueParser::new())]
+    pub quiet: bool,
 }
 
 impl Cli {

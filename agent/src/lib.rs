@@ -11,6 +11,7 @@ pub mod cli;
 pub mod engine;
 pub mod host;
 pub mod link;
+pub mod log;
 pub mod policy;
 pub mod session;
 pub mod spool;

@@ -3,13 +3,13 @@
 use agent::app::Spool;
 use agent::cli::Cli;
 use agent::link::Way;
+use agent::log::{self, LogSettings, say};
 use agent::session::Exit;
 use agent::spool::Spools;
 use agent::{app, link};
 use clap::Parser;
 use proto::Secret;
 use proto::tls::Identity;
-use std::io::Write as _;
 use std::num::NonZero;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 const SPARE_DESCRIPTORS: u64 = 64;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| log::exit("agent", &error));
+    LogSettings { format: cli.log_format, quiet: cli.quiet }.start("agent");
     let name = cli.name.clone().unwrap_or_else(default_name);
     let start = match Start::new(&cli, &name) {
         Ok(start) => start,
@@ -45,11 +46,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Writes a line to standard error. Nobody reading it is no reason to stop, so a failure is ignored.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// How an agent goes to its coordinator, and what it brings along.

@@ -4,6 +4,7 @@
 //! runtime is stuck, the process must not go on making load that nobody controls.
 
 use crate::engine::Permit;
+use crate::log::say;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,9 +39,7 @@ pub(crate) fn start(permit: Arc<Permit>) -> std::io::Result<()> {
         while !watchdog.look(permit.is_overrun()) {
             std::thread::sleep(EVERY);
         }
-        eprintln!(
-            "error: users went on although the lease is over; ending the process, their results are lost"
-        );
+        say("error: users went on although the lease is over; ending the process, their results are lost");
         std::process::abort();
     })?;
     Ok(())

@@ -38,6 +38,13 @@ pub struct Cli {
     /// What to do instead of running a plan.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// How lines on standard error are written: `text` for people, or `json`, an object a line
+    /// [default: text] [env: LOAD_TEST_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT", global = true)]
+    pub log_format: Option<String>,
+    /// Write warnings and errors only; results go to standard output [env: LOAD_TEST_QUIET]
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
     /// How to run a plan.
     #[command(flatten)]
     pub run: RunArgs,
@@ -285,6 +292,9 @@ pub struct DemoArgs {
     pub report_dir: Option<PathBuf>,
 }
 
+/// Flags that mean the same wherever they stand.
+const ANYWHERE: [&str; 2] = ["log_format", "quiet"];
+
 impl Cli {
     /// Reads a command line, program name first. The error is also `--help` and `--version`; clap prints it,
     /// and ends the process with 2 for wrong usage.
@@ -298,7 +308,10 @@ impl Cli {
     {
         let mut command = Cli::command();
         let matches = command.try_get_matches_from_mut(arguments)?;
-        let typed = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let typed = |id: &&clap::Id| {
+            !ANYWHERE.contains(&id.as_str())
+                && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+        };
         let values: Vec<&clap::Id> =
             matches.ids().filter(|id| matches.try_contains_id(id.as_str()).is_ok()).collect();
         if let (Some(name), Some(id)) = (matches.subcommand_name(), values.into_iter().find(typed)) {

@@ -1,5 +1,6 @@
 //! The coordinator's program.
 
+use agent::log;
 use coordinator::check::{explain, render};
 use coordinator::cli::{Cli, Command, RunArgs, SchemaOf};
 use coordinator::demo::demo;
@@ -10,26 +11,36 @@ use coordinator::report::{Form, GitHub, Style, make_again, read_report, schema_t
 use coordinator::resume::resume;
 use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::secure::invite;
-use coordinator::settings::{DemoConfig, Environment, JoinConfig, ReportConfig, ResumeConfig, RunConfig};
+use coordinator::settings::{
+    DemoConfig, Environment, JoinConfig, ReportConfig, ResumeConfig, RunConfig, log_settings,
+};
 use coordinator::terminal::say;
 use plan::Bundle;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use tokio::sync::mpsc;
 
+/// The program's name, for machines that read its lines.
+const PROGRAM: &str = "coordinator";
+
 fn main() -> std::process::ExitCode {
     let dotenv = dotenvy::from_path(".env");
-    let cli = match Cli::read(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
-    };
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| log::exit(PROGRAM, &error));
+    let env = environment();
+    let settings = env.as_ref().map_err(Clone::clone);
+    let settings = settings.and_then(|env| log_settings(&cli, env).map_err(|error| error.to_string()));
+    settings.as_ref().copied().unwrap_or_default().start(PROGRAM);
     if let Err(error) = dotenv
         && !error.not_found()
     {
         say(&format!("error: .env: {}; write one NAME=VALUE per line", dotenv_problem(&error)));
         return ExitCode::Usage.into();
     }
-    let code = coordinate(&cli).unwrap_or_else(|error| {
+    let env = match settings.and(env) {
+        Ok(env) => env,
+        Err(problem) => return usage(&problem).into(),
+    };
+    let code = coordinate(&cli, &env).unwrap_or_else(|error| {
         say(&format!("error: {error}"));
         ExitCode::Internal
     });
@@ -68,13 +79,9 @@ fn environment() -> Result<Environment, String> {
     Ok(env)
 }
 
-fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
+fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let env = match environment() {
-        Ok(env) => env,
-        Err(problem) => return Ok(usage(&problem)),
-    };
     let colour =
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let style = if colour { Style::Colour } else { Style::Plain };
@@ -88,24 +95,24 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::Passed);
         }
         Some(Command::Report(args)) => {
-            return Ok(match ReportConfig::resolve(args, &env, |path| path.is_dir()) {
+            return Ok(match ReportConfig::resolve(args, env, |path| path.is_dir()) {
                 Ok(config) => report(&config),
                 Err(error) => usage(&error),
             });
         }
         Some(Command::Check(args)) => &RunArgs::from((**args).clone()),
         Some(Command::Join(args)) => {
-            return Ok(match JoinConfig::resolve(args, &env) {
+            return Ok(match JoinConfig::resolve(args, env) {
                 Ok(config) => join(&config),
                 Err(error) => usage(&error),
             });
         }
         Some(Command::Demo(_)) | None => &cli.run,
     };
-    let resumed = ResumeConfig::resolve(&cli.run, &env).transpose();
+    let resumed = ResumeConfig::resolve(&cli.run, env).transpose();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &cli.command {
-        Some(Command::Demo(args)) => match DemoConfig::resolve(args, &env, drawn_seed) {
+        Some(Command::Demo(args)) => match DemoConfig::resolve(args, env, drawn_seed) {
             Ok(config) => runtime.block_on(async { demo(config, style, stop_signals()?).await }),
             Err(error) => Ok(usage(&error)),
         },
@@ -113,7 +120,7 @@ fn coordinate(cli: &Cli) -> anyhow::Result<ExitCode> {
             Ok(config) => runtime.block_on(async { Box::pin(resume(config, style, stop_signals()?)).await }),
             Err(error) => Ok(usage(&error)),
         },
-        command => match RunConfig::resolve(run_args, &env, drawn_seed) {
+        command => match RunConfig::resolve(run_args, env, drawn_seed) {
             Ok(config) => runtime.block_on(async {
                 match job(config, style) {
                     Ok(job) if command.is_some() => Ok(check(&job)),

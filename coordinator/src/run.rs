@@ -13,7 +13,7 @@ use crate::reach::{self, Reach};
 use crate::report::{GitHub, Report, ReportError, Style, deliver, render_text};
 use crate::secure::Door;
 use crate::settings::Protection;
-use crate::terminal::{Progress, Screen, say};
+use crate::terminal::{Progress, Screen, say, tell_end};
 use crate::watch::Watch;
 use jiff::Timestamp;
 use plan::chore::Chore;
@@ -206,7 +206,9 @@ impl Conduct {
         if delivered.in_place {
             folder.seal();
         }
-        ExitCode::of(&record).with_report(delivered.complete)
+        let code = ExitCode::of(&record).with_report(delivered.complete);
+        tell_end(&report, &job.report_dir.join(&report.run.id), code.number());
+        code
     }
 }
 

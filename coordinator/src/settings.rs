@@ -1,9 +1,11 @@
 //! What the command line and the environment mean: valid values, or the flag, the value and the remedy.
 
+mod log;
 mod protection;
 mod report;
 mod resume;
 
+pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;
 pub use resume::{ResumeConfig, Which};

@@ -2,12 +2,15 @@
 
 mod line;
 
+pub use agent::log::say;
 pub use line::progress_line;
 
-use crate::report::escape;
+use crate::report::{Report, escape};
 use crate::results::Live;
+use agent::log::{self, LogFormat, LogSettings, TARGET};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
 /// Runs up to this long get a line per second where there is no terminal, longer ones a line per
@@ -27,15 +30,11 @@ pub enum Screen {
 }
 
 impl Screen {
-    /// What standard error is.
+    /// What standard error is: only lines for people, all of them, may be drawn on a terminal.
     pub fn of_stderr() -> Screen {
-        if std::io::stderr().is_terminal() { Screen::Terminal } else { Screen::Log }
+        let all = log::settings() == LogSettings::default();
+        if all && std::io::stderr().is_terminal() { Screen::Terminal } else { Screen::Log }
     }
-}
-
-/// Writes a line to standard error. Nobody reading it is no reason to end a run, so a failure is ignored.
-pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Progress of one run on standard error.
@@ -70,7 +69,7 @@ impl Progress {
             }
             None if elapsed >= self.due => {
                 self.due = next_line(elapsed, self.total);
-                say(&line);
+                tell_progress(&line, elapsed, live);
             }
             None => {}
         }
@@ -100,6 +99,48 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A line of progress; in JSON, with its figures.
+fn tell_progress(line: &str, elapsed: Duration, live: &Live) {
+    tracing::info!(
+        target: TARGET,
+        program = log::program(),
+        event = "progress",
+        elapsed_s = thousandths(elapsed),
+        warmup = live.warmup,
+        users = live.users,
+        target_users = live.target_users,
+        rps = live.rps,
+        requests = live.requests,
+        failures = live.failures,
+        dropped = live.dropped,
+        p95_ms = live.p95.map(|p95| thousandths(p95 * 1000)),
+        "{line}"
+    );
+}
+
+/// Tells machines how the run ended, and where its report is; people read it on standard output.
+pub(crate) fn tell_end(report: &Report, folder: &Path, exit_code: u8) {
+    if log::settings().format != LogFormat::Json {
+        return;
+    }
+    tracing::info!(
+        target: TARGET,
+        program = log::program(),
+        event = "end",
+        run = report.run.id.as_str(),
+        verdict = report.verdict,
+        exit_code,
+        report = %folder.join("report.json").display(),
+        "the run is over: {}",
+        report.verdict
+    );
+}
+
+/// In seconds, to the millisecond.
+fn thousandths(time: Duration) -> f64 {
+    milliseconds(time) as f64 / 1e3
 }
 
 /// When the line after the one at `elapsed` is due; on whole seconds, so that late lines do not drift.
