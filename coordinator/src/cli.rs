@@ -38,6 +38,9 @@ pub struct Cli {
     /// What to do instead of running a plan.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// How to run a plan.
+    #[command(flatten)]
+    pub run: RunArgs,
     /// How lines on standard error are written: `text` for people, or `json`, an object a line
     /// [default: text] [env: LOAD_TEST_LOG_FORMAT]
     #[arg(long, value_name = "FORMAT", global = true)]
@@ -45,9 +48,9 @@ pub struct Cli {
     /// Write warnings and errors only; results go to standard output [env: LOAD_TEST_QUIET]
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// How to run a plan.
-    #[command(flatten)]
-    pub run: RunArgs,
+    /// No colours, also on a terminal (NO_COLOR asks for the same) [env: LOAD_TEST_NO_COLOR]
+    #[arg(long, global = true)]
+    pub no_color: bool,
 }
 
 /// What to do instead of running a plan.
@@ -293,7 +296,7 @@ pub struct DemoArgs {
 }
 
 /// Flags that mean the same wherever they stand.
-const ANYWHERE: [&str; 2] = ["log_format", "quiet"];
+const ANYWHERE: [&str; 3] = ["log_format", "quiet", "no_color"];
 
 impl Cli {
     /// Reads a command line, program name first. The error is also `--help` and `--version`; clap prints it,

@@ -3,7 +3,7 @@
 use crate::embedded::LocalTarget;
 use crate::exit::ExitCode;
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
-use crate::report::Style;
+use crate::report::Styles;
 use crate::run::{Job, run, tell};
 use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig, Protection};
 use crate::terminal::say;
@@ -27,7 +27,7 @@ const SEED: &str = "/api/v1/seed";
 ///
 /// # Errors
 /// As [`run`], and when the target cannot be started.
-pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
+pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
     let target = demo_target()?;
     say(&format!("demo target: {} (what it saw: {}/truth)", target.url(), target.url()));
     let settings = Settings {
@@ -52,7 +52,7 @@ pub async fn demo(config: DemoConfig, style: Style, stop: mpsc::Receiver<()>) ->
         protection: Protection::None,
         local_target: LocalTarget::Yes,
         report_dir: config.report_dir,
-        style,
+        styles,
     };
     let code = run(job, stop).await?;
     let truth = target.truth();

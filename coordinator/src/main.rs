@@ -7,16 +7,15 @@ use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::files;
-use coordinator::report::{Form, GitHub, Style, make_again, read_report, schema_text, write_forms};
+use coordinator::report::{Form, GitHub, Styles, make_again, read_report, schema_text, write_forms};
 use coordinator::resume::resume;
 use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::secure::invite;
 use coordinator::settings::{
-    DemoConfig, Environment, JoinConfig, ReportConfig, ResumeConfig, RunConfig, log_settings,
+    DemoConfig, Environment, JoinConfig, ReportConfig, ResumeConfig, RunConfig, log_settings, wants_colour,
 };
 use coordinator::terminal::say;
 use plan::Bundle;
-use std::io::IsTerminal as _;
 use std::path::Path;
 use tokio::sync::mpsc;
 
@@ -82,9 +81,10 @@ fn environment() -> Result<Environment, String> {
 fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let colour =
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let style = if colour { Style::Colour } else { Style::Plain };
+    let styles = match wants_colour(cli.no_color, env) {
+        Ok(wanted) => Styles::of_streams(wanted),
+        Err(error) => return Ok(usage(&error)),
+    };
     let drawn_seed = rand::random();
     let run_args = match &cli.command {
         Some(Command::Schema { of }) => {
@@ -113,16 +113,16 @@ fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &cli.command {
         Some(Command::Demo(args)) => match DemoConfig::resolve(args, env, drawn_seed) {
-            Ok(config) => runtime.block_on(async { demo(config, style, stop_signals()?).await }),
+            Ok(config) => runtime.block_on(async { demo(config, styles, stop_signals()?).await }),
             Err(error) => Ok(usage(&error)),
         },
         None if resumed.is_some() => match resumed.expect("just seen") {
-            Ok(config) => runtime.block_on(async { Box::pin(resume(config, style, stop_signals()?)).await }),
+            Ok(config) => runtime.block_on(async { Box::pin(resume(config, styles, stop_signals()?)).await }),
             Err(error) => Ok(usage(&error)),
         },
         command => match RunConfig::resolve(run_args, env, drawn_seed) {
             Ok(config) => runtime.block_on(async {
-                match job(config, style) {
+                match job(config, styles) {
                     Ok(job) if command.is_some() => Ok(check(&job)),
                     Ok(job) => run(job, stop_signals()?).await,
                     Err(code) => Ok(code),
@@ -183,7 +183,7 @@ fn check(job: &Job) -> ExitCode {
             for warning in plan_warnings(&plan, &job.bundle.file) {
                 say(&warning);
             }
-            tell(&render(&explain(&plan, &job.bundle.settings, job.expect_agents), job.style));
+            tell(&render(&explain(&plan, &job.bundle.settings, job.expect_agents), job.styles.output));
             ExitCode::Passed
         }
         Err(diagnostics) => {
@@ -199,7 +199,7 @@ fn usage(error: &dyn std::fmt::Display) -> ExitCode {
 }
 
 /// Reads the plan; what stands in the way is said, with its exit code.
-fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
+fn job(config: RunConfig, styles: Styles) -> Result<Job, ExitCode> {
     let file = config.plan_path.display().to_string();
     let source = read_plan(&config.plan_path).map_err(|problem| {
         say(&format!("error: {file}: {problem}"));
@@ -226,7 +226,7 @@ fn job(config: RunConfig, style: Style) -> Result<Job, ExitCode> {
         protection: config.protection,
         local_target: LocalTarget::No,
         report_dir: config.report_dir,
-        style,
+        styles,
     })
 }
 

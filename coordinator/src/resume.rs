@@ -12,7 +12,7 @@ use crate::fleet::{Input, Outcome, Output, SessionId};
 use crate::grpc::observe;
 use crate::journal::runs::{self, Run, Standing};
 use crate::journal::{Folder, FolderError, Head, Record, RecordedFleet, Replayed, Store, StoreError, replay};
-use crate::report::Style;
+use crate::report::Styles;
 use crate::run::{Conduct, Job, Start, fleet_config, noting, open_port};
 use crate::settings::{ResumeConfig, UsageError, Which};
 use crate::terminal::{Progress, Screen, say};
@@ -41,10 +41,10 @@ enum Problem {
 /// As [`run`](crate::run::run).
 pub async fn resume(
     config: ResumeConfig,
-    style: Style,
+    styles: Styles,
     stop: mpsc::Receiver<()>,
 ) -> anyhow::Result<ExitCode> {
-    let past = match Past::open(&config, style) {
+    let past = match Past::open(&config, styles) {
         Ok(past) => past,
         Err(Problem::Usage(problem)) => {
             say(&format!("error: --resume: {problem}"));
@@ -69,7 +69,7 @@ struct Past {
 }
 
 impl Past {
-    fn open(config: &ResumeConfig, style: Style) -> Result<Past, Problem> {
+    fn open(config: &ResumeConfig, styles: Styles) -> Result<Past, Problem> {
         let run = find(config)?;
         let id = &run.id;
         let folder = Folder::open(run.folder.clone()).map_err(|error| match error {
@@ -102,7 +102,7 @@ impl Past {
             protection,
             local_target: LocalTarget::No,
             report_dir: config.report_dir.clone(),
-            style,
+            styles,
         };
         job.bundle.settings.files = Files::default();
         Ok(Past { folder, store, head, job, plan: Arc::new(plan), bundle: bytes })
@@ -110,7 +110,8 @@ impl Past {
 
     async fn go_on(self, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
         let Past { folder, mut store, head, mut job, plan, bundle } = self;
-        let progress = Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end())));
+        let progress =
+            Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end(), job.styles.error)));
         let note = noting(&progress);
         let run_id = RunId(head.run.clone());
         let config = fleet_config(&plan, &job, &run_id, bundle, head.plan_digests());

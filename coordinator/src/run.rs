@@ -10,7 +10,7 @@ use crate::grpc::{Port, drive, serve};
 use crate::journal::{Digests, Folder, Head, RecordedFleet, Store, Writer, runs, without_secrets};
 use crate::observe::Sampler;
 use crate::reach::{self, Reach};
-use crate::report::{GitHub, Report, ReportError, Style, deliver, render_text};
+use crate::report::{GitHub, Report, ReportError, Styles, deliver, render_text};
 use crate::secure::Door;
 use crate::settings::Protection;
 use crate::terminal::{Progress, Screen, say, tell_end};
@@ -56,8 +56,8 @@ pub struct Job {
     pub local_target: LocalTarget,
     /// The directory that gets a directory for the run.
     pub report_dir: PathBuf,
-    /// Whether the result may carry colour.
-    pub style: Style,
+    /// Whether what is printed may carry colour.
+    pub styles: Styles,
 }
 
 /// Runs `job`; each item of `stop` is the operator's wish to stop it. The result goes to standard output,
@@ -80,7 +80,8 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     // Better now than after a run whose report finds no place.
     std::fs::create_dir_all(&job.report_dir)
         .map_err(|source| ReportError { path: job.report_dir.clone(), source })?;
-    let progress = Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end())));
+    let progress =
+        Arc::new(Mutex::new(Progress::new(Screen::of_stderr(), plan.schedule.end(), job.styles.error)));
     let note = noting(&progress);
 
     let port = match open_port(&plan, &mut job, &note).await? {
@@ -198,7 +199,7 @@ impl Conduct {
         // On disk first: a reader of standard output that went away must not cost the report.
         let github = GitHub::new(|name| std::env::var(name).ok());
         let delivered = deliver(&job.report_dir, &std::env::temp_dir(), &report, &github);
-        tell(&render_text(&report, job.style));
+        tell(&render_text(&report, job.styles.output));
         tell(&delivered.told);
         for problem in &delivered.problems {
             say(problem);

@@ -1,10 +1,12 @@
 //! What the command line and the environment mean: valid values, or the flag, the value and the remedy.
 
+mod colour;
 mod log;
 mod protection;
 mod report;
 mod resume;
 
+pub use colour::wants_colour;
 pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;

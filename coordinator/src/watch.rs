@@ -1,14 +1,15 @@
 //! Watches the fleet: adds windows to the results, shows progress, and knows at the end how it went.
 
 use crate::clock::RunClock;
-use crate::fleet::{AgentId, Cause, NotStarted, Outcome};
+use crate::fleet::{AgentId, Cause, Member, NotStarted, Outcome};
 use crate::grpc::Observer;
 use crate::observe::{Sampler, Samples};
-use crate::results::{AgentFacts, GaveUp, Results, RunFacts, WhyGivenUp};
-use crate::terminal::Progress;
+use crate::results::{AgentFacts, AgentStanding, GaveUp, Results, RunFacts, WhyGivenUp};
+use crate::terminal::{Progress, Tables};
 use plan::Plan;
 use plan::chore::ChoreKind;
 use proto::message::{RunId, WindowReport};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ pub struct Watch {
     /// What was measured.
     pub results: Results,
     progress: Arc<Mutex<Progress>>,
+    /// How many closed seconds the tables show.
+    shown: u32,
+    /// What the agents of the run are called.
+    names: BTreeMap<AgentId, String>,
     /// T0.
     started: Option<Duration>,
     /// When the newest window arrived; the last one arrives when the last iteration is over.
@@ -39,6 +44,8 @@ impl Watch {
         Watch {
             results: Results::new(plan),
             progress,
+            names: BTreeMap::new(),
+            shown: 0,
             started: None,
             ended: None,
             chore: false,
@@ -150,6 +157,20 @@ impl Watch {
         }
     }
 
+    /// What stands since the last second was closed.
+    fn tables(&self) -> Tables {
+        let thresholds = self.results.thresholds();
+        if !self.progress().shows_tables() {
+            return Tables { thresholds, ..Tables::default() };
+        }
+        let named = |agent: AgentStanding| {
+            let name = self.names.get(&agent.agent).cloned();
+            (name.unwrap_or_else(|| format!("agent {}", agent.agent.0)), agent)
+        };
+        let agents = self.results.agents().into_iter().map(named).collect();
+        Tables { parts: self.results.parts(), thresholds, agents }
+    }
+
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
         self.progress.lock().expect("no holder panics")
     }
@@ -168,18 +189,19 @@ impl Observer for Watch {
         self.results.agent_gone(agent);
     }
 
-    fn started(&mut self, at: Duration, after: Duration, agents: &[AgentId]) {
+    fn started(&mut self, at: Duration, after: Duration, agents: &[Member]) {
         self.started = Some(at + after);
         if let Some(sampler) = &self.samples {
             sampler.begin(at + after, Duration::ZERO);
         }
         for agent in agents {
-            self.results.agent_joined(*agent);
+            self.joined(agent);
         }
     }
 
-    fn joined(&mut self, agent: AgentId) {
-        self.results.agent_joined(agent);
+    fn joined(&mut self, agent: &Member) {
+        self.results.agent_joined(agent.id);
+        self.names.insert(agent.id, agent.name.clone());
     }
 
     fn stopping(&mut self, at: Duration) {
@@ -215,8 +237,13 @@ impl Observer for Watch {
 
     fn tick(&mut self, now: Duration) {
         self.take_samples();
-        if let Some(t0) = self.started.filter(|_| !self.chore) {
-            self.progress().show(now.saturating_sub(t0), &self.results.live());
+        let Some(t0) = self.started.filter(|_| !self.chore) else { return };
+        let closed = self.results.closed_seconds();
+        if closed > self.shown {
+            self.shown = closed;
+            let tables = self.tables();
+            self.progress().set_tables(tables);
         }
+        self.progress().show(now.saturating_sub(t0), &self.results.live());
     }
 }

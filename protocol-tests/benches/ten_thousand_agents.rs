@@ -75,7 +75,7 @@ impl Cores {
                 Output::Apply { agent, window } => windows.push((agent, window)),
                 Output::Started { agents, .. } => {
                     for agent in agents {
-                        self.results.agent_joined(agent);
+                        self.results.agent_joined(agent.id);
                     }
                 }
                 Output::Finished(outcome) => panic!("the run is over: {outcome:?}"),

@@ -4,7 +4,7 @@ use super::capacity::Capacity;
 use super::iterations::Iterations;
 use super::loss::HandedOver;
 use super::waiting::Placed;
-use super::{AgentId, AgentOutcome, Left, Lost, SessionId};
+use super::{AgentId, AgentOutcome, Left, Lost, Member, SessionId};
 use plan::slot::Slot;
 use proto::defect::{Defect, seeded};
 use proto::message::{Cumulative, Hello, WindowReport};
@@ -123,6 +123,10 @@ pub(super) enum Stage {
 }
 
 impl Agent {
+    pub(super) fn member(&self) -> Member {
+        Member { id: self.id, name: self.hello.name.clone() }
+    }
+
     pub(super) fn new(id: AgentId, session: SessionId, hello: Hello, peer: String, now: Duration) -> Agent {
         Agent {
             id,

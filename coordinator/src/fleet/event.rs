@@ -6,6 +6,15 @@ use proto::message::{FromAgent, RejectCode, ToAgent, WindowReport};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// An agent that has users, or is about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Which one.
+    pub id: AgentId,
+    /// What it is called, by itself.
+    pub name: String,
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -93,12 +102,12 @@ pub enum Output {
         /// How far away T0 is.
         after: Duration,
         /// The agents of the run.
-        agents: Vec<AgentId>,
+        agents: Vec<Member>,
     },
     /// An agent that came later is given its first users.
     Joined {
         /// The agent.
-        agent: AgentId,
+        agent: Member,
         /// Since T0.
         at: Duration,
     },

@@ -84,8 +84,9 @@ impl Fleet {
         let agent = &mut self.agents[index];
         agent.stage = Stage::Running;
         agent.joined = Some(at);
-        let (id, session, name) = (agent.id, agent.session, agent.hello.name.clone());
-        self.outputs.push_back(Output::Joined { agent: id, at });
+        let (session, name) = (agent.session, agent.hello.name.clone());
+        let member = agent.member();
+        self.outputs.push_back(Output::Joined { agent: member, at });
         self.note(format!("agent {name} joins the run {:.1} s after its start", at.as_secs_f64()));
         self.send_setup_values(session);
         self.send_seats(index);

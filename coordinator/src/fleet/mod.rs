@@ -76,7 +76,7 @@ pub use chore::{ChoreConfig, ChoreConfigs, ChoreEnd, ChoreStatus};
 pub use config::FleetConfig;
 pub use deal::deal;
 use ending::Ending;
-pub use event::{Input, Output};
+pub use event::{Input, Member, Output};
 pub(crate) use iterations::Iterations;
 pub use join::OnAgentJoin;
 use loss::Parting;

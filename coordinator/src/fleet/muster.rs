@@ -215,7 +215,7 @@ impl Fleet {
             self.send_setup_values(session);
             self.send(session, ToAgent::Start { run: self.config.run.clone(), after: ahead, t0 });
         }
-        let agents = self.agents.iter().map(|agent| agent.id).collect();
+        let agents = self.agents.iter().map(Agent::member).collect();
         self.outputs.push_back(Output::Started { after: ahead, agents });
     }
 

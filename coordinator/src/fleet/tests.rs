@@ -25,6 +25,10 @@ pub(super) struct Harness {
     pub(super) now: Duration,
 }
 
+fn member(id: u32, name: &str) -> Member {
+    Member { id: AgentId(id), name: name.to_owned() }
+}
+
 pub(super) fn id(run: &str) -> RunId {
     RunId(run.to_owned())
 }
@@ -239,7 +243,11 @@ fn a_run_from_the_first_hello_to_the_last_window() {
     assert_eq!(h.says(1, armed()), []);
     assert_eq!(
         h.says(2, armed()),
-        [start(1), start(2), Output::Started { after: START_AHEAD, agents: vec![AgentId(0), AgentId(1)] }]
+        [
+            start(1),
+            start(2),
+            Output::Started { after: START_AHEAD, agents: vec![member(0, "a"), member(1, "b")] }
+        ]
     );
 
     let apply = |agent, window| Output::Apply { agent: AgentId(agent), window };
@@ -408,7 +416,7 @@ fn an_agent_that_goes_before_the_start_is_replaced_and_the_users_are_dealt_again
     );
     h.says(1, FromAgent::AssignAck { run: id("r"), revision: 2, clock_error: None });
     let started = h.says(3, FromAgent::AssignAck { run: id("r"), revision: 2, clock_error: None });
-    let agents = vec![AgentId(0), AgentId(2)];
+    let agents = vec![member(0, "a"), member(2, "b")];
     assert_eq!(started.last(), Some(&Output::Started { after: START_AHEAD, agents }));
 }
 

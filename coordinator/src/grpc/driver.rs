@@ -5,7 +5,7 @@ use super::entrance::{First, enter};
 use super::listen::Note;
 use super::reader::Reader;
 use crate::clock::RunClock;
-use crate::fleet::{AgentId, Input, Outcome, Output, SessionId};
+use crate::fleet::{AgentId, Input, Member, Outcome, Output, SessionId};
 use crate::journal::{Decided, Progress, RecordedFleet, Writer};
 use crate::secure::{Gate, Refused};
 use plan::chore::ChoreKind;
@@ -106,9 +106,9 @@ pub trait Observer {
     /// No more windows come from this agent.
     fn gone(&mut self, agent: AgentId);
     /// T0 of a run with these agents is `after` from `at`.
-    fn started(&mut self, at: Duration, after: Duration, agents: &[AgentId]);
+    fn started(&mut self, at: Duration, after: Duration, agents: &[Member]);
     /// This agent came later, and is given its first users.
-    fn joined(&mut self, agent: AgentId);
+    fn joined(&mut self, agent: &Member);
     /// The run was stopped `at` after T0.
     fn stopping(&mut self, at: Duration);
     /// A chore begins on an agent of this name, or has ended.
@@ -127,7 +127,7 @@ pub trait Observer {
 pub fn observe(observer: &mut impl Observer, at: Duration, output: Output) -> Option<Output> {
     match output {
         Output::Apply { agent, window } => observer.apply(at, agent, &window),
-        Output::Joined { agent, at: _ } => observer.joined(agent),
+        Output::Joined { agent, at: _ } => observer.joined(&agent),
         Output::Stopping { at } => observer.stopping(at),
         Output::Gone { agent } => observer.gone(agent),
         Output::Started { after, agents } => observer.started(at, after, &agents),

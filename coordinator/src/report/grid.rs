@@ -77,7 +77,12 @@ impl Grid {
 
     /// The table as lines, each ended.
     pub(crate) fn render(&self, style: Style) -> String {
-        let limits = self.limits();
+        self.render_within(WIDTH, style)
+    }
+
+    /// The same in so many columns, unless numbers alone take more.
+    pub(crate) fn render_within(&self, width: usize, style: Style) -> String {
+        let limits = self.limits(width);
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         match style {
@@ -107,7 +112,7 @@ impl Grid {
     }
 
     /// How wide each column may be.
-    fn limits(&self) -> Vec<usize> {
+    fn limits(&self, width: usize) -> Vec<usize> {
         let widest = |at: usize| {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
             cells.map(|text| escape::columns(&escape::escape(text))).max().unwrap_or(0)
@@ -121,7 +126,7 @@ impl Grid {
         let taken = limits.iter().sum::<usize>() + GAP * self.columns.len().saturating_sub(1);
         for (limit, column) in limits.iter_mut().zip(&self.columns) {
             if column.fill == Fill::Rest {
-                *limit = WIDTH.saturating_sub(taken).max(NARROWEST);
+                *limit = width.saturating_sub(taken).max(NARROWEST);
             }
         }
         limits

@@ -34,4 +34,4 @@ pub use github::GitHub;
 pub use model::Report;
 pub use read::{Mistake, ReadError, read_report};
 pub use schema::schema_text;
-pub use text::{Style, render_text};
+pub use text::{Style, Styles, render_text};

@@ -16,16 +16,31 @@ pub enum Style {
     Colour,
 }
 
-impl Style {
-    /// Colour where standard output is a terminal, unless `NO_COLOR` is set and not empty.
-    pub fn of_stdout(no_color: Option<&str>) -> Style {
-        let wanted = no_color.is_none_or(str::is_empty);
-        if wanted && std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain }
+/// How what is printed is styled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Styles {
+    /// On standard output: results.
+    pub output: Style,
+    /// On standard error: progress.
+    pub error: Style,
+}
+
+impl Styles {
+    /// Colour where a stream is a terminal, if it is `wanted`.
+    pub fn of_streams(wanted: bool) -> Styles {
+        let of = |is_terminal: bool| if wanted && is_terminal { Style::Colour } else { Style::Plain };
+        Styles { output: of(std::io::stdout().is_terminal()), error: of(std::io::stderr().is_terminal()) }
     }
 }
 
 /// Errors that are shown; `report.json` has all of them.
 const SHOWN_ERRORS: usize = 10;
+
+/// Thresholds that are shown, those that are not met first.
+const SHOWN_THRESHOLDS: usize = 12;
+
+/// Requests that are shown: of more those that failed most, then the slowest. The same of groups.
+const SHOWN_REQUESTS: usize = 16;
 
 /// Reasons that are shown; `report.json` has all of them.
 const SHOWN_REASONS: usize = 12;
@@ -108,17 +123,29 @@ fn thresholds(report: &Report, style: Style) -> String {
         ("OBSERVED", Fill::Number),
         ("STATUS", Fill::Text(8)),
     ]);
-    for row in &report.thresholds {
-        let (tone, status) = match row.status {
-            "pass" => (Tone::Good, "pass"),
-            "warn" => (Tone::Doubtful, "WARN"),
-            "fail" => (Tone::Bad, "FAIL"),
-            _ => (Tone::Doubtful, "NO DATA"),
-        };
+    let mut rows: Vec<_> = report.thresholds.iter().map(|row| (tone_of(row.status), row)).collect();
+    rows.sort_by_key(|((rank, ..), _)| *rank);
+    for ((_, tone, status), row) in rows.iter().take(SHOWN_THRESHOLDS) {
         let observed = row.observed_text.clone().unwrap_or_else(|| "-".to_owned());
-        grid.row(tone, vec![row.expression.clone(), row.scope.clone(), observed, status.to_owned()]);
+        grid.row(*tone, vec![row.expression.clone(), row.scope.clone(), observed, (*status).to_owned()]);
     }
-    grid.render(style)
+    let mut text = grid.render(style);
+    if let Some(left) = rows.get(SHOWN_THRESHOLDS..).filter(|left| !left.is_empty()) {
+        let met = left.iter().filter(|(_, row)| row.status == "pass").count();
+        let met = if met == left.len() { ", all met,".to_owned() } else { format!(", {met} of them met,") };
+        let _ = writeln!(text, "... and {} more thresholds{met} in report.json", left.len());
+    }
+    text
+}
+
+/// How a threshold that came out so stands in a table: its rank, what is bad first, and its name there.
+fn tone_of(status: &str) -> (u8, Tone, &'static str) {
+    match status {
+        "fail" => (0, Tone::Bad, "FAIL"),
+        "warn" => (2, Tone::Doubtful, "WARN"),
+        "pass" => (3, Tone::Good, "pass"),
+        _ => (1, Tone::Doubtful, "NO DATA"),
+    }
 }
 
 fn requests(report: &Report, style: Style) -> String {
@@ -133,9 +160,16 @@ fn requests(report: &Report, style: Style) -> String {
         ("P99", Fill::Number),
         ("MAX", Fill::Number),
     ]);
-    let groups = report.groups.iter().map(|group| (Some(&group.name), Some(&group.totals)));
-    for (group, totals) in groups.chain([(None, None)]) {
-        let rows: Vec<_> = report.requests.iter().filter(|row| row.group.as_ref() == group).collect();
+    let shown_requests = worst(report.requests.iter().map(|row| &row.totals));
+    let shown_groups = worst(report.groups.iter().map(|group| &group.totals));
+    let groups = report.groups.iter().zip(shown_groups).filter(|(_, shown)| *shown);
+    let groups: Vec<_> = groups.map(|(group, _)| (Some(&group.name), Some(&group.totals))).collect();
+    let left_out = report.groups.len() - groups.len();
+    let mut left = report.requests.len();
+    for (group, totals) in groups.into_iter().chain([(None, None)]) {
+        let rows = report.requests.iter().zip(&shown_requests).filter(|(_, shown)| **shown);
+        let rows: Vec<_> = rows.filter(|(row, _)| row.group.as_ref() == group).map(|(row, _)| row).collect();
+        left -= rows.len();
         let indent = if report.groups.is_empty() { "" } else { "  " };
         match (group, totals) {
             (Some(name), Some(totals)) => grid.row(Tone::Heading, cells(name, totals)),
@@ -149,7 +183,27 @@ fn requests(report: &Report, style: Style) -> String {
         }
     }
     grid.row(Tone::Heading, cells("all requests", &report.totals));
-    grid.render(style)
+    let mut text = grid.render(style);
+    if left > 0 {
+        let groups = if left_out > 0 { format!(" and {left_out} groups") } else { String::new() };
+        let _ = writeln!(
+            text,
+            "... and {left} more requests{groups}, which failed less or were faster, in report.json"
+        );
+    }
+    text
+}
+
+/// Which of so many are shown: all of a few; of more, those that failed most, then the slowest by p95.
+fn worst<'a>(rows: impl Iterator<Item = &'a Totals>) -> Vec<bool> {
+    let mut ranked: Vec<(usize, &Totals)> = rows.enumerate().collect();
+    let mut shown = vec![false; ranked.len()];
+    let p95 = |totals: &Totals| totals.latency_ms.p95.unwrap_or(-1.0);
+    ranked.sort_by(|(_, a), (_, b)| b.failures.cmp(&a.failures).then(p95(b).total_cmp(&p95(a))));
+    for (at, _) in ranked.into_iter().take(SHOWN_REQUESTS) {
+        shown[at] = true;
+    }
+    shown
 }
 
 /// The name of a series with its method before it, unless it begins with that by itself.
@@ -307,3 +361,6 @@ fn fitness(report: &Report) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

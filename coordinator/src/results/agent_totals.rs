@@ -2,7 +2,8 @@
 
 use super::agent_health::AgentHealth;
 use super::warmup::Part;
-use proto::message::{Cumulative, WindowReport};
+use bytes::Bytes;
+use proto::message::{Cumulative, HealthReport, WindowReport};
 use std::collections::VecDeque;
 
 /// Windows that say how fast an agent was when it was lost.
@@ -32,6 +33,8 @@ pub(super) struct AgentTotals {
     pub(super) aborted_measured: u64,
     /// How it fared after the warm-up.
     pub(super) health: AgentHealth,
+    /// How it fared in its newest window; `None` when there will be no more.
+    pub(super) latest: Option<HealthReport>,
 }
 
 impl AgentTotals {
@@ -47,6 +50,9 @@ impl AgentTotals {
         applied.aborted = applied.aborted.saturating_add(window.aborted);
         self.newest = self.newest.max(Some(window.last_second()));
         self.users = window.users;
+        // A copy of the lag: the window's bytes would be kept with it.
+        let lag = Bytes::copy_from_slice(&window.health.lag);
+        self.latest = (!window.last).then(|| HealthReport { lag, ..window.health.clone() });
         self.in_flight = window.in_flight;
         if self.recent.len() == RECENT {
             self.recent.pop_front();

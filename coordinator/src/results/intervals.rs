@@ -97,6 +97,18 @@ impl Intervals {
         }
     }
 
+    /// The latencies of these series so far.
+    pub(super) fn latency(&self, series: impl IntoIterator<Item = SeriesId>) -> DenseHistogram {
+        let mut sum = DenseHistogram::new();
+        for SeriesId(id) in series {
+            for part in [&self.totals[id as usize], &self.latencies[id as usize]] {
+                // Of more samples than a histogram counts, the first ones stand for all.
+                let _ = sum.merge(part);
+            }
+        }
+        sum
+    }
+
     /// All of them, and what they add up to.
     pub(super) fn finish(mut self) -> Stretches {
         self.close();

@@ -184,7 +184,8 @@ fn level(threshold: &Threshold, judgement: &Judgement) -> &'static str {
     }
 }
 
-fn observed(threshold: &Threshold, judgement: &Judgement) -> Option<String> {
+/// The observed value with its unit, told apart from the value that it is compared with.
+pub(super) fn observed(threshold: &Threshold, judgement: &Judgement) -> Option<String> {
     let observed = judgement.observed?;
     let compared = match level(threshold, judgement) {
         "critical" => threshold.critical.unwrap_or(threshold.value),
@@ -206,7 +207,8 @@ fn with_unit(metric: Metric, value: f64, more_digits: usize) -> String {
     }
 }
 
-fn describe(scope: ThresholdScope, plan: &Plan) -> String {
+/// A scope in words.
+pub(super) fn describe(scope: ThresholdScope, plan: &Plan) -> String {
     match scope {
         ThresholdScope::Plan => "all requests".to_owned(),
         ThresholdScope::Group(id) => format!("group `{}`", plan.groups[id.0 as usize].name),

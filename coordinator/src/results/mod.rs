@@ -25,6 +25,7 @@ mod point;
 pub(crate) mod quantity;
 mod record;
 mod sliding;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -43,6 +44,7 @@ pub use live::Live;
 pub use point::Point;
 pub use record::Record;
 pub use sliding::Span;
+pub use standing::{AgentStanding, PartStanding, ThresholdStanding};
 pub use user_time::UserTime;
 pub use verdict::Verdict;
 pub use watched::Breach;
@@ -209,7 +211,7 @@ impl Results {
         self.timeline.detach(agent);
         self.watched.close_before(self.timeline.first_open());
         if let Some(totals) = self.agents.get_mut(&agent) {
-            totals.users = 0;
+            (totals.users, totals.latest) = (0, None);
         }
     }
 

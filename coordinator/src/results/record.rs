@@ -169,14 +169,19 @@ impl Record {
     }
 }
 
-fn merged(plan: &Plan, stats: &[SeriesStats], scope: ThresholdScope) -> SeriesStats {
-    let belongs = |series: &Series| match scope {
+/// Whether a scope has this series in it.
+pub(super) fn belongs(series: &Series, scope: ThresholdScope) -> bool {
+    match scope {
         ThresholdScope::Plan => series.is_request(),
         ThresholdScope::Group(group) => series.is_request() && series.group == Some(group),
         ThresholdScope::Request(id) => series.id == id,
-    };
+    }
+}
+
+/// The statistics of a scope.
+pub(super) fn merged(plan: &Plan, stats: &[SeriesStats], scope: ThresholdScope) -> SeriesStats {
     let mut all = SeriesStats::default();
-    for (_, stats) in plan.series.iter().zip(stats).filter(|(series, _)| belongs(series)) {
+    for (_, stats) in plan.series.iter().zip(stats).filter(|(series, _)| belongs(series, scope)) {
         all.merge(stats);
     }
     all

@@ -1,21 +1,36 @@
 //! One line of progress.
 
-use crate::results::{Live, quantity};
+use super::view::thresholds_told;
+use crate::results::{Live, ThresholdStanding, quantity};
 use std::time::Duration;
 
 /// The run as it stands, in one line:
-/// `00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13`.
-pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String {
-    let left = total.saturating_sub(elapsed);
+/// `00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  thresholds 2 ok  ETA 00:13`.
+pub fn progress_line(
+    elapsed: Duration,
+    total: Duration,
+    live: &Live,
+    thresholds: &[ThresholdStanding],
+) -> String {
+    format!(
+        "{} / {}{}  {}{}  ETA {}",
+        clock(elapsed),
+        clock(total),
+        if live.warmup { "  warm-up" } else { "" },
+        figures(live),
+        thresholds_told(thresholds).map_or(String::new(), |told| format!("  {told}")),
+        time_left(elapsed, total, live),
+    )
+}
+
+/// Users, requests, failures and latency: `users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms`.
+pub(super) fn figures(live: &Live) -> String {
     let share = match live.requests {
         n if live.failures == 0 || n == 0 => String::new(),
         n => format!(" ({})", quantity::percent_to(live.failures as f64 * 100.0 / n as f64, 1)),
     };
     format!(
-        "{} / {}{}  users {}/{}{}  rps {}  failures {}{share}{}  p95 {}  ETA {}",
-        clock(elapsed),
-        clock(total),
-        if live.warmup { "  warm-up" } else { "" },
+        "users {}/{}{}  rps {}  failures {}{share}{}  p95 {}",
         quantity::count(live.users.into()),
         quantity::count(live.target_users.into()),
         live.iterations.map_or(String::new(), |(done, all)| {
@@ -25,13 +40,24 @@ pub fn progress_line(elapsed: Duration, total: Duration, live: &Live) -> String 
         quantity::count(live.failures),
         if live.dropped > 0 { format!("  dropped {}", quantity::count(live.dropped)) } else { String::new() },
         live.p95.map_or("-".to_owned(), quantity::latency),
-        // Rounded up, so that the clock and the time that is left add up to the whole.
-        clock(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))),
     )
 }
 
+/// Until the schedule ends, or the iterations are done if they go on as they did.
+pub(super) fn time_left(elapsed: Duration, total: Duration, live: &Live) -> String {
+    let left = total.saturating_sub(elapsed);
+    let left = match live.iterations {
+        Some((done, all)) if done > 0 => {
+            left.min(elapsed.mul_f64(all.saturating_sub(done) as f64 / done as f64))
+        }
+        _ => left,
+    };
+    // Rounded up, so that the clock and the time that is left add up to the whole.
+    clock(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
+}
+
 /// `MM:SS`, from an hour on `H:MM:SS`.
-fn clock(t: Duration) -> String {
+pub(super) fn clock(t: Duration) -> String {
     let (hours, minutes, seconds) = (t.as_secs() / 3600, t.as_secs() / 60 % 60, t.as_secs() % 60);
     if hours == 0 {
         format!("{minutes:02}:{seconds:02}")
@@ -47,7 +73,8 @@ mod tests {
     #[test]
     fn lines_show_what_is_known() {
         let check = |elapsed_ms: u64, total_s: u64, live: Live, expected: &str| {
-            let line = progress_line(Duration::from_millis(elapsed_ms), Duration::from_secs(total_s), &live);
+            let line =
+                progress_line(Duration::from_millis(elapsed_ms), Duration::from_secs(total_s), &live, &[]);
             assert_eq!(line, expected);
         };
         let live = Live {

@@ -1,17 +1,22 @@
 //! Progress on standard error while a run lasts.
 
 mod line;
+mod turning;
+mod view;
 
 pub use agent::log::say;
 pub use line::progress_line;
+pub use view::Tables;
 
-use crate::report::{Report, escape};
+use crate::report::{Report, Style, escape};
 use crate::results::Live;
 use agent::log::{self, LogFormat, LogSettings, TARGET};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
+use turning::Turning;
+use view::{Room, view};
 
 /// Runs up to this long get a line per second where there is no terminal, longer ones a line per
 /// [`SPARSE`]: a log keeps every line.
@@ -41,34 +46,59 @@ impl Screen {
 #[derive(Debug)]
 pub struct Progress {
     total: Duration,
+    style: Style,
     /// `None` writes lines.
     bar: Option<ProgressBar>,
     due: Duration,
+    tables: Tables,
+    turning: Turning,
 }
 
 impl Progress {
-    /// Progress of a run that lasts `total`.
-    pub fn new(screen: Screen, total: Duration) -> Progress {
+    /// Progress of a run that lasts `total`; in colour only on a terminal.
+    pub fn new(screen: Screen, total: Duration, style: Style) -> Progress {
         let bar = (screen == Screen::Terminal).then(|| {
             let target = ProgressDrawTarget::stderr();
-            let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
-            // Cut at the terminal's width: a line that wraps cannot be drawn again in place.
-            bar.set_style(ProgressStyle::with_template("{wide_msg}").expect("the template is a constant"));
+            let bar = ProgressBar::with_draw_target(None, target);
+            bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is a constant"));
             bar
         });
-        Progress { total, bar, due: Duration::ZERO }
+        Progress {
+            total,
+            style,
+            bar,
+            due: Duration::ZERO,
+            tables: Tables::default(),
+            turning: Turning::default(),
+        }
+    }
+
+    /// Whether there is room for tables.
+    pub fn shows_tables(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Takes in what stands in the tables since a second was closed, and tells which thresholds have turned.
+    pub fn set_tables(&mut self, tables: Tables) {
+        for turned in self.turning.second(&tables.thresholds) {
+            self.note(&turned);
+        }
+        self.tables = tables;
     }
 
     /// Shows the run as it stands `elapsed` after T0; in a log, only when a line is due.
     pub fn show(&mut self, elapsed: Duration, live: &Live) {
-        let line = progress_line(elapsed, self.total, live);
         match &self.bar {
             Some(bar) => {
-                bar.set_position(milliseconds(elapsed.min(self.total)));
-                bar.set_message(line);
+                let view = view(elapsed, self.total, live, &self.tables, room(), self.style);
+                // What is drawn again without need flickers.
+                if view != bar.message() {
+                    bar.set_message(view);
+                }
             }
             None if elapsed >= self.due => {
                 self.due = next_line(elapsed, self.total);
+                let line = progress_line(elapsed, self.total, live, &self.tables.thresholds);
                 tell_progress(&line, elapsed, live);
             }
             None => {}
@@ -140,7 +170,7 @@ pub(crate) fn tell_end(report: &Report, folder: &Path, exit_code: u8) {
 
 /// In seconds, to the millisecond.
 fn thousandths(time: Duration) -> f64 {
-    milliseconds(time) as f64 / 1e3
+    time.as_millis() as f64 / 1e3
 }
 
 /// When the line after the one at `elapsed` is due; on whole seconds, so that late lines do not drift.
@@ -149,8 +179,10 @@ fn next_line(elapsed: Duration, total: Duration) -> Duration {
     Duration::from_secs((elapsed.as_secs() / apart + 1) * apart)
 }
 
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// What the terminal has room for; a usual one where it does not say.
+fn room() -> Room {
+    let (lines, columns) = console::Term::stderr().size_checked().unwrap_or((24, 80));
+    Room { columns: columns.into(), lines: lines.into() }
 }
 
 #[cfg(test)]

@@ -210,13 +210,13 @@ impl World {
                     self.oracle.tally.begun += 1;
                 }
                 for agent in agents {
-                    self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent));
+                    self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent.id));
                 }
             }
             Output::Joined { agent, at } => {
-                self.trace.line(now, format_args!("agent {} joins at {at:?}", agent.0));
+                self.trace.line(now, format_args!("agent {} joins at {at:?}", agent.id.0));
                 self.oracle.tally.joined += 1;
-                self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent));
+                self.coordinator.results.iter_mut().for_each(|results| results.agent_joined(agent.id));
             }
             Output::Stopping { at } => {
                 self.trace.line(now, format_args!("stopping at {at:?}"));

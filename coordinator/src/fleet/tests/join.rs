@@ -58,7 +58,7 @@ fn a_standby_makes_no_load_until_it_takes_over_from_a_lost_agent() {
     assert_eq!(started(&said, 3), Some((Duration::ZERO, t0)));
     let joined = said
         .iter()
-        .find_map(|o| if let Output::Joined { agent, at } = o { Some((*agent, *at)) } else { None });
+        .find_map(|o| if let Output::Joined { agent, at } = o { Some((agent.id, *at)) } else { None });
     let (agent, at) = joined.expect("it joined");
     assert_eq!(agent, AgentId(2));
     h.says(3, FromAgent::Window(Box::new(WindowReport { index: 11, ..*window(1, 4, true) })));

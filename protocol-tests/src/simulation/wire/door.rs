@@ -3,7 +3,7 @@
 use super::stage::{Stage, now};
 use super::{COORDINATOR, stand_in};
 use coordinator::clock::RunClock;
-use coordinator::fleet::{AgentId, Fleet, SessionId};
+use coordinator::fleet::{AgentId, Fleet, Member, SessionId};
 use coordinator::grpc::{Listener, Observer, Port, Wire, drive, serve};
 use coordinator::journal::{RecordedFleet, Writer};
 use coordinator::secure::Gate;
@@ -74,18 +74,18 @@ impl Observer for Watch {
         self.0.inside().results.iter_mut().for_each(|results| results.agent_gone(agent));
     }
 
-    fn started(&mut self, _at: Duration, after: Duration, agents: &[AgentId]) {
+    fn started(&mut self, _at: Duration, after: Duration, agents: &[Member]) {
         let (now, mut inside) = (now(), self.0.inside());
         inside.trace.line(now, format_args!("the run starts after {after:?}"));
         inside.oracle.t0 = Some(now + after);
         inside.oracle.tally.begun += 1;
         for agent in agents {
-            inside.results.iter_mut().for_each(|results| results.agent_joined(*agent));
+            inside.results.iter_mut().for_each(|results| results.agent_joined(agent.id));
         }
     }
 
-    fn joined(&mut self, agent: AgentId) {
-        self.0.inside().results.iter_mut().for_each(|results| results.agent_joined(agent));
+    fn joined(&mut self, agent: &Member) {
+        self.0.inside().results.iter_mut().for_each(|results| results.agent_joined(agent.id));
     }
 
     fn stopping(&mut self, at: Duration) {
