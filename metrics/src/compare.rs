@@ -21,7 +21,8 @@
 //! p-value is then too small. What is different for the whole of a run, such as another neighbour on the machine, no test
 //! can tell from a change of the service: for that reason nothing is an alarm that shifts a percentile by less than
 //! [`Settings::shift`].
-
+//!
+//! Failures are compared by [`compare_failures`].
 //!
 //! ```
 //! use metrics::compare::{Change, Comparison, Pair, Settings};
@@ -49,12 +50,14 @@
 //! ```
 
 mod blocks;
+mod failures;
 mod placement;
 mod shift;
 mod student;
 #[cfg(test)]
 mod tests;
 
+pub use failures::{Counts, FailureChange, FailurePair, FailureRow, FailureSettings, compare_failures};
 pub use shift::Shift;
 
 use crate::{Percentile, SparseHistogram};
@@ -107,6 +110,8 @@ pub struct Row {
     pub p50: Option<Shift>,
     /// What became of the 95th percentile.
     pub p95: Option<Shift>,
+    /// What became of the 99th percentile; it is told and not tested.
+    pub p99: Option<Shift>,
     /// How probable it is that a request of the current run takes longer than one of the base run, from 0 to 1.
     pub superiority: Option<f64>,
     /// How probable at least so much of a difference is between equal runs, adjusted for all that was tested: the smaller of
@@ -175,6 +180,7 @@ struct Tested {
     samples: (u64, u64),
     p50: Option<Shift>,
     p95: Option<Shift>,
+    p99: Option<Shift>,
     location: Option<Outcome>,
     tail: Option<Outcome>,
     basis: Basis,
@@ -196,6 +202,7 @@ impl Tested {
             samples,
             p50: shift(Percentile::P50),
             p95: shift(Percentile::P95),
+            p99: shift(Percentile::P99),
             location: tested.then(|| placement::location(&base, &current, by_blocks)),
             tail: tested.then(|| shift::tail(&base, &current, Percentile::P95, by_blocks)),
             basis,
@@ -224,6 +231,7 @@ impl Tested {
             current_samples: self.samples.1,
             p50: self.p50,
             p95: self.p95,
+            p99: self.p99,
             superiority: self.location.map(|location| location.difference + 0.5),
             p_value: [location, tail].into_iter().flatten().reduce(f64::min),
             basis: self.basis,

@@ -70,7 +70,9 @@ impl Position {
         }
         let share = f64::from(p.thousandths()) / 1e5;
         let slow = share_above(&run.total, at);
-        let error = run.variance(slow, |block| block.above(at) as f64).sqrt();
+        // Never surer than of requests that are independent: where nothing is above a percentile, blocks do not vary at all.
+        let least = share * (1.0 - share) / count as f64;
+        let error = run.variance(slow, |block| block.above(at) as f64).max(least).sqrt();
         let error = error * student::quantile(0.975, run.usable().unwrap_or(2) as f64 - 1.0);
         let slot_at = |share: f64| {
             let rank = (share * count as f64).ceil();

@@ -8,9 +8,7 @@
 /// they can say whatever their values are.
 pub(super) fn welch(difference: f64, first: f64, second: f64, units: (f64, f64)) -> f64 {
     let variance = first + second;
-    // There are so many ways to deal the units to two runs, and two of them are the most extreme.
-    let ways = ln_gamma(units.0 + units.1 + 1.0) - ln_gamma(units.0 + 1.0) - ln_gamma(units.1 + 1.0);
-    let least = (2.0_f64.ln() - ways).exp();
+    let least = least(units);
     if difference == 0.0 {
         return 1.0;
     }
@@ -20,6 +18,27 @@ pub(super) fn welch(difference: f64, first: f64, second: f64, units: (f64, f64))
     let freedom = (units.0.min(units.1) - 1.0).max(1.0);
     two_sided(difference / variance.sqrt(), freedom).max(least).min(1.0)
 }
+
+/// The least that a test can say of so many units: there are so many ways to deal them to two runs, and two of these are the
+/// most extreme.
+pub(super) fn least(units: (f64, f64)) -> f64 {
+    let ways = ln_gamma(units.0 + units.1 + 1.0) - ln_gamma(units.0 + 1.0) - ln_gamma(units.1 + 1.0);
+    (2.0_f64.ln() - ways).exp().min(1.0)
+}
+
+/// What a p-value that takes its variance as known is worth where that was estimated with `freedom` degrees of freedom: that of
+/// the same deviation by Student's t.
+pub(super) fn estimated(p_value: f64, freedom: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 40.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if two_sided(middle, KNOWN) > p_value { low = middle } else { high = middle }
+    }
+    two_sided(low, freedom)
+}
+
+/// So many degrees of freedom that a variance is as good as known.
+const KNOWN: f64 = 1e6;
 
 /// `P(|T| >= |t|)` with `freedom` degrees of freedom.
 pub(super) fn two_sided(t: f64, freedom: f64) -> f64 {
@@ -74,7 +93,7 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
 }
 
 /// `ln Γ(x)` for `x > 0`, from Stirling's series (NIST Digital Library of Mathematical Functions, 5.11.1) at `x + 10` or above.
-fn ln_gamma(x: f64) -> f64 {
+pub(super) fn ln_gamma(x: f64) -> f64 {
     let (mut at, mut product) = (x, 1.0_f64);
     while at < 10.0 {
         product *= at;
@@ -111,6 +130,14 @@ mod tests {
         close(ln_gamma(1.0).exp(), 1.0);
         close(ln_gamma(0.5), std::f64::consts::PI.sqrt().ln());
         close(ln_gamma(11.0), 3_628_800.0_f64.ln());
+    }
+
+    #[test]
+    fn an_estimated_variance_makes_a_test_less_sure() {
+        close(estimated(0.05, KNOWN), 0.05);
+        // 1.95996 with 5 degrees of freedom.
+        close(estimated(0.05, 5.0), 0.107_293);
+        assert!(estimated(0.0, 7.0) < 1e-8 && estimated(1.0, 7.0) > 0.999_999);
     }
 
     #[test]

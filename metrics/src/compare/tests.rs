@@ -87,6 +87,20 @@ fn the_interval_of_a_shift_holds_it() {
 }
 
 #[test]
+fn the_largest_of_few_samples_has_no_upper_end() {
+    let run = |ms: u64| -> Vec<SparseHistogram> {
+        let block = |n: u64| (0..3).map(|m| Duration::from_millis(ms + n + m)).collect();
+        (0..15).map(block).collect()
+    };
+    let pair = Pair { name: "few".to_owned(), base: run(100), current: run(130) };
+    let row = Comparison::new(&[pair], Settings::default()).rows.remove(0);
+    let p99 = row.p99.unwrap();
+    assert!(p99.relative > 0.2 && (p99.low, p99.high) == (None, None), "{p99:?}");
+    let p50 = row.p50.unwrap();
+    assert!(p50.low.unwrap() < p50.relative && p50.relative < p50.high.unwrap(), "{p50:?}");
+}
+
+#[test]
 fn a_slow_tail_alone_is_found() {
     let mut dice = Dice::new(3);
     let mut pair = pairs(&mut dice, 1, 1.0, 8).remove(0);
