@@ -1,7 +1,9 @@
 //! The command line as it was typed: text, not yet values. [`settings`](crate::settings) says what it means.
 
+mod compare;
 mod report;
 
+pub use compare::{CompareArgs, HistoryArgs};
 pub use report::{ReportArgs, SchemaOf};
 
 use clap::parser::ValueSource;
@@ -23,13 +25,16 @@ Examples:
   coordinator demo                             run the demo against a target of its own
   coordinator check api.yaml --users 200       explain the plan, run nothing
   coordinator report reports/RUN-ID            make the other files again from report.json
+  coordinator history                          list the runs that there were
+  coordinator compare last~1 last              what changed from the run before to the last one
+  coordinator api.yaml --baseline last --fail-on-regression
   coordinator schema                           print the JSON Schema of plans
   coordinator join --ttl 24h --uses 40         make a join string for agents in advance
 
 Exit codes:
   0 pass (also warn)      1 internal error      2 usage      3 plan or data invalid
   4 agents missing or lost beyond policy       98 inconclusive
-  99 thresholds failed   130 interrupted";
+  99 thresholds failed, or a regression        130 interrupted";
 
 /// Distributed load tester: musters agents, runs a plan, and says whether every API group met its thresholds.
 #[derive(Debug, Parser)]
@@ -62,6 +67,10 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Make the files of a report again from its `report.json`
     Report(ReportArgs),
+    /// Compare two runs: what became slower, what fails more often, and how sure that is
+    Compare(CompareArgs),
+    /// List the runs of a report directory, the newest first
+    History(HistoryArgs),
     /// Print the JSON Schema of plans, or of `report.json`
     Schema {
         /// Of what
@@ -74,6 +83,7 @@ pub enum Command {
 
 /// How to run a plan.
 #[derive(Clone, Debug, Default, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are switches as they were typed")]
 pub struct RunArgs {
     /// The plan file [default: ./loadtest.yaml] [env: LOAD_TEST_PLAN]
     pub plan: Option<PathBuf>,
@@ -166,6 +176,14 @@ pub struct RunArgs {
     /// Where `RUN-ID/report.json`, `report.html` and the others go [default: reports] [env: LOAD_TEST_REPORT_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub report_dir: Option<PathBuf>,
+    /// Compare the run at its end with this one: a `report.json`, a run's directory or name, or `last` for the newest run of
+    /// the plan that passed or warned [env: LOAD_TEST_BASELINE]
+    #[arg(long, value_name = "RUN")]
+    pub baseline: Option<String>,
+    /// Fail the run (exit code 99) when it is significantly slower than its baseline, or fails more often; otherwise that is
+    /// a warning [env: LOAD_TEST_FAIL_ON_REGRESSION]
+    #[arg(long)]
+    pub fail_on_regression: bool,
     /// Go on with a run of --report-dir whose coordinator was killed: its name, or `last` for the newest one; all that it
     /// was started with is known [env: LOAD_TEST_RESUME]
     #[arg(long, value_name = "RUN")]

@@ -52,6 +52,7 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
         protection: Protection::None,
         local_target: LocalTarget::Yes,
         report_dir: config.report_dir,
+        baseline: None,
         styles,
     };
     let code = run(job, stop).await?;

@@ -53,6 +53,17 @@ impl ExitCode {
 }
 
 impl ExitCode {
+    /// The same after a comparison with a baseline, which may make a run that passed fail (or leave it without an answer), and
+    /// nothing else: `told` is the exit code of the report.
+    #[must_use]
+    pub fn after_comparison(self, told: u8) -> ExitCode {
+        match self {
+            ExitCode::Passed if told == ExitCode::Failed.number() => ExitCode::Failed,
+            ExitCode::Passed if told == ExitCode::Inconclusive.number() => ExitCode::Inconclusive,
+            other => other,
+        }
+    }
+
     /// The same, if all files of the report were written. A run that passed is not told as passed if they were not;
     /// what is worse than that stays.
     #[must_use]

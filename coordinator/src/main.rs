@@ -7,12 +7,14 @@ use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
 use coordinator::exit::ExitCode;
 use coordinator::files;
+use coordinator::past::{compare_runs, history};
 use coordinator::report::{Form, GitHub, Styles, make_again, read_report, schema_text, write_forms};
 use coordinator::resume::resume;
 use coordinator::run::{Job, plan_warnings, run, tell};
 use coordinator::secure::invite;
 use coordinator::settings::{
-    DemoConfig, Environment, JoinConfig, ReportConfig, ResumeConfig, RunConfig, log_settings, wants_colour,
+    CompareConfig, DemoConfig, Environment, HistoryConfig, JoinConfig, ReportConfig, ResumeConfig, RunConfig,
+    log_settings, wants_colour,
 };
 use coordinator::terminal::say;
 use plan::Bundle;
@@ -97,6 +99,18 @@ fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
         Some(Command::Report(args)) => {
             return Ok(match ReportConfig::resolve(args, env, |path| path.is_dir()) {
                 Ok(config) => report(&config),
+                Err(error) => usage(&error),
+            });
+        }
+        Some(Command::Compare(args)) => {
+            return Ok(match CompareConfig::resolve(args, env) {
+                Ok(config) => compare_runs(&config, styles.output),
+                Err(error) => usage(&error),
+            });
+        }
+        Some(Command::History(args)) => {
+            return Ok(match HistoryConfig::resolve(args, env) {
+                Ok(config) => history(&config, styles.output),
                 Err(error) => usage(&error),
             });
         }
@@ -226,6 +240,7 @@ fn job(config: RunConfig, styles: Styles) -> Result<Job, ExitCode> {
         protection: config.protection,
         local_target: LocalTarget::No,
         report_dir: config.report_dir,
+        baseline: config.baseline,
         styles,
     })
 }

@@ -11,9 +11,11 @@ use crate::files;
 use crate::fleet::{Input, Outcome, Output, SessionId};
 use crate::grpc::observe;
 use crate::journal::runs::{self, Run, Standing};
-use crate::journal::{Folder, FolderError, Head, Record, RecordedFleet, Replayed, Store, StoreError, replay};
+use crate::journal::{
+    BaselineMark, Folder, FolderError, Head, Record, RecordedFleet, Replayed, Store, StoreError, replay,
+};
 use crate::report::Styles;
-use crate::run::{Conduct, Job, Start, fleet_config, noting, open_port};
+use crate::run::{Conduct, Job, Start, baseline, fleet_config, noting, open_port};
 use crate::settings::{ResumeConfig, UsageError, Which};
 use crate::terminal::{Progress, Screen, say};
 use crate::watch::Watch;
@@ -102,6 +104,7 @@ impl Past {
             protection,
             local_target: LocalTarget::No,
             report_dir: config.report_dir.clone(),
+            baseline: head.baseline.as_ref().map(BaselineMark::config),
             styles,
         };
         job.bundle.settings.files = Files::default();
@@ -134,7 +137,14 @@ impl Past {
         if let Some(remark) = remark {
             note(&remark);
         }
-        let mut conduct = Conduct { job: job.clone(), plan, run_id, clock, folder, progress, watch };
+        // What was measured is worth more than what it is compared with.
+        let baseline = baseline(&job, &plan).unwrap_or_else(|problem| {
+            note(&format!("warning: {problem}; the run goes on without its baseline"));
+            None
+        });
+        let baseline = baseline.map(|(baseline, _)| baseline);
+        let mut conduct =
+            Conduct { job: job.clone(), plan, run_id, clock, folder, progress, watch, baseline };
         if let Some(outcome) = outcome {
             note("it was over, only its report was not written");
             let now = conduct.clock.now();

@@ -1,18 +1,23 @@
 //! One run from a plan to its exit code: the pieces put together.
 
 use crate::clock::{Origin, RunClock};
+use crate::compare::Baseline;
 use crate::embedded::{Embedded, LocalTarget};
 use crate::exit::ExitCode;
 use crate::fleet::{
     ChoreConfig, ChoreConfigs, Fleet, FleetConfig, NotStarted, OnAgentJoin, OnAgentLoss, Outcome, SessionId,
 };
 use crate::grpc::{Port, drive, serve};
-use crate::journal::{Digests, Folder, Head, RecordedFleet, Store, Writer, runs, without_secrets};
+use crate::history;
+use crate::journal::{
+    BaselineMark, Digests, Folder, Head, RecordedFleet, Store, Writer, runs, without_secrets,
+};
 use crate::observe::Sampler;
+use crate::past::read_baseline;
 use crate::reach::{self, Reach};
 use crate::report::{GitHub, Report, ReportError, Styles, deliver, render_text};
 use crate::secure::Door;
-use crate::settings::Protection;
+use crate::settings::{BaselineConfig, Protection};
 use crate::terminal::{Progress, Screen, say, tell_end};
 use crate::watch::Watch;
 use jiff::Timestamp;
@@ -56,6 +61,8 @@ pub struct Job {
     pub local_target: LocalTarget,
     /// The directory that gets a directory for the run.
     pub report_dir: PathBuf,
+    /// What the run is compared with at its end.
+    pub baseline: Option<BaselineConfig>,
     /// Whether what is printed may carry colour.
     pub styles: Styles,
 }
@@ -70,6 +77,13 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
         Ok(plan) => Arc::new(plan),
         Err(diagnostics) => {
             say(diagnostics.to_string().trim_end());
+            return Ok(ExitCode::Plan);
+        }
+    };
+    let baseline = match baseline(&job, &plan) {
+        Ok(baseline) => baseline,
+        Err(problem) => {
+            say(&format!("error: {problem}"));
             return Ok(ExitCode::Plan);
         }
     };
@@ -95,9 +109,12 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
         note(&hint);
     }
     greet(&plan, &job, &note).await;
+    if let Some((baseline, remarks)) = &baseline {
+        tell_baseline(baseline, remarks, &note);
+    }
     let clock = RunClock::start();
     let folder = Folder::create(&job.report_dir, &run_id.0)?;
-    let head = head(&job, &run_id, clock.origin().clone(), &digests);
+    let head = head(&job, &run_id, clock.origin().clone(), &digests, baseline.as_ref());
     let store = Store::create(&folder.journal(), &head)
         .map_err(|error| anyhow::anyhow!("{error}; choose another directory with --report-dir"))?;
     // They are in the bytes, which agents get, and in the plan.
@@ -107,7 +124,8 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let watch = Watch::new(plan.clone(), progress.clone());
     let fleet = RecordedFleet::new(fleet, 0);
     let (before, embeds) = (SessionId(0), job.expect_agents == 0);
-    Conduct { job, plan, run_id, clock, folder, progress, watch }
+    let baseline = baseline.map(|(baseline, _)| baseline);
+    Conduct { job, plan, run_id, clock, folder, progress, watch, baseline }
         .drive_to_the_end(Start { port, store, fleet, before, embeds }, stop)
         .await
 }
@@ -121,6 +139,8 @@ pub(crate) struct Conduct {
     pub(crate) folder: Folder,
     pub(crate) progress: Arc<Mutex<Progress>>,
     pub(crate) watch: Watch,
+    /// What the run is compared with at its end.
+    pub(crate) baseline: Option<Baseline>,
 }
 
 /// From where a run is conducted.
@@ -181,7 +201,7 @@ impl Conduct {
 
     /// Tells how the run went.
     pub(crate) fn finish(self, outcome: Outcome) -> ExitCode {
-        let Conduct { job, plan, run_id, clock, folder, watch, .. } = self;
+        let Conduct { job, plan, run_id, clock, folder, watch, baseline, .. } = self;
         let plan_sha256 = sha256_hex(job.bundle.source.as_bytes());
         let no_journal = matches!(outcome.started, Err(NotStarted::Journal(_)));
         let facts = watch.facts(outcome, &clock, run_id.clone(), &plan, plan_sha256);
@@ -195,7 +215,10 @@ impl Conduct {
             };
         }
         let record = watch.results.finish(&facts);
-        let report = Report::new(&record);
+        let mut report = Report::new(&record);
+        if let Some(baseline) = &baseline {
+            baseline.judge(&mut report);
+        }
         // On disk first: a reader of standard output that went away must not cost the report.
         let github = GitHub::new(|name| std::env::var(name).ok());
         let delivered = deliver(&job.report_dir, &std::env::temp_dir(), &report, &github);
@@ -205,11 +228,30 @@ impl Conduct {
             say(problem);
         }
         if delivered.in_place {
+            // What cannot be put down is found when runs are listed.
+            if let Err(problem) = history::record(&job.report_dir, &report) {
+                say(&format!("warning: the index of {} is not kept: {problem}", job.report_dir.display()));
+            }
             folder.seal();
         }
-        let code = ExitCode::of(&record).with_report(delivered.complete);
+        let code = ExitCode::of(&record).after_comparison(report.exit_code).with_report(delivered.complete);
         tell_end(&report, &job.report_dir.join(&report.run.id), code.number());
         code
+    }
+}
+
+/// The run's baseline, read before anything begins, and what should be known about it.
+pub(crate) fn baseline(job: &Job, plan: &Plan) -> Result<Option<(Baseline, Vec<String>)>, String> {
+    let read =
+        |config| read_baseline(config, &job.report_dir, plan, &sha256_hex(job.bundle.source.as_bytes()));
+    job.baseline.as_ref().map(read).transpose()
+}
+
+fn tell_baseline(baseline: &Baseline, remarks: &[String], note: &impl Fn(&str)) {
+    let run = &baseline.report.run;
+    note(&format!("baseline: run {} of {} ({})", run.id, run.started_at, baseline.path.display()));
+    for remark in remarks {
+        note(&format!("warning: {remark}"));
     }
 }
 
@@ -238,7 +280,13 @@ pub(crate) async fn open_port(
 }
 
 /// What `job` is started with, for the coordinator that may have to go on with it.
-fn head(job: &Job, run_id: &RunId, origin: Origin, digests: &PlanDigests) -> Head {
+fn head(
+    job: &Job,
+    run_id: &RunId,
+    origin: Origin,
+    digests: &PlanDigests,
+    baseline: Option<&(Baseline, Vec<String>)>,
+) -> Head {
     let (bundle, env, secrets, files) = without_secrets(&job.bundle);
     let folder = Path::new(&job.bundle.file).parent().unwrap_or(Path::new(""));
     Head {
@@ -259,6 +307,7 @@ fn head(job: &Job, run_id: &RunId, origin: Origin, digests: &PlanDigests) -> Hea
         on_agent_join: job.on_agent_join,
         listen: job.listen,
         door: job.protection.flags(),
+        baseline: baseline.map(|(baseline, _)| BaselineMark::new(baseline)),
         bundle,
     }
 }

@@ -1,12 +1,14 @@
 //! What the command line and the environment mean: valid values, or the flag, the value and the remedy.
 
 mod colour;
+mod compare;
 mod log;
 mod protection;
 mod report;
 mod resume;
 
 pub use colour::wants_colour;
+pub use compare::{BaselineConfig, CompareConfig, CompareFormat, HistoryConfig, HistoryFormat};
 pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;
@@ -65,6 +67,8 @@ pub struct RunConfig {
     pub no_ui: bool,
     /// Where reports go.
     pub report_dir: PathBuf,
+    /// What the run is compared with at its end.
+    pub baseline: Option<BaselineConfig>,
     /// Names of secrets, and the files that hold them.
     pub secret_files: Vec<(String, PathBuf)>,
     /// What changes the plan.
@@ -126,6 +130,7 @@ impl RunConfig {
             protection: Protection::resolve(args, env, listen, expect_agents)?,
             no_ui: args.no_ui || switch("LOAD_TEST_NO_UI", env)?,
             report_dir: report_dir(args.report_dir.as_ref(), env),
+            baseline: BaselineConfig::resolve(args, env)?,
             secret_files: secret_files(&args.secret_file)?,
             settings: Settings {
                 profile: profile.map(|t| t.value.to_owned()),

@@ -96,3 +96,33 @@ fn help_of_report_names_its_variables() {
         assert!(help.contains(form.name()), "{}: {help}", form.name());
     }
 }
+
+#[test]
+fn comparisons_and_histories_are_asked_for() {
+    let Some(Command::Compare(compare)) = read("compare last~1 a/report.json --format json").unwrap().command
+    else {
+        panic!("a subcommand was typed");
+    };
+    assert_eq!((compare.base.as_str(), compare.current.as_str()), ("last~1", "a/report.json"));
+    let Some(Command::History(history)) = read("history --limit 3 --plan api").unwrap().command else {
+        panic!("a subcommand was typed");
+    };
+    assert_eq!((history.limit.as_deref(), history.plan.as_deref()), (Some("3"), Some("api")));
+    assert!(read("compare last").unwrap_err().contains("<CURRENT>"));
+    let run = read("api.yaml --baseline last --fail-on-regression").unwrap().run;
+    assert_eq!((run.baseline.as_deref(), run.fail_on_regression), (Some("last"), true));
+    for name in ["compare", "history"] {
+        let help = read(&format!("{name} --help")).unwrap_err();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let command = Cli::command();
+        let command = command.find_subcommand(name).expect("a subcommand");
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long).filter(|flag| *flag != "help") {
+            let variable = flag.replace('-', "_").to_uppercase();
+            let variable = match flag {
+                "report-dir" => variable,
+                _ => format!("{}_{variable}", name.to_uppercase()),
+            };
+            assert!(help.contains(&format!("[env: LOAD_TEST_{variable}]")), "--{flag}: {help}");
+        }
+    }
+}

@@ -1,7 +1,11 @@
 //! What a run was started with: all that a coordinator needs to go on with it.
 
 use crate::clock::Origin;
+use crate::compare::{Baseline, Limits, OnRegression};
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
+use crate::history::RunName;
+use crate::run::absolute;
+use crate::settings::BaselineConfig;
 use plan::sha256_hex;
 use plan::{Bundle, Files, Secrets};
 use proto::message::PlanDigests;
@@ -43,6 +47,9 @@ pub struct Head {
     pub listen: SocketAddr,
     /// What protects that port.
     pub door: DoorFlags,
+    /// What the run is compared with at its end.
+    #[serde(default)]
+    pub baseline: Option<BaselineMark>,
     /// Plan and settings in their canonical encoding, without what is left out.
     #[serde(skip)]
     pub bundle: Vec<u8>,
@@ -86,6 +93,41 @@ pub struct DoorFlags {
     pub state_dir: Option<PathBuf>,
     /// `--join-file`
     pub join_file: Option<PathBuf>,
+}
+
+/// What a run is compared with at its end: where it was found, and what follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineMark {
+    /// The report.
+    pub path: PathBuf,
+    /// `--fail-on-regression`
+    pub fails: bool,
+    /// False alarms, smallest shift, smallest change of failures, as [`Limits`] has them.
+    pub limits: [f64; 3],
+}
+
+impl BaselineMark {
+    /// Of a baseline that was read.
+    pub fn new(baseline: &Baseline) -> BaselineMark {
+        let Limits { false_alarm, min_shift, min_failure_change } = baseline.limits;
+        BaselineMark {
+            path: absolute(&baseline.path),
+            fails: baseline.on_regression == OnRegression::Fail,
+            limits: [false_alarm, min_shift, min_failure_change],
+        }
+    }
+
+    /// What was asked for.
+    pub fn config(&self) -> BaselineConfig {
+        let [false_alarm, min_shift, min_failure_change] = self.limits;
+        BaselineConfig {
+            source_name: "--baseline",
+            name: RunName::Named(self.path.clone()),
+            on_regression: if self.fails { OnRegression::Fail } else { OnRegression::Warn },
+            limits: Limits { false_alarm, min_shift, min_failure_change },
+        }
+    }
 }
 
 impl Head {

@@ -19,7 +19,7 @@ mod store;
 mod writer;
 
 pub use folder::{Folder, FolderError};
-pub use head::{Digests, DoorFlags, FileMark, Head, without_secrets};
+pub use head::{BaselineMark, Digests, DoorFlags, FileMark, Head, without_secrets};
 use lock::Lock;
 pub use record::Record;
 pub use recorded_fleet::{Batch, Decided, RecordedFleet};

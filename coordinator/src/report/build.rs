@@ -62,6 +62,7 @@ impl Report {
             setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
             teardown: chore(record.plan.teardown.as_ref(), record.facts.teardown.as_ref()),
             observed: record.observed.iter().map(ObservedRow::new).collect(),
+            baseline: None,
             intervals: Some(intervals(record)),
             late: record.late,
         }

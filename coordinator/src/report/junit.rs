@@ -5,7 +5,7 @@
 //! generator that was itself the bottleneck), or that has no thresholds, has one more case: the run itself.
 
 use super::escape::escape;
-use super::model::{Report, ThresholdRow};
+use super::model::{ComparisonPart, Report, ThresholdRow};
 use super::remark::remarks;
 use std::fmt::Write as _;
 
@@ -29,6 +29,7 @@ enum Outcome {
 /// The whole file.
 pub(super) fn render(report: &Report) -> String {
     let mut cases: Vec<Case<'_>> = report.thresholds.iter().map(|row| threshold(report, row)).collect();
+    cases.extend(report.baseline.as_ref().map(baseline));
     let answered = |case: &Case<'_>| matches!(case.outcome, Outcome::Passed(_));
     if cases.is_empty() || (cases.iter().all(answered) && !matches!(report.verdict, "pass" | "warn")) {
         cases.push(whole_run(report));
@@ -86,6 +87,27 @@ fn threshold<'a>(report: &Report, row: &'a ThresholdRow) -> Case<'a> {
     Case { scope: &row.scope, name: &row.expression, outcome }
 }
 
+/// The scope of the case that is the comparison with a baseline.
+const BASELINE: &str = "baseline";
+
+/// The comparison with the baseline: lost, it is a failure where a regression fails the run, and told beside it otherwise.
+fn baseline(comparison: &ComparisonPart) -> Case<'_> {
+    let details =
+        comparison.findings.iter().chain(&comparison.differences).cloned().collect::<Vec<_>>().join("\n");
+    let told = comparison.findings.first().cloned().unwrap_or_default();
+    let fails = comparison.on_regression.as_deref() == Some("fail");
+    let outcome = match comparison.outcome {
+        "regression" if fails => Outcome::Failure(told, details),
+        "regression" => Outcome::Passed(Some(format!("warning: {details}"))),
+        "unknown" if fails => {
+            let why = "no request has 30 samples in both runs".to_owned();
+            Outcome::Error("no_data", why, details)
+        }
+        _ => Outcome::Passed(Some(details).filter(|details| !details.is_empty())),
+    };
+    Case { scope: BASELINE, name: &comparison.base.id, outcome }
+}
+
 /// The run as a case of its own.
 fn whole_run(report: &Report) -> Case<'_> {
     let message =
@@ -126,19 +148,26 @@ fn write_case(text: &mut String, case: &Case<'_>) {
     let (tag, kind, message, details) = match &case.outcome {
         Outcome::Passed(None) => return text.push_str("/>\n"),
         Outcome::Passed(Some(beside)) => {
-            let _ = writeln!(text, ">\n      <system-out>{}</system-out>\n    </testcase>", xml(beside));
+            let _ = writeln!(text, ">\n      <system-out>{}</system-out>\n    </testcase>", lines(beside));
             return;
+        }
+        Outcome::Failure(message, details) if case.scope == BASELINE => {
+            ("failure", "regression", message, details)
         }
         Outcome::Failure(message, details) => ("failure", "threshold", message, details),
         Outcome::Error(kind, message, details) => ("error", *kind, message, details),
     };
-    let details: Vec<String> = details.lines().map(xml).collect();
     let _ = writeln!(
         text,
         ">\n      <{tag} type=\"{kind}\" message=\"{}\">{}</{tag}>\n    </testcase>",
         xml(message),
-        details.join("\n")
+        lines(details)
     );
+}
+
+/// Lines that stay lines.
+fn lines(text: &str) -> String {
+    text.lines().map(xml).collect::<Vec<_>>().join("\n")
 }
 
 /// Text as XML has it: what XML cannot hold at all, as most control characters, is shown as an escape.

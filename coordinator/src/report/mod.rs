@@ -16,14 +16,14 @@ mod hlog;
 mod html;
 mod junit;
 mod locust_csv;
-mod model;
+pub(crate) mod model;
 mod observed;
 mod read;
 mod remark;
 mod schema;
-mod summary;
+pub(crate) mod summary;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod text;
 mod words;
 

@@ -6,6 +6,7 @@
 mod arrivals;
 mod certainty;
 mod chore;
+mod comparison;
 mod flat;
 mod histogram;
 mod intervals;
@@ -15,8 +16,12 @@ mod observed;
 pub(super) use arrivals::{ArrivalsPart, StartErrorPart};
 pub(super) use certainty::{LatencyIntervals, WindowPart};
 pub(super) use chore::{ChoreErrorRow, ChorePart};
-pub(super) use histogram::EncodedHistogram;
-pub(super) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
+pub(crate) use comparison::{
+    COMPARISON_VERSION, ComparedFigures, ComparedRun, ComparisonPart, ComparisonRow, LimitsPart, ShiftPart,
+    ShiftsPart,
+};
+pub(crate) use histogram::EncodedHistogram;
+pub(crate) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
 pub(super) use loss::{IterationsPart, LossRow};
 pub(super) use observed::{ObservedPoint, ObservedRow};
 
@@ -69,6 +74,9 @@ pub struct Report {
     pub teardown: Option<ChorePart>,
     /// Figures of the target itself.
     pub observed: Vec<ObservedRow>,
+    /// How the run compares with another one (`--baseline`); null without.
+    #[serde(default)]
+    pub baseline: Option<ComparisonPart>,
     /// Latency histograms of stretches of the measured time, for `latency.hlog` and histories.
     #[serde(default)]
     pub intervals: Option<IntervalsPart>,
@@ -271,12 +279,12 @@ pub struct RequestRow {
 
 impl RequestRow {
     /// Whether it counts in the totals: `group` and `poll` steps, and what conversations wait for, do not.
-    pub(super) fn is_request(&self) -> bool {
+    pub(crate) fn is_request(&self) -> bool {
         !matches!(self.method, "GROUP" | "POLL" | "RECV" | "PING" | "SESSION")
     }
 
     /// A name that no other has: `CLASS/TASK/NAME`.
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("{}/{}/{}", self.user_class, self.task, self.name)
     }
 }

@@ -7,6 +7,7 @@ use super::escape::fit;
 use super::model::{ErrorRow, GeneratorRow, ObservedRow, Report, ThresholdRow, Totals};
 use super::remark::remarks;
 use super::text::with_method;
+use crate::compare::{markdown_sign, markdown_table};
 use crate::results::quantity;
 use std::fmt::Write as _;
 
@@ -27,6 +28,11 @@ pub(super) fn render(report: &Report) -> String {
     let mut page = String::new();
     verdict(&mut page, report);
     thresholds(&mut page, report);
+    if let Some(baseline) = &report.baseline {
+        let (sign, word) = markdown_sign(baseline);
+        let _ = writeln!(page, "### Baseline: {sign} {}\n", word.to_lowercase());
+        markdown_table(&mut page, baseline);
+    }
     requests(&mut page, report);
     errors(&mut page, report);
     observed_figures(&mut page, report);
@@ -40,7 +46,7 @@ fn verdict(page: &mut String, report: &Report) {
     let (sign, word) = sign(report.verdict);
     let _ = writeln!(page, "## {sign} {word}: {}{profile}\n", markdown(&run.name));
     for reason in report.reasons.iter().take(SHOWN_REASONS) {
-        let _ = writeln!(page, "- {}", safe(&fit(reason, REASON_COLUMNS)));
+        let _ = writeln!(page, "- {}", sentence(reason));
     }
     if let Some(more) = report.reasons.len().checked_sub(SHOWN_REASONS).filter(|&more| more > 0) {
         let _ = writeln!(page, "- … and {more} more in `report.json`");
@@ -216,7 +222,7 @@ fn books(page: &mut String, report: &Report) {
 }
 
 /// A table of at most [`TABLE_BYTES`]; a title that ends in `>` is of a column of numbers.
-fn table(page: &mut String, title: &str, head: &[&str], rows: Vec<Vec<String>>) {
+pub(crate) fn table(page: &mut String, title: &str, head: &[&str], rows: Vec<Vec<String>>) {
     let names: Vec<&str> = head.iter().map(|title| title.trim_end_matches('>')).collect();
     let rule: Vec<&str> = head.iter().map(|title| if title.ends_with('>') { "--:" } else { "---" }).collect();
     let _ = writeln!(page, "### {title}\n\n| {} |\n| {} |", names.join(" | "), rule.join(" | "));
@@ -233,8 +239,13 @@ fn table(page: &mut String, title: &str, head: &[&str], rows: Vec<Vec<String>>) 
 }
 
 /// Text from outside, bounded, as Markdown that shows it and does nothing else.
-fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     safe(&fit(text, TEXT_COLUMNS))
+}
+
+/// A sentence of ours with text from outside in it, likewise.
+pub(crate) fn sentence(text: &str) -> String {
+    safe(&fit(text, REASON_COLUMNS))
 }
 
 /// As [`markdown`], of text that is bounded and has no control characters.

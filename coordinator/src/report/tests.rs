@@ -21,7 +21,7 @@ const THRESHOLDS: &[(ThresholdScope, &str)] = &[
 const REQUESTS: &[Requests] = &[(0, 9, 1, 100), (1, 90, 0, 8)];
 
 /// A run that failed.
-pub(super) fn sample() -> Report {
+pub(crate) fn sample() -> Report {
     Report::new(&record(THRESHOLDS, REQUESTS, |_, _| {}))
 }
 
@@ -41,6 +41,9 @@ pub(super) fn full() -> Report {
     report["observed"] = serde_json::json!([{ "probe": "pool", "name": "overflow", "samples": 2, "failures": 1,
         "reasons": ["timeout (once): no answer within 2s"], "min": 0.5, "mean": 1.25, "max": 2.0,
         "points": [{ "t_s": 0.5, "value": 1.25, "min": 0.5, "max": 2.0 }, { "t_s": 2.5, "value": null }] }]);
+    let (base, current) = (crate::compare::run_like(1, 1.0, 0), crate::compare::run_like(2, 1.2, 0));
+    let comparison = crate::compare::compare(&base, &current, crate::compare::Limits::default()).unwrap();
+    report["baseline"] = serde_json::to_value(comparison).unwrap();
     report["totals"]["messages_sent"] = 3.into();
     report["requests"][0]["messages_received"] = 4.into();
     serde_json::from_value(report).unwrap()
@@ -75,7 +78,7 @@ fn the_keys_of_report_json_are_a_contract() {
         (
             "",
             "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
-              generator users arrivals timeline setup teardown observed intervals late_requests",
+              generator users arrivals timeline setup teardown observed baseline intervals late_requests",
         ),
         (
             "run.",

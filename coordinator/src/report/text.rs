@@ -3,6 +3,7 @@
 use super::grid::{Fill, Grid, Tone, WIDTH};
 use super::model::{ArrivalsPart, GeneratorRow, Report, Totals, UsersPart};
 use super::{chores, escape, observed};
+use crate::compare::summary_text;
 use crate::results::quantity;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -51,6 +52,7 @@ pub fn render_text(report: &Report, style: Style) -> String {
     let parts = [
         verdict(report, style),
         thresholds(report, style),
+        report.baseline.as_ref().map_or(String::new(), |baseline| summary_text(baseline, style)),
         requests(report, style),
         errors(report, style),
         observed::render(report, style),

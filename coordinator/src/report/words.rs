@@ -44,6 +44,14 @@ sets! {
     fitness fitness_schema: "valid" "degraded" "invalid";
     /// How an agent went.
     loss loss_schema: "lost" "left";
+    /// What a comparison says.
+    outcome outcome_schema: "regression" "no_regression" "unknown";
+    /// What it says of a row.
+    change change_schema: "regression" "improvement" "none" "unknown" "new" "gone";
+    /// And of its latencies.
+    latency_change latency_change_schema: "slower" "faster" "none" "unknown";
+    /// And of its failures.
+    failure_change failure_change_schema: "more" "fewer" "none" "unknown";
     /// What became of setup or teardown.
     chore chore_schema: "ok" "failed" "lost" "not_run";
 }

@@ -20,6 +20,7 @@ fn defaults() {
         protection: Protection::None,
         no_ui: false,
         report_dir: "reports".into(),
+        baseline: None,
         secret_files: Vec::new(),
         settings: Settings { seed: MAX_SEED, ..Settings::default() },
     };
@@ -65,6 +66,7 @@ fn flags_win_over_variables_and_empty_variables_are_unset() {
         protection: Protection::Insecure,
         no_ui: true,
         report_dir: "out".into(),
+        baseline: None,
         secret_files: Vec::new(),
         settings: Settings {
             profile: Some("spike".to_owned()),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::RunClock;
 use crate::fleet::{Input, OnAgentJoin, OnAgentLoss, SessionId};
-use crate::journal::{Digests, DoorFlags};
+use crate::journal::{BaselineMark, Digests, DoorFlags};
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A directory of its own, removed when it is dropped.
@@ -54,6 +54,11 @@ fn head() -> Head {
         on_agent_join: OnAgentJoin::Refuse,
         listen: "127.0.0.1:5557".parse().unwrap(),
         door: DoorFlags { tls: true, state_dir: Some("/state".into()), ..DoorFlags::default() },
+        baseline: Some(BaselineMark {
+            path: "/reports/a/report.json".into(),
+            fails: true,
+            limits: [0.01, 0.05, 0.001],
+        }),
         bundle: b"the plan".to_vec(),
     }
 }

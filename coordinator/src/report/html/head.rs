@@ -21,6 +21,7 @@ pub(super) fn render(report: &Report) -> Markup {
             div.bar {
                 nav aria-label="Sections" {
                     a href="#thresholds" { "Thresholds" }
+                    @if report.baseline.is_some() { a href="#baseline" { "Baseline" } }
                     a href="#charts" { "Charts" }
                     a href="#requests" { "Requests" }
                     a href="#errors" { "Errors" }

@@ -5,6 +5,7 @@
 //! nothing else could run. Markup is made with maud, which escapes whatever it is given; text from outside is cut and
 //! made visible first ([`shown`]).
 
+mod baseline;
 mod charts;
 mod facts;
 mod head;
@@ -46,6 +47,9 @@ pub(super) fn render(report: &Report) -> String {
                 (head::render(report))
                 main {
                     (section("thresholds", "Thresholds", &tables::thresholds(report)))
+                    @if let Some(comparison) = &report.baseline {
+                        (section("baseline", "Baseline", &baseline::render(comparison)))
+                    }
                     (section("charts", "Charts", &charts::render(report)))
                     (section("requests", "Requests", &tables::requests(report)))
                     (section("errors", "Errors", &tables::errors(report)))
