@@ -143,6 +143,7 @@ impl Watch {
             run_id,
             plan_sha256,
             started_at: clock.date(t0),
+            t0,
             ended_at: clock.date(end),
             measured: end.saturating_sub(t0).min(stopped.unwrap_or(plan.schedule.end())),
             start_skew: outcome.start_skew,

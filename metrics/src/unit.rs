@@ -6,6 +6,7 @@
 mod decimal;
 mod duration;
 mod percent;
+mod price;
 mod rate;
 mod size;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub(crate) use decimal::Decimal;
 pub use duration::{format_duration, parse_duration};
 pub use percent::parse_percent;
 pub(crate) use percent::{MILLIONTHS_PER_PERCENT, parse_percent_millionths};
+pub use price::{Currency, MICROS, Price, parse_price};
 pub use rate::{Rate, parse_rate};
 pub use size::{format_size, parse_size};
 

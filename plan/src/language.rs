@@ -1,14 +1,18 @@
 //! The keys of the plan language as data: what may stand where, and what for. The reader refuses every key
 //! that is not in its table, and a JSON Schema can be made from them.
 
+mod cost;
 mod expect;
+mod flow;
 mod http;
 mod observe;
 mod part;
 pub(crate) mod peers;
 mod websocket;
 
+pub use cost::COST;
 pub use expect::{EXPECT, SAVE};
+pub use flow::{FLOW_KEYS, FLOW_VERBS};
 pub use http::{AUTH, BASIC_AUTH, HTTP, TLS, VERSIONS};
 pub use observe::{FIGURE, PROBE};
 pub use part::PART;
@@ -53,6 +57,8 @@ pub enum Shape {
     Rate,
     /// `64KiB`, `16MiB`.
     Size,
+    /// `0.12 USD`.
+    Price,
     /// `on` or `off`.
     Switch,
     /// `1s..3s`, `pacing 5s`, ...
@@ -141,6 +147,7 @@ impl Shape {
             Shape::Duration => "Duration",
             Shape::Rate => "Rate",
             Shape::Size => "Size",
+            Shape::Price => "Price",
             Shape::Switch => "Switch",
             Shape::Wait => "Wait",
             Shape::Pause => "Pause",
@@ -202,43 +209,6 @@ pub(crate) const MAX_ITERATIONS: u32 = 1_000_000_000;
 pub const MAX_WEIGHT: u32 = 10_000;
 /// The verbs of requests.
 pub const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
-/// The verbs of steps that are not one request, and the keys that each may have. `group` is one only beside
-/// `steps`; otherwise it is a key of requests.
-pub const FLOW_VERBS: &[(&str, &[&str])] = &[
-    ("think", &["think"]),
-    ("repeat", &["repeat", "steps"]),
-    ("if", &["if", "then", "else"]),
-    ("set", &["set"]),
-    ("call", &["call"]),
-    ("stop", &["stop"]),
-    (
-        "poll",
-        &[
-            "poll",
-            "every",
-            "until",
-            "fail_if",
-            "timeout",
-            "name",
-            "group",
-            "query",
-            "headers",
-            "expect",
-            "save",
-            "thresholds",
-            "first_byte_timeout",
-            "redirects",
-            "compression",
-            "body_limit",
-            "auth",
-        ],
-    ),
-    ("group", &["group", "steps", "thresholds"]),
-    ("websocket", websocket::KEYS),
-];
-/// Keys of steps that no request has.
-pub const FLOW_KEYS: &[&str] =
-    &["steps", "then", "else", "every", "until", "fail_if", "subprotocols", "messages", "isolation", "as"];
 /// How arrivals may be spread.
 pub const PATTERNS: &[&str] = &["even", "poisson"];
 /// How rows are picked.
@@ -256,6 +226,7 @@ pub const STOPS: &[&str] = &["iteration", "user"];
 pub static TABLES: &[&Table] = &[
     &PLAN,
     &LOAD,
+    &COST,
     &STAGE,
     &ARRIVALS,
     &ARRIVAL_STAGE,
@@ -288,6 +259,7 @@ pub static REQUIRED: &[(&Table, &str)] = &[
     (&PLAN, "version"),
     (&PLAN, "name"),
     (&PLAN, "users"),
+    (&COST, "agent_hour"),
     (&STAGE, "users"),
     (&ARRIVAL_STAGE, "rate"),
     (&USER_CLASS, "tasks"),
@@ -318,6 +290,7 @@ pub static PLAN: Table = Table {
         key("teardown_timeout", Shape::Duration, "how long `teardown` may take; 60s without it"),
         key("data", Shape::Named(&DATA), "tables of rows that users read"),
         key("observe", Shape::Named(&PROBE), "figures of the target itself, sampled and judged"),
+        key("cost", Shape::Table(&COST), "what agents cost; reports then tell the cost of the run"),
     ],
     also: None,
 };

@@ -31,6 +31,7 @@ use crate::tags::Selection;
 use crate::template::{JsonTemplate, Template};
 use crate::wait::Wait;
 use crate::websocket::{Message, WebSocket};
+use metrics::unit::Price;
 use metrics::{SeriesId, Threshold};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Plan {
     pub warmup: Duration,
     /// How many iterations end the run; `None` if only time does.
     pub iterations: Option<Finite>,
+    /// What an agent costs per hour.
+    pub agent_hour: Option<Price>,
     /// API groups in plan order.
     pub groups: Vec<Group>,
     /// Every threshold of the plan in plan order: first the plan's own, then the groups', then the requests'.

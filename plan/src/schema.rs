@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 const DURATION: &str = r"^\s*([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|μs))+\s*$";
 const RATE: &str = r"^\s*[0-9]+(\.[0-9]+)?/(s|m|min|h)\s*$";
 const SIZE: &str = r"^\s*[0-9]+(\.[0-9]+)?([kMG]?B|[KMG]iB)\s*$";
+const PRICE: &str = r"^\s*[0-9]+(\.[0-9]{1,6}0*)?\s*[A-Z]{3}\s*$";
 const WAIT: &str = r"^\s*(none|([0-9.]+[a-zµμ]+)+(\s*\.\.\s*([0-9.]+[a-zµμ]+)+)?|(constant|pacing|exponential)\s+\S+|rate\s+\S+/\S+)\s*$";
 const PAUSE: &str =
     r"^\s*(([0-9.]+[a-zµμ]+)+(\s*\.\.\s*([0-9.]+[a-zµμ]+)+)?|(constant|exponential)\s+\S+)\s*$";
@@ -84,6 +85,7 @@ fn value(shape: Shape, definitions: &mut Map<String, Value>) -> Option<Map<Strin
         ] }),
         Shape::Duration => pattern(DURATION, &["30s", "500ms", "5m"]),
         Shape::Size => pattern(SIZE, &["64KiB", "16MiB"]),
+        Shape::Price => pattern(PRICE, &["0.12 USD", "3 EUR"]),
         Shape::Switch => json!({ "anyOf": [
             { "type": "boolean" },
             { "enum": ["on", "off"] },

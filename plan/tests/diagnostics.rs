@@ -55,7 +55,7 @@ fn broken_plans_are_explained_as_written_down() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut rows = 0;
     let names = ["broken.txt", "broken_flow.txt", "broken_http.txt", "broken_chores.txt", "broken_data.txt"];
-    for name in names.into_iter().chain(["broken_websocket.txt", "broken_observe.txt"]) {
+    for name in names.into_iter().chain(["broken_websocket.txt", "broken_observe.txt", "broken_cost.txt"]) {
         let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
         let file = std::fs::read_to_string(&path).expect("the file of broken plans");
         let mut blocks = file.trim_end().split("\n\n");

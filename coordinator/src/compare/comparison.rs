@@ -5,8 +5,8 @@ use super::limits::Limits;
 use super::{differences, findings};
 use crate::report::Report;
 use crate::report::model::{
-    COMPARISON_VERSION, ComparedFigures, ComparedRun, ComparisonPart, ComparisonRow, RequestRow, ShiftPart,
-    ShiftsPart, Totals,
+    COMPARISON_VERSION, ComparedCost, ComparedFigures, ComparedRun, ComparisonPart, ComparisonRow,
+    RequestRow, ShiftPart, ShiftsPart, Totals,
 };
 use crate::report::text::with_method;
 use metrics::compare::{
@@ -125,6 +125,11 @@ fn compared_run(report: &Report) -> ComparedRun {
         duration_s: run.duration_s,
         warmup_s: run.warmup_s,
         users: differences::users(report),
+        cost: report.cost.as_ref().map(|cost| ComparedCost {
+            currency: cost.currency.clone(),
+            total: cost.total,
+            per_million_requests: cost.per_million_requests,
+        }),
         verdict: report.verdict,
     }
 }

@@ -1,5 +1,6 @@
 //! A comparison as Markdown, for pull requests.
 
+use super::cost::cost_line;
 use super::findings::{change_word, signed_percent};
 use crate::report::model::{ComparedFigures, ComparedRun, ComparisonPart, ComparisonRow, ShiftPart};
 use crate::report::summary::{self, markdown, sentence};
@@ -38,6 +39,9 @@ pub(crate) fn table(page: &mut String, comparison: &ComparisonPart) {
     }
     for difference in comparison.differences.iter().take(SHOWN) {
         let _ = writeln!(page, "- note: {}", sentence(difference));
+    }
+    if let Some(line) = cost_line(comparison) {
+        let _ = writeln!(page, "- {}", sentence(&line));
     }
     page.push('\n');
     let head = [

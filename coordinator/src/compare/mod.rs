@@ -10,6 +10,7 @@
 mod baseline;
 mod blocks;
 mod comparison;
+mod cost;
 mod differences;
 mod findings;
 mod limits;
@@ -24,6 +25,7 @@ mod text;
 
 pub use baseline::{Baseline, OnRegression, exit_code};
 pub use comparison::{Incomparable, compare};
+pub(crate) use cost::cost_line;
 pub(crate) use findings::{change_word, signed_percent};
 pub use limits::Limits;
 pub use markdown::render_markdown;

@@ -1,5 +1,6 @@
 //! A comparison as text for a terminal.
 
+use super::cost::cost_line;
 use super::findings::{change_word, signed_percent};
 use crate::report::Style;
 use crate::report::escape;
@@ -25,6 +26,7 @@ pub fn render_text(comparison: &ComparisonPart, style: Style) -> String {
     for difference in &comparison.differences {
         text.push_str(&wrapped(&escape::escape(&format!("note: {difference}"))));
     }
+    text.push_str(&cost(comparison));
     text.push('\n');
     text.push_str(&rows(comparison, style));
     let limits = &comparison.limits;
@@ -48,7 +50,12 @@ pub fn summary_text(comparison: &ComparisonPart, style: Style) -> String {
     for difference in comparison.differences.iter().take(SUMMED_FINDINGS) {
         text.push_str(&wrapped(&escape::escape(&format!("note: {difference}"))));
     }
+    text.push_str(&cost(comparison));
     text
+}
+
+fn cost(comparison: &ComparisonPart) -> String {
+    cost_line(comparison).map_or(String::new(), |line| wrapped(&escape::escape(&line)))
 }
 
 fn headline(comparison: &ComparisonPart, style: Style) -> String {

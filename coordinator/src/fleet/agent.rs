@@ -21,6 +21,8 @@ pub(super) struct Agent {
     pub(super) session: SessionId,
     pub(super) hello: Hello,
     pub(super) peer: String,
+    /// When it was taken in.
+    pub(super) attached: Duration,
     /// When it last said anything.
     pub(super) heard: Duration,
     /// When its lease was last renewed.
@@ -134,6 +136,7 @@ impl Agent {
             session,
             hello,
             peer,
+            attached: now,
             heard: now,
             leased: now,
             clock_error: None,
@@ -211,6 +214,7 @@ impl Agent {
             name: self.hello.name.clone(),
             build: self.hello.build.clone(),
             cores: self.hello.cores,
+            attached: self.attached,
             users: self.most_users,
             joined: self.joined,
             windows: self.applied,

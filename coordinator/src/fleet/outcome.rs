@@ -80,6 +80,8 @@ pub struct AgentOutcome {
     pub build: String,
     /// Cores it may use.
     pub cores: u32,
+    /// When it attached, on the fleet's clock.
+    pub attached: Duration,
     /// The most users that it had at once.
     pub users: u32,
     /// When it was given its first users, since T0, if the run had begun without it.

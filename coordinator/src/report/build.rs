@@ -1,7 +1,7 @@
 //! From a run's record to the model of its report.
 
 use super::model::{
-    AccountRow, AccountingPart, ArrivalsPart, ChorePart, EncodedHistogram, ErrorRow, GeneratorPart,
+    AccountRow, AccountingPart, ArrivalsPart, ChorePart, CostPart, EncodedHistogram, ErrorRow, GeneratorPart,
     GeneratorRow, GroupRow, IntervalRow, IntervalSeries, IntervalsPart, IterationsPart, LatencyIntervals,
     LatencyPart, LossRow, NotJudgedRow, ObservedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
     StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
@@ -62,6 +62,7 @@ impl Report {
             setup: chore(record.plan.setup.as_ref(), record.facts.setup.as_ref()),
             teardown: chore(record.plan.teardown.as_ref(), record.facts.teardown.as_ref()),
             observed: record.observed.iter().map(ObservedRow::new).collect(),
+            cost: record.cost.as_ref().map(CostPart::new),
             baseline: None,
             intervals: Some(intervals(record)),
             late: record.late,

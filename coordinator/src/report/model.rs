@@ -7,6 +7,7 @@ mod arrivals;
 mod certainty;
 mod chore;
 mod comparison;
+mod cost;
 mod flat;
 mod histogram;
 mod intervals;
@@ -17,9 +18,10 @@ pub(super) use arrivals::{ArrivalsPart, StartErrorPart};
 pub(super) use certainty::{LatencyIntervals, WindowPart};
 pub(super) use chore::{ChoreErrorRow, ChorePart};
 pub(crate) use comparison::{
-    COMPARISON_VERSION, ComparedFigures, ComparedRun, ComparisonPart, ComparisonRow, LimitsPart, ShiftPart,
-    ShiftsPart,
+    COMPARISON_VERSION, ComparedCost, ComparedFigures, ComparedRun, ComparisonPart, ComparisonRow,
+    LimitsPart, ShiftPart, ShiftsPart,
 };
+pub(crate) use cost::{CostPart, Money};
 pub(crate) use histogram::EncodedHistogram;
 pub(crate) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
 pub(super) use loss::{IterationsPart, LossRow};
@@ -74,6 +76,9 @@ pub struct Report {
     pub teardown: Option<ChorePart>,
     /// Figures of the target itself.
     pub observed: Vec<ObservedRow>,
+    /// What the agents cost; null for a plan without `cost`.
+    #[serde(default)]
+    pub cost: Option<CostPart>,
     /// How the run compares with another one (`--baseline`); null without.
     #[serde(default)]
     pub baseline: Option<ComparisonPart>,

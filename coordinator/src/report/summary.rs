@@ -204,6 +204,9 @@ fn books(page: &mut String, report: &Report) {
         n(books.aborted),
         report.generator.status
     );
+    if let Some(cost) = &report.cost {
+        let _ = writeln!(page, "**Cost:** {}\n", markdown(&cost.line()));
+    }
     let share =
         |share: Option<f64>| share.map_or("-".to_owned(), |share| quantity::percent_to(share * 100.0, 1));
     let row = |agent: &GeneratorRow| {

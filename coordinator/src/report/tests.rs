@@ -1,7 +1,9 @@
 use super::*;
 use crate::fleet::{ChoreEnd, ChoreStatus};
+use crate::report::model::CostPart;
 use crate::results::fixture::{Requests, Scripted, facts, plan, record};
-use crate::results::{AgentId, Lost, Results};
+use crate::results::{AgentId, Cost, Lost, Results};
+use metrics::unit::parse_price;
 use metrics::{ErrorCount, ErrorKind, SeriesId};
 use plan::chore::{Chore, ChoreKind, ChoreSeries};
 use plan::model::{ConnectionSettings, GroupId, Method, SeriesKind, ThresholdScope};
@@ -44,6 +46,13 @@ pub(super) fn full() -> Report {
     let (base, current) = (crate::compare::run_like(1, 1.0, 0), crate::compare::run_like(2, 1.2, 0));
     let comparison = crate::compare::compare(&base, &current, crate::compare::Limits::default()).unwrap();
     report["baseline"] = serde_json::to_value(comparison).unwrap();
+    let cost = Cost {
+        price: parse_price("0.12 USD").unwrap(),
+        agents: 2,
+        time: Duration::from_millis(12_345),
+        requests: report["totals"]["requests"].as_u64().unwrap(),
+    };
+    report["cost"] = serde_json::to_value(CostPart::new(&cost)).unwrap();
     report["totals"]["messages_sent"] = 3.into();
     report["requests"][0]["messages_received"] = 4.into();
     serde_json::from_value(report).unwrap()
@@ -78,7 +87,7 @@ fn the_keys_of_report_json_are_a_contract() {
         (
             "",
             "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
-              generator users arrivals timeline setup teardown observed baseline intervals late_requests",
+              generator users arrivals timeline setup teardown observed cost baseline intervals late_requests",
         ),
         (
             "run.",
@@ -297,6 +306,7 @@ fn the_text_of_a_failed_run() {
 fn a_report_says_what_the_warm_up_left_out() {
     let mut plan = plan(&[]);
     plan.warmup = Duration::from_secs(4);
+    plan.agent_hour = Some(parse_price("0.36 USD").unwrap());
     let mut results = Results::new(Arc::new(plan));
     let mut agent = Scripted::new(0, "a");
     for second in 0..9 {
@@ -312,6 +322,10 @@ fn a_report_says_what_the_warm_up_left_out() {
         ("/totals/requests", 600.into()),
         ("/totals/rps", 100.0.into()),
         ("/accounting/merged", 1000.into()),
+        ("/cost/agent_seconds", 10.5.into()),
+        ("/cost/requests", 1000.into()),
+        ("/cost/total", 0.001_05.into()),
+        ("/cost/per_million_requests", 1.05.into()),
     ] {
         assert_eq!(json.pointer(pointer), Some(&expected), "{pointer}");
     }
@@ -320,6 +334,7 @@ fn a_report_says_what_the_warm_up_left_out() {
         ", measured 6.0 s after 4 s of warm-up, seed 42\n",
         "accounting: exact (1,000 started = 1,000 merged + 0 aborted)\n",
         "\nwarm-up: 400 requests of the first 4 s are in the accounting alone\n",
+        "\ncost: 0.001050 USD (1 agent, 10.5 agent-seconds at 0.36 USD per hour), 1.05 USD per million requests\n",
     ] {
         assert!(text.contains(expected), "{text}");
     }

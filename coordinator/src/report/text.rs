@@ -276,6 +276,9 @@ fn accounting(report: &Report) -> String {
         None => users(&report.users),
     });
     text.push_str(&generator(report));
+    if let Some(cost) = &report.cost {
+        let _ = writeln!(text, "cost: {}", cost.line());
+    }
     if report.run.warmup_s > 0.0 {
         let (left_out, seconds) = (n(report.run.warmup_requests), quantity::decimal(report.run.warmup_s, 0));
         let _ = writeln!(

@@ -16,6 +16,8 @@ pub struct RunFacts {
     pub plan_sha256: String,
     /// T0, or when the run was given up if it never began.
     pub started_at: Timestamp,
+    /// The same on the clock of [`AgentFacts::attached`].
+    pub t0: Duration,
     /// When the last agent had finished or was given up.
     pub ended_at: Timestamp,
     /// From T0 to the schedule's end, or to the interruption: the time that rates are per. Requests that end
@@ -88,6 +90,8 @@ pub struct AgentFacts {
     pub build: String,
     /// Processor cores it may use.
     pub cores: u32,
+    /// When it attached, on the fleet's clock.
+    pub attached: Duration,
     /// The most users it was given at once.
     pub users_assigned: u32,
     /// Windows of it that were applied.
@@ -113,6 +117,7 @@ impl From<&AgentOutcome> for AgentFacts {
             name: outcome.name.clone(),
             build: outcome.build.clone(),
             cores: outcome.cores,
+            attached: outcome.attached,
             users_assigned: outcome.users,
             windows_applied: outcome.windows,
             last_cumulative: outcome.cumulative,

@@ -46,6 +46,7 @@ pub(crate) fn plan(thresholds: &[(ThresholdScope, &str)]) -> Plan {
         warmup: Duration::ZERO,
         arrivals: None,
         iterations: None,
+        agent_hour: None,
         groups: ["auth", "generation"].map(|name| Group { name: name.to_owned() }).into(),
         thresholds: thresholds
             .iter()
@@ -95,6 +96,7 @@ impl Scripted {
             name: name.to_owned(),
             build: "0.1.0".to_owned(),
             cores: 2,
+            attached: Duration::ZERO,
             users_assigned: 10,
             windows_applied: 0,
             last_cumulative: Cumulative::default(),
@@ -192,6 +194,7 @@ pub(crate) fn facts(agents: &[&Scripted]) -> RunFacts {
         run_id: RunId("20261121-080000-abcd".to_owned()),
         plan_sha256: "ab".repeat(32),
         started_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+        t0: Duration::ZERO,
         ended_at: "2026-11-21T08:00:10.5Z".parse().unwrap(),
         measured: Duration::from_secs(10),
         start_skew: Some(Duration::from_micros(1_500)),

@@ -13,6 +13,7 @@ mod accounting;
 mod agent_health;
 mod agent_totals;
 mod arrivals;
+mod cost;
 mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -36,6 +37,7 @@ mod watched;
 
 pub use accounting::{Account, AccountStatus, Accounting};
 pub use arrivals::ArrivalTotals;
+pub use cost::Cost;
 pub use facts::{AgentFacts, GaveUp, Left, Lost, RunFacts, WhyGivenUp};
 pub use generator::{Generator, GeneratorAgent, GeneratorStatus};
 pub use intervals::Interval;

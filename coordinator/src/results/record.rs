@@ -3,6 +3,7 @@
 use super::Results;
 use super::accounting::Accounting;
 use super::arrivals::ArrivalTotals;
+use super::cost::Cost;
 use super::facts::RunFacts;
 use super::generator::Generator;
 use super::intervals::{Interval, Stretches};
@@ -58,6 +59,8 @@ pub struct Record {
     pub accounting: Accounting,
     /// Whether the generator was fit to measure.
     pub generator: Generator,
+    /// What the agents cost, if the plan states a price.
+    pub cost: Option<Cost>,
     /// What the run says about the system under test.
     pub verdict: Verdict,
     /// Why, in plain words, the decisive reasons first.
@@ -137,6 +140,9 @@ impl Record {
             errors: &errors,
             iterations: iterations.counts(),
         };
+        let requests = merged(&plan, &series, ThresholdScope::Plan).requests();
+        let requests = requests.saturating_add(warmup.left_out().0);
+        let cost = plan.agent_hour.and_then(|price| Cost::new(price, facts, requests));
         let (verdict, reasons) = evidence.weigh();
         Record {
             facts: facts.clone(),
@@ -156,6 +162,7 @@ impl Record {
             figures,
             accounting,
             generator,
+            cost,
             verdict,
             reasons,
             iterations: iterations.counts(),

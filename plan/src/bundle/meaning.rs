@@ -50,6 +50,9 @@ pub(super) fn describe(plan: &Plan) -> String {
     if let Some(finite) = plan.iterations {
         facts.add("iterations", finite.total());
     }
+    if let Some(price) = plan.agent_hour {
+        facts.add("agent_hour", price);
+    }
     schedule(&mut facts, &plan.schedule);
     if let Some(given) = &plan.arrivals {
         arrivals(&mut facts, given, plan.seed);

@@ -8,6 +8,7 @@ mod calls;
 mod chores;
 mod connection;
 mod control;
+mod cost;
 mod data;
 mod expect;
 mod fields;

@@ -35,6 +35,7 @@ impl<'s> Reader<'s> {
         });
         let params = self.params(fields.get("params"), fields.place);
         let target = self.target(&fields);
+        let agent_hour = self.agent_hour(fields.get("cost"));
         let mut groups = self.groups(fields.get("groups"));
         let plan_thresholds = fields.get("thresholds").map(|e| self.thresholds(&e.value)).unwrap_or_default();
         let profiles = self.profiles(fields.get("profiles"), &groups);
@@ -87,6 +88,7 @@ impl<'s> Reader<'s> {
             stop_timeout,
             warmup,
             iterations,
+            agent_hour,
             groups: groups.into_model(),
             thresholds: thresholds
                 .into_iter()

@@ -40,7 +40,7 @@ impl Reader<'_> {
         self.report(Problem::new(node.place(&error.range), error.problem, remedy));
     }
 
-    fn unit_error(&mut self, node: &Node, error: UnitError) {
+    pub(super) fn unit_error(&mut self, node: &Node, error: UnitError) {
         self.report(Problem::new(node.span, error.problem, error.remedy));
     }
 
@@ -260,13 +260,13 @@ impl Reader<'_> {
         known
     }
 
-    fn wrong_constant(&mut self, node: &Node, constant: &Constant, expected: Expected) {
+    pub(super) fn wrong_constant(&mut self, node: &Node, constant: &Constant, expected: Expected) {
         let found = crate::yaml::describe(&constant.text, constant.kind);
         let problem = format!("expected {}, found {found}", expected.what);
         self.report(Problem::new(node.span, problem, expected.remedy));
     }
 
-    fn no_unit(&mut self, node: &Node, constant: &Constant, what: &str, remedy: String) {
+    pub(super) fn no_unit(&mut self, node: &Node, constant: &Constant, what: &str, remedy: String) {
         let found = crate::yaml::describe(&constant.text, constant.kind);
         let problem = format!("expected {what}, found {found}: a bare number has no unit");
         self.report(Problem::new(node.span, problem, remedy).label("no unit"));

@@ -137,6 +137,11 @@ fn values_of_the_wrong_form_are_refused() {
         &[json!(5), json!("5"), json!("5 parsecs"), json!("10/s")],
         &[json!("1h30m"), json!("1.5s"), json!("${env.X or 1}s")],
     );
+    check(
+        "/cost/agent_hour",
+        &[json!(0.12), json!("0.12"), json!("0.12 usd"), json!("-1 USD"), json!("0.0000001 USD")],
+        &[json!("0.12 USD"), json!("3EUR"), json!("${env.PRICE or '1 USD'}")],
+    );
     check("/load/spawn_rate", &[json!(10), json!("5s")], &[json!("0.5/s"), json!("600/min")]);
     check(
         "/users/AuthUser/wait",
@@ -168,6 +173,7 @@ fn values_of_the_wrong_form_are_refused() {
 fn required_keys_are_those_that_the_reader_misses() {
     let minimal = "version: 1\nname: T\ntarget: http://localhost\nload: { stages: [ { users: 1, for: 1s } ] }\n\
                    observe: { p: { get: /p, read: { a: $.a } } }\n\
+                   cost: { agent_hour: 1 USD }\n\
                    users: { U: { tasks: { t: { websocket: /, messages: [ { send: a } ], \
                    isolation: { pattern: a, only: a } } } } }\n";
     let refused = |source: &str| {
@@ -182,6 +188,7 @@ fn required_keys_are_those_that_the_reader_misses() {
         (&minimal[minimal.find("users: { U").expect("it has users")..], ""),
         ("users: 1, ", ""),
         ("stages: [ { users: 1, for: 1s } ]", "max_users: 1, arrivals: [ { for: 1s } ]"),
+        ("agent_hour: 1 USD", ""),
         ("pattern: a, ", ""),
         (", only: a", ""),
         ("get: /p, ", ""),
@@ -191,7 +198,7 @@ fn required_keys_are_those_that_the_reader_misses() {
         assert!(minimal.contains(from), "{from}");
         assert_eq!(refused(&minimal.replace(from, to)), (true, true), "without {from}");
     }
-    assert_eq!(language::REQUIRED.len(), 10, "each of them is taken out above");
+    assert_eq!(language::REQUIRED.len(), 11, "each of them is taken out above");
 }
 
 #[test]

@@ -243,6 +243,7 @@ pub(super) fn facts(scenario: &Scenario, outcome: &Outcome) -> RunFacts {
         run_id: RunId(super::scenario::RUN.to_owned()),
         plan_sha256: String::new(),
         started_at: Timestamp::UNIX_EPOCH,
+        t0: Duration::ZERO,
         ended_at: Timestamp::UNIX_EPOCH,
         measured: stopped.unwrap_or(scenario.plan.schedule.end()),
         start_skew: None,

@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Row, Use, more, number, render as table, text};
 use super::{sentence, shown};
-use crate::compare::{change_word, signed_percent};
+use crate::compare::{change_word, cost_line, signed_percent};
 use crate::report::model::{ComparedFigures, ComparisonPart, ComparisonRow, ShiftPart};
 use crate::results::quantity;
 use maud::{Markup, html};
@@ -43,6 +43,7 @@ pub(super) fn render(comparison: &ComparisonPart) -> Markup {
         }
         ul.reasons { @for finding in comparison.findings.iter().take(SHOWN) { li { (sentence(finding, COLUMNS)) } } }
         @for difference in comparison.differences.iter().take(SHOWN) { p.quiet { "Note: " (sentence(difference, COLUMNS)) } }
+        @if let Some(line) = cost_line(comparison) { p { (sentence(&line, COLUMNS)) } }
         (table("baseline-rows", "This run and its baseline", Use::Explore, &columns, &rows))
         (more(comparison.rows.len(), rows.len()))
         p.quiet {

@@ -53,6 +53,9 @@ pub(super) fn render(report: &Report) -> Markup {
         ),
         ("Traffic", format!("{} in, {} out", bytes(report.totals.bytes_in), bytes(report.totals.bytes_out))),
     ];
+    if let Some(cost) = &report.cost {
+        facts.push(("Cost", cost.line()));
+    }
     if let Some(skew) = users.start_skew_ms {
         facts.push(("Agents began within", quantity::milliseconds_to(skew, 3)));
     }

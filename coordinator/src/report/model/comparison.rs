@@ -1,6 +1,7 @@
 //! How a run compares with another one: the `baseline` of a report, and what `coordinator compare --format json` writes.
 
 use super::super::words::{self, Word};
+use super::cost::Money;
 use serde::{Deserialize, Serialize};
 
 /// Version of a comparison's keys: rises when one changes its meaning or goes away.
@@ -48,9 +49,22 @@ pub struct ComparedRun {
     pub warmup_s: f64,
     /// The most users that its schedule asked for.
     pub users: u32,
+    /// What its agents cost; null where its plan stated no price.
+    #[serde(default)]
+    pub cost: Option<ComparedCost>,
     #[serde(deserialize_with = "words::verdict")]
     #[cfg_attr(test, schemars(schema_with = "words::verdict_schema"))]
     pub verdict: Word,
+}
+
+/// What the agents of a run cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[allow(missing_docs)]
+pub struct ComparedCost {
+    pub currency: String,
+    pub total: Money,
+    pub per_million_requests: Option<Money>,
 }
 
 /// When a change is one.

@@ -20,6 +20,7 @@ pub(super) fn check(report: &Report) -> Result<(), Contradiction> {
     instants(report)?;
     totals(report)?;
     timeline(report)?;
+    cost(report)?;
     report.intervals.as_ref().map_or(Ok(()), |intervals| self::intervals(report, intervals))
 }
 
@@ -119,6 +120,26 @@ fn row(key: &str, totals: &Totals) -> Result<(), Contradiction> {
         }
         _ => Ok(()),
     }
+}
+
+/// What the run cost is what its price, time and requests make.
+fn cost(report: &Report) -> Result<(), Contradiction> {
+    let Some(cost) = &report.cost else { return Ok(()) };
+    let Some(again) = cost.again() else {
+        let problem = "no cost is made of this currency, price and time";
+        return Err(wrong("cost.agent_hour", problem));
+    };
+    let requests = report.totals.requests.saturating_add(report.run.warmup_requests);
+    for (key, differs) in [
+        ("cost.requests", cost.requests != requests),
+        ("cost.total", cost.total != again.total),
+        ("cost.per_million_requests", cost.per_million_requests != again.per_million_requests),
+    ] {
+        if differs {
+            return Err(wrong(key, "it is not what the figures that it is made of give"));
+        }
+    }
+    Ok(())
 }
 
 /// In order of time.

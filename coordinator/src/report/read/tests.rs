@@ -25,7 +25,7 @@ fn what_was_written_is_read() {
 fn keys_that_came_later_may_be_missing() {
     let mut value = serde_json::to_value(sample()).unwrap();
     let object = value.as_object_mut().unwrap();
-    for key in ["intervals", "late_requests"] {
+    for key in ["intervals", "late_requests", "cost", "baseline"] {
         object.remove(key).unwrap();
     }
     object.insert("of_the_future".to_owned(), 1.into());
@@ -88,6 +88,22 @@ fn a_changed_value_is_named_with_its_place() {
 }
 
 #[test]
+fn a_cost_that_was_changed_is_refused() {
+    let check = |key: &str, value: Value, expected: &str| {
+        let mut report = serde_json::to_value(full()).unwrap();
+        report["cost"][key] = value;
+        let said = parse(serde_json::to_string_pretty(&report).unwrap().as_bytes()).unwrap_err().to_string();
+        assert!(said.contains(expected), "`{expected}` is not in: {said}");
+    };
+    check("total", 0.5.into(), "`cost.total`: it is not what the figures that it is made of give");
+    check("per_million_requests", Value::Null, "`cost.per_million_requests`: it is not");
+    check("requests", 1.into(), "`cost.requests`: it is not");
+    check("agent_hour", 0.into(), "`cost.agent_hour`: no cost is made of this currency, price and time");
+    check("currency", "dollars".into(), "`cost.agent_hour`: no cost is made");
+    check("total", (-1).into(), "`cost.total`: -1 is no amount of money");
+}
+
+#[test]
 fn places_are_exact() {
     let report = text(&sample()).replace("\"requests\": 900", "\"requests\": 901");
     let said = parse(report.as_bytes()).unwrap_err().to_string();
@@ -121,6 +137,8 @@ fn what_is_no_report_is_said_to_be_none() {
     check(b"{\"schema_version\": 1,\n \"run\": \xff}", &["2:9: the text is not UTF-8"]);
     let whole = text(&sample());
     for cut in [whole.len() - 2, whole.len() / 2, 30] {
+        // Not behind the end of a line, where it is arguable which line that is.
+        let cut = whole[..cut].trim_end().len();
         let lines = whole[..cut].lines().count();
         let said = parse(&whole.as_bytes()[..cut]).unwrap_err().to_string();
         assert!(
