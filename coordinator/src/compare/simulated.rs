@@ -64,6 +64,8 @@ pub(super) fn simulated(seed: u64, world: World) -> Report {
     fill(&mut report.totals, &all);
     fill(&mut report.groups[0].totals, &all[..2]);
     fill(&mut report.groups[1].totals, &all[2..3]);
+    fill(&mut report.user_classes[0].totals, &all[..2]);
+    fill(&mut report.user_classes[1].totals, &all[2..]);
     report
 }
 

@@ -4,7 +4,7 @@ use super::model::{
     AccountRow, AccountingPart, ArrivalsPart, ChorePart, CostPart, EncodedHistogram, ErrorRow, GeneratorPart,
     GeneratorRow, GroupRow, IntervalRow, IntervalSeries, IntervalsPart, IterationsPart, LatencyIntervals,
     LatencyPart, LossRow, NotJudgedRow, ObservedRow, PhasesPart, Report, RequestRow, Run, SCHEMA_VERSION,
-    StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UsersPart, WindowPart,
+    StartErrorPart, TagsPart, ThresholdRow, TimelineRow, Totals, UserClassRow, UsersPart, WindowPart,
 };
 use crate::exit::ExitCode;
 use crate::fleet::ChoreEnd;
@@ -16,7 +16,7 @@ use metrics::threshold::Status;
 use metrics::{ErrorKind, Histogram, Percentile, PhaseSums, SeriesId, SeriesStats};
 use plan::Plan;
 use plan::chore::Chore;
-use plan::model::{GroupId, Series, SeriesKind, ThresholdScope};
+use plan::model::{ClassId, GroupId, Series, SeriesKind, ThresholdScope};
 use plan::tags::Selection;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +27,7 @@ impl Report {
         let totals = |scope| Totals::new(&record.stats(scope), record.measured);
         let groups = record.plan.groups.iter().zip(0..);
         let thresholds = record.thresholds.iter().map(|t| ThresholdRow::new(t, &record.plan));
+        let classes = record.plan.classes.iter().zip(0..);
         Report {
             schema_version: SCHEMA_VERSION,
             run: Run::new(record),
@@ -39,6 +40,12 @@ impl Report {
                 .map(|(group, id)| GroupRow {
                     name: group.name.clone(),
                     totals: totals(ThresholdScope::Group(GroupId(id))),
+                })
+                .collect(),
+            user_classes: classes
+                .map(|(class, id)| UserClassRow {
+                    name: class.name.clone(),
+                    totals: Totals::new(&record.class_stats(ClassId(id)), record.measured),
                 })
                 .collect(),
             requests: requests(record),

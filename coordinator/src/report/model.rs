@@ -13,6 +13,7 @@ mod histogram;
 mod intervals;
 mod loss;
 mod observed;
+mod user_class;
 
 pub(super) use arrivals::{ArrivalsPart, StartErrorPart};
 pub(super) use certainty::{LatencyIntervals, WindowPart};
@@ -26,6 +27,7 @@ pub(crate) use histogram::EncodedHistogram;
 pub(crate) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
 pub(super) use loss::{IterationsPart, LossRow};
 pub(super) use observed::{ObservedPoint, ObservedRow};
+pub(super) use user_class::UserClassRow;
 
 use super::words::{self, Word};
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,9 @@ pub struct Report {
     pub totals: Totals,
     /// API groups in plan order, also those without requests.
     pub groups: Vec<GroupRow>,
+    /// User classes in plan order, also those without requests; empty where an older version wrote the report.
+    #[serde(default)]
+    pub user_classes: Vec<UserClassRow>,
     /// Every declared request in plan order, also those that were never sent.
     pub requests: Vec<RequestRow>,
     /// Distinct errors, the most frequent first.

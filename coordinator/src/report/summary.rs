@@ -151,12 +151,16 @@ fn requests(page: &mut String, report: &Report) {
         .groups
         .iter()
         .map(|group| cells(format!("**{}**", markdown(&group.name)), "group".to_owned(), &group.totals));
+    let classes =
+        report.user_classes.iter().filter(|_| report.user_classes.len() > 1).map(|class| {
+            cells(format!("**{}**", markdown(&class.name)), "user class".to_owned(), &class.totals)
+        });
     let requests = report.requests.iter().map(|row| {
         let name = markdown(&with_method(row.method, &row.name));
         cells(name, row.group.as_deref().map_or("-".to_owned(), markdown), &row.totals)
     });
     let head = ["Request", "Group", "Count>", "Failed>", "Success>", "Rate>", "p50>", "p95>", "p99>", "Max>"];
-    table(page, "Requests", &head, all.chain(groups).chain(requests).collect());
+    table(page, "Requests", &head, all.chain(groups).chain(classes).chain(requests).collect());
 }
 
 fn cells(name: String, group: String, totals: &Totals) -> Vec<String> {

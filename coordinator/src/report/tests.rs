@@ -86,7 +86,7 @@ fn the_keys_of_report_json_are_a_contract() {
     let contract = [
         (
             "",
-            "schema_version run verdict exit_code reasons thresholds totals groups requests errors accounting \
+            "schema_version run verdict exit_code reasons thresholds totals groups user_classes requests errors accounting \
               generator users arrivals timeline setup teardown observed cost baseline intervals late_requests",
         ),
         (
@@ -103,6 +103,8 @@ fn the_keys_of_report_json_are_a_contract() {
         ("totals.", TOTALS),
         ("groups[].", "name"),
         ("groups[].", TOTALS),
+        ("user_classes[].", "name"),
+        ("user_classes[].", TOTALS),
         (
             "requests[].",
             "name group user_class task method phases_ms phases_ms.connect phases_ms.tls \

@@ -42,6 +42,8 @@ const SHOWN_THRESHOLDS: usize = 12;
 
 /// Requests that are shown: of more those that failed most, then the slowest. The same of groups.
 const SHOWN_REQUESTS: usize = 16;
+/// User classes that are shown; `report.json` has all of them.
+const SHOWN_CLASSES: usize = 10;
 
 /// Reasons that are shown; `report.json` has all of them.
 const SHOWN_REASONS: usize = 12;
@@ -185,7 +187,15 @@ fn requests(report: &Report, style: Style) -> String {
         }
     }
     grid.row(Tone::Heading, cells("all requests", &report.totals));
+    // Of one class they would say the same again.
+    let classes = if report.user_classes.len() > 1 { report.user_classes.as_slice() } else { &[] };
+    for class in classes.iter().take(SHOWN_CLASSES) {
+        grid.row(Tone::Plain, cells(&format!("  by {}", class.name), &class.totals));
+    }
     let mut text = grid.render(style);
+    if let Some(more) = classes.len().checked_sub(SHOWN_CLASSES).filter(|&more| more > 0) {
+        let _ = writeln!(text, "... and {more} more user classes in report.json");
+    }
     if left > 0 {
         let groups = if left_out > 0 { format!(" and {left_out} groups") } else { String::new() };
         let _ = writeln!(

@@ -16,7 +16,7 @@ use crate::observe::{FigureRecord, JudgedFigure};
 use metrics::{ErrorTable, Histogram, SeriesStats};
 use plan::Plan;
 use plan::finite::Finite;
-use plan::model::{ScopedThreshold, Series, ThresholdScope};
+use plan::model::{ClassId, ScopedThreshold, Series, ThresholdScope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,6 +168,16 @@ impl Record {
             iterations: iterations.counts(),
             plan,
         }
+    }
+
+    /// The merged statistics of all requests of a user class.
+    pub fn class_stats(&self, class: ClassId) -> SeriesStats {
+        let mut all = SeriesStats::default();
+        let own = |series: &Series| series.class == class && series.is_request();
+        for (_, stats) in self.plan.series.iter().zip(&self.series).filter(|(series, _)| own(series)) {
+            all.merge(stats);
+        }
+        all
     }
 
     /// The merged statistics of a scope.

@@ -101,6 +101,10 @@ pub(super) fn requests(report: &Report) -> Markup {
         class: "group",
         cells: figures(Cell::text(&shown(&group.name, NAME)), Cell::text("group"), &group.totals),
     });
+    let classes = report.user_classes.iter().filter(|_| report.user_classes.len() > 1).map(|class| Row {
+        class: "group",
+        cells: figures(Cell::text(&shown(&class.name, NAME)), Cell::text("user class"), &class.totals),
+    });
     let requests = report.requests.iter().take(MOST_REQUESTS).map(|row| {
         let name = html! {
             (shown(&with_method(row.method, &row.name), NAME))
@@ -118,9 +122,9 @@ pub(super) fn requests(report: &Report) -> Markup {
         class: "all",
         cells: figures(Cell::text("all requests"), Cell::default(), &report.totals),
     });
-    let rows: Vec<Row> = all.chain(groups).chain(requests).collect();
+    let rows: Vec<Row> = all.chain(groups).chain(classes).chain(requests).collect();
     html! {
-        (table::render("request-table", "All requests, groups, then each request of the plan", Use::Explore, &columns, &rows))
+        (table::render("request-table", "All requests, groups, user classes, then each request of the plan", Use::Explore, &columns, &rows))
         (table::more(report.requests.len(), report.requests.len().min(MOST_REQUESTS)))
     }
 }

@@ -2,7 +2,9 @@
 //! reads ahead and knows neither.
 
 use super::super::words::{self, Word};
-use super::{EncodedHistogram, GroupRow, LatencyIntervals, LatencyPart, PhasesPart, RequestRow, Totals};
+use super::{
+    EncodedHistogram, GroupRow, LatencyIntervals, LatencyPart, PhasesPart, RequestRow, Totals, UserClassRow,
+};
 use serde::{Deserialize, Deserializer};
 
 /// A row as it stands in the file: its own keys, then those of its totals.
@@ -52,6 +54,7 @@ macro_rules! flat {
 
 flat!(TotalsFile {});
 flat!(GroupFile { name: String });
+flat!(UserClassFile { name: String });
 flat!(RequestFile {
     name: String,
     group: Option<String>,
@@ -73,6 +76,13 @@ impl<'de> Deserialize<'de> for GroupRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GroupRow, D::Error> {
         let ((name,), totals) = GroupFile::deserialize(deserializer)?.parts();
         Ok(GroupRow { name, totals })
+    }
+}
+
+impl<'de> Deserialize<'de> for UserClassRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<UserClassRow, D::Error> {
+        let ((name,), totals) = UserClassFile::deserialize(deserializer)?.parts();
+        Ok(UserClassRow { name, totals })
     }
 }
 

@@ -81,10 +81,18 @@ fn totals(report: &Report) -> Result<(), Contradiction> {
     for (group, at) in report.groups.iter().zip(0..) {
         row(&format!("groups[{at}]"), &group.totals)?;
     }
+    for (class, at) in report.user_classes.iter().zip(0..) {
+        row(&format!("user_classes[{at}]"), &class.totals)?;
+    }
     for (request, at) in report.requests.iter().zip(0..) {
         row(&format!("requests[{at}]"), &request.totals)?;
     }
     let counted = || report.requests.iter().filter(|row| row.is_request());
+    let by_class = match report.user_classes.as_slice() {
+        // An older version wrote the report.
+        [] => report.totals.requests,
+        rows => rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.totals.requests)),
+    };
     let requests = counted().fold(0, |sum: u64, row| sum.saturating_add(row.totals.requests));
     let failures = counted().fold(0, |sum: u64, row| sum.saturating_add(row.totals.failures));
     for (key, told, sum) in [
@@ -94,6 +102,11 @@ fn totals(report: &Report) -> Result<(), Contradiction> {
         if told != sum {
             return Err(wrong(key, format!("{told} is not the sum of all `requests`, {sum}")));
         }
+    }
+    if by_class != report.totals.requests {
+        let problem =
+            format!("they add up to {by_class} requests, not to the {} of `totals`", report.totals.requests);
+        return Err(wrong("user_classes", problem));
     }
     let known = |name: &String| report.groups.iter().any(|group| group.name == *name);
     let lost = report.requests.iter().position(|row| row.group.as_ref().is_some_and(|name| !known(name)));

@@ -25,7 +25,7 @@ fn what_was_written_is_read() {
 fn keys_that_came_later_may_be_missing() {
     let mut value = serde_json::to_value(sample()).unwrap();
     let object = value.as_object_mut().unwrap();
-    for key in ["intervals", "late_requests", "cost", "baseline"] {
+    for key in ["intervals", "late_requests", "user_classes", "cost", "baseline"] {
         object.remove(key).unwrap();
     }
     object.insert("of_the_future".to_owned(), 1.into());
@@ -84,6 +84,11 @@ fn a_changed_value_is_named_with_its_place() {
         &["`schema_version`: 2 is newer than 1, the newest", "or a newer one"],
     );
     check("/schema_version", 0.into(), &["`schema_version`: there is no version 0"]);
+    check(
+        "/user_classes",
+        Value::Array(vec![serde_json::to_value(sample()).unwrap()["user_classes"][1].clone()]),
+        &["`user_classes`: they add up to 0 requests, not to the 1000 of `totals`"],
+    );
     check("/run", Value::Array(Vec::new()), &["`run`: "]);
 }
 

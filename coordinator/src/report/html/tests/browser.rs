@@ -174,8 +174,9 @@ fn a_browser_shows_the_figures_of_report_json() {
             ]
             .map(Value::as_f64)
         };
-        let rows = std::iter::once(&json["totals"]);
-        let rows = rows.chain(json["groups"].as_array().unwrap()).chain(json["requests"].as_array().unwrap());
+        let rows =
+            ["groups", "user_classes", "requests"].into_iter().flat_map(|key| json[key].as_array().unwrap());
+        let rows = std::iter::once(&json["totals"]).chain(rows);
         let expected: Vec<_> = rows.map(figures).collect();
         let shown = found["requests"].as_array().unwrap();
         let shown: Vec<Vec<_>> = shown
@@ -190,12 +191,12 @@ fn a_browser_shows_the_figures_of_report_json() {
         assert_eq!(found["failures"], serde_json::json!([[10, "status", "status 500, expected 200"]]));
         assert_eq!(
             found["sorted"],
-            serde_json::json!([1000, 1000, 900, 100, 0, 0, 0]),
+            serde_json::json!([1000, 1000, 1000, 900, 100, 0, 0, 0, 0]),
             "the sum stays on top"
         );
         assert_eq!(found["named"][0], "all requests");
         assert_eq!(found["filtered"].as_array().unwrap().len(), 1, "{found}");
-        assert_eq!(found["status"], "1 of 7");
+        assert_eq!(found["status"], "1 of 9");
         assert_eq!(found["readout"], "0:09  p50 8 ms · p95 100 ms · p99 100 ms");
         assert_eq!(found["quiet"], true);
     }
