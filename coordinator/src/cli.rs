@@ -170,6 +170,14 @@ pub struct RunArgs {
     /// Open the port to the network without encryption and authentication [env: LOAD_TEST_INSECURE]
     #[arg(long)]
     pub insecure: bool,
+    /// Where Prometheus may scrape metrics of the run, at /metrics: `127.0.0.1:9464` [default: nowhere]
+    /// [env: LOAD_TEST_METRICS_LISTEN]
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+    /// For how long after the run's end it may, so that it gets the last figures: `30s` [default: 0s]
+    /// [env: LOAD_TEST_METRICS_LINGER]
+    #[arg(long, value_name = "DURATION")]
+    pub metrics_linger: Option<String>,
     /// No web page; there is none yet [env: LOAD_TEST_NO_UI]
     #[arg(long)]
     pub no_ui: bool,

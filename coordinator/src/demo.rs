@@ -5,7 +5,7 @@ use crate::exit::ExitCode;
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
 use crate::report::Styles;
 use crate::run::{Job, run, tell};
-use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig, Protection};
+use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig, Protection, TelemetryConfig};
 use crate::terminal::say;
 use plan::{Bundle, Settings};
 use std::collections::BTreeMap;
@@ -52,6 +52,7 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
         protection: Protection::None,
         local_target: LocalTarget::Yes,
         report_dir: config.report_dir,
+        telemetry: TelemetryConfig::default(),
         baseline: None,
         styles,
     };

@@ -29,5 +29,6 @@ pub mod resume;
 pub mod run;
 pub mod secure;
 pub mod settings;
+pub mod telemetry;
 pub mod terminal;
 pub mod watch;

@@ -240,6 +240,7 @@ fn job(config: RunConfig, styles: Styles) -> Result<Job, ExitCode> {
         protection: config.protection,
         local_target: LocalTarget::No,
         report_dir: config.report_dir,
+        telemetry: config.telemetry,
         baseline: config.baseline,
         styles,
     })
@@ -271,6 +272,7 @@ fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
             }
             wishes += 1;
             match wishes {
+                _ if sender.is_closed() && wishes < 3 => say("the run is over; ending"),
                 1 => say("stopping: running iterations may finish; again to stop at once"),
                 2 => say("stopping at once: what is in flight is given up; again to quit without a report"),
                 _ => {

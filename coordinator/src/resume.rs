@@ -17,6 +17,7 @@ use crate::journal::{
 use crate::report::Styles;
 use crate::run::{Conduct, Job, Start, baseline, fleet_config, noting, open_port};
 use crate::settings::{ResumeConfig, UsageError, Which};
+use crate::telemetry::{About, Exposure};
 use crate::terminal::{Progress, Screen, say};
 use crate::watch::Watch;
 use plan::{Bundle, Files, Plan, Secrets, sha256_hex};
@@ -104,6 +105,7 @@ impl Past {
             protection,
             local_target: LocalTarget::No,
             report_dir: config.report_dir.clone(),
+            telemetry: config.telemetry.clone(),
             baseline: head.baseline.as_ref().map(BaselineMark::config),
             styles,
         };
@@ -143,13 +145,21 @@ impl Past {
             None
         });
         let baseline = baseline.map(|(baseline, _)| baseline);
+        let about = About::new(&run_id.0, &plan);
+        let exposure = match Exposure::open(&job.telemetry, about, &note).await {
+            Ok(exposure) => exposure,
+            Err(problem) => {
+                say(&format!("error: {problem}"));
+                return Ok(ExitCode::Usage);
+            }
+        };
         let mut conduct =
-            Conduct { job: job.clone(), plan, run_id, clock, folder, progress, watch, baseline };
+            Conduct { job: job.clone(), plan, run_id, clock, folder, progress, watch, baseline, exposure };
         if let Some(outcome) = outcome {
             note("it was over, only its report was not written");
             let now = conduct.clock.now();
             conduct.watch.sample(None, now);
-            return Ok(conduct.finish(outcome));
+            return Ok(conduct.finish(outcome).0);
         }
         let port = match open_port(&conduct.plan, &mut job, &note).await? {
             Ok(port) => port,

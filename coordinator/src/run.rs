@@ -17,7 +17,8 @@ use crate::past::read_baseline;
 use crate::reach::{self, Reach};
 use crate::report::{GitHub, Report, ReportError, Styles, deliver, render_text};
 use crate::secure::Door;
-use crate::settings::{BaselineConfig, Protection};
+use crate::settings::{BaselineConfig, Protection, TelemetryConfig};
+use crate::telemetry::{About, Exposure};
 use crate::terminal::{Progress, Screen, say, tell_end};
 use crate::watch::Watch;
 use jiff::Timestamp;
@@ -61,6 +62,8 @@ pub struct Job {
     pub local_target: LocalTarget,
     /// The directory that gets a directory for the run.
     pub report_dir: PathBuf,
+    /// Who hears of the run while it lasts.
+    pub telemetry: TelemetryConfig,
     /// What the run is compared with at its end.
     pub baseline: Option<BaselineConfig>,
     /// Whether what is printed may carry colour.
@@ -105,6 +108,13 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
             return Ok(ExitCode::Usage);
         }
     };
+    let exposure = match Exposure::open(&job.telemetry, About::new(&run_id.0, &plan), &note).await {
+        Ok(exposure) => exposure,
+        Err(problem) => {
+            say(&format!("error: {problem}"));
+            return Ok(ExitCode::Usage);
+        }
+    };
     if let Some(hint) = runs::hint(&job.report_dir) {
         note(&hint);
     }
@@ -125,7 +135,7 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
     let fleet = RecordedFleet::new(fleet, 0);
     let (before, embeds) = (SessionId(0), job.expect_agents == 0);
     let baseline = baseline.map(|(baseline, _)| baseline);
-    Conduct { job, plan, run_id, clock, folder, progress, watch, baseline }
+    Conduct { job, plan, run_id, clock, folder, progress, watch, baseline, exposure }
         .drive_to_the_end(Start { port, store, fleet, before, embeds }, stop)
         .await
 }
@@ -141,6 +151,7 @@ pub(crate) struct Conduct {
     pub(crate) watch: Watch,
     /// What the run is compared with at its end.
     pub(crate) baseline: Option<Baseline>,
+    pub(crate) exposure: Exposure,
 }
 
 /// From where a run is conducted.
@@ -187,6 +198,7 @@ impl Conduct {
             env: self.job.bundle.settings.env.clone(),
             seed: self.plan.seed,
         };
+        self.watch.expose(self.exposure.exhibit(&self.clock));
         self.watch.sample(Sampler::start(&self.plan, facts, &self.clock), self.clock.now());
         let driven = drive(fleet, &self.clock, journal, network.events, stop, &mut self.watch).await;
         self.watch.end_sampling().await;
@@ -196,25 +208,32 @@ impl Conduct {
         let _ = stop_serving.send(());
         let _ = tokio::time::timeout(FAREWELL, server).await;
         drop(embedded);
-        Ok(self.finish(driven?))
+        let (code, exposure) = self.finish(driven?);
+        exposure.linger().await;
+        Ok(code)
     }
 
     /// Tells how the run went.
-    pub(crate) fn finish(self, outcome: Outcome) -> ExitCode {
-        let Conduct { job, plan, run_id, clock, folder, watch, baseline, .. } = self;
+    pub(crate) fn finish(self, outcome: Outcome) -> (ExitCode, Exposure) {
+        let Conduct { job, plan, run_id, clock, folder, mut watch, baseline, exposure, .. } = self;
         let plan_sha256 = sha256_hex(job.bundle.source.as_bytes());
         let no_journal = matches!(outcome.started, Err(NotStarted::Journal(_)));
         let facts = watch.facts(outcome, &clock, run_id.clone(), &plan, plan_sha256);
         if let Some(reason) = facts.not_started.as_ref().filter(|_| !facts.did_anything()) {
             say(&format!("error: {reason}"));
             folder.seal();
-            return match facts.interrupted {
+            let code = match facts.interrupted {
                 Some(_) => ExitCode::Interrupted,
                 None if no_journal => ExitCode::Internal,
                 None => ExitCode::Agents,
             };
+            return (code, exposure);
         }
+        let last = watch.last_look();
         let record = watch.results.finish(&facts);
+        if let Some(last) = last {
+            last.close(record.verdict.name());
+        }
         let mut report = Report::new(&record);
         if let Some(baseline) = &baseline {
             baseline.judge(&mut report);
@@ -236,7 +255,7 @@ impl Conduct {
         }
         let code = ExitCode::of(&record).after_comparison(report.exit_code).with_report(delivered.complete);
         tell_end(&report, &job.report_dir.join(&report.run.id), code.number());
-        code
+        (code, exposure)
     }
 }
 

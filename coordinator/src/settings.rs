@@ -6,6 +6,7 @@ mod log;
 mod protection;
 mod report;
 mod resume;
+mod telemetry;
 
 pub use colour::wants_colour;
 pub use compare::{BaselineConfig, CompareConfig, CompareFormat, HistoryConfig, HistoryFormat};
@@ -13,6 +14,7 @@ pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;
 pub use resume::{ResumeConfig, Which};
+pub use telemetry::TelemetryConfig;
 
 use crate::cli::{DemoArgs, RunArgs};
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
@@ -63,6 +65,8 @@ pub struct RunConfig {
     pub listen: SocketAddr,
     /// What protects that port.
     pub protection: Protection,
+    /// Who hears of the run while it lasts.
+    pub telemetry: TelemetryConfig,
     /// Whether the web page is left out.
     pub no_ui: bool,
     /// Where reports go.
@@ -128,6 +132,7 @@ impl RunConfig {
             on_agent_join: join.map_or(Ok(OnAgentJoin::default()), Text::on_agent_join)?,
             listen,
             protection: Protection::resolve(args, env, listen, expect_agents)?,
+            telemetry: TelemetryConfig::resolve(args, env)?,
             no_ui: args.no_ui || switch("LOAD_TEST_NO_UI", env)?,
             report_dir: report_dir(args.report_dir.as_ref(), env),
             baseline: BaselineConfig::resolve(args, env)?,

@@ -5,6 +5,7 @@ use crate::fleet::{AgentId, Cause, Member, NotStarted, Outcome};
 use crate::grpc::Observer;
 use crate::observe::{Sampler, Samples};
 use crate::results::{AgentFacts, AgentStanding, GaveUp, Results, RunFacts, WhyGivenUp};
+use crate::telemetry::{Course, Exhibit, LastLook};
 use crate::terminal::{Progress, Tables};
 use plan::Plan;
 use plan::chore::ChoreKind;
@@ -26,8 +27,8 @@ pub struct Watch {
     started: Option<Duration>,
     /// When the newest window arrived; the last one arrives when the last iteration is over.
     ended: Option<Duration>,
-    /// Whether setup or teardown is going on.
-    chore: bool,
+    /// Setup or teardown, if one is going on.
+    chore: Option<ChoreKind>,
     /// Whether all this happened before, and was told then.
     silent: bool,
     /// Whether the run is being stopped.
@@ -36,6 +37,8 @@ pub struct Watch {
     stopped_at: Option<Duration>,
     /// Where what the target tells of itself comes from.
     samples: Samples,
+    /// Where others see how the run stands.
+    exhibit: Option<Exhibit>,
 }
 
 impl Watch {
@@ -48,11 +51,12 @@ impl Watch {
             shown: 0,
             started: None,
             ended: None,
-            chore: false,
+            chore: None,
             silent: false,
             stops: false,
             stopped_at: None,
             samples: None,
+            exhibit: None,
         }
     }
 
@@ -64,6 +68,21 @@ impl Watch {
     /// What happens from now on is news.
     pub fn caught_up(&mut self) {
         self.silent = false;
+    }
+
+    /// Others see how the run stands at `exhibit`.
+    pub(crate) fn expose(&mut self, exhibit: Option<Exhibit>) {
+        self.exhibit = exhibit;
+    }
+
+    /// What others will see from now on, if they see anything; the verdict is yet to come.
+    pub(crate) fn last_look(&mut self) -> Option<LastLook> {
+        let course = self.course();
+        self.exhibit.take().map(|exhibit| exhibit.last_look(course, &self.results))
+    }
+
+    fn course(&self) -> Course {
+        Course { started: self.started, stopped: self.stopped_at, chore: self.chore }
     }
 
     /// Samples come from `samples` from `now` on; of a run that has begun, those before are lost.
@@ -215,7 +234,7 @@ impl Observer for Watch {
     }
 
     fn chore(&mut self, kind: ChoreKind, agent: Option<&str>) {
-        self.chore = agent.is_some();
+        self.chore = agent.map(|_| kind);
         if let Some(agent) = agent.filter(|_| !self.silent) {
             self.progress().show_chore(&format!("{} on agent {agent}…", kind.name()));
         }
@@ -238,7 +257,11 @@ impl Observer for Watch {
 
     fn tick(&mut self, now: Duration) {
         self.take_samples();
-        let Some(t0) = self.started.filter(|_| !self.chore) else { return };
+        let course = self.course();
+        if let Some(exhibit) = &mut self.exhibit {
+            exhibit.look(now, course, &self.results);
+        }
+        let Some(t0) = self.started.filter(|_| self.chore.is_none()) else { return };
         let closed = self.results.closed_seconds();
         if closed > self.shown {
             self.shown = closed;

@@ -48,8 +48,25 @@ pub struct FigureRecord {
     pub name: String,
     /// All its samples, those of the warm-up too.
     pub course: Course,
+    /// The newest sample, if that has a value.
+    pub newest: Option<f64>,
     /// How often there was no value, and the first text of each kind.
     pub flaws: BTreeMap<FlawKind, (u64, String)>,
+}
+
+/// A figure as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FigureStanding {
+    /// The probe's name.
+    pub probe: String,
+    /// Its own.
+    pub name: String,
+    /// The newest sample, if that has a value.
+    pub newest: Option<f64>,
+    /// Samples with a value.
+    pub samples: u64,
+    /// Samples without.
+    pub failures: u64,
 }
 
 impl FigureRecord {
@@ -72,6 +89,7 @@ impl Books {
                     probe: probe.name.clone(),
                     name: figure.name.clone(),
                     course: Course::default(),
+                    newest: None,
                     flaws: BTreeMap::new(),
                 })
                 .collect(),
@@ -107,6 +125,7 @@ impl Books {
                     book.figures[at].flaws.entry(flaw.kind).or_insert_with(|| (0, flaw.text.clone()));
                 *count = count.saturating_add(sample.times);
             }
+            book.figures[at].newest = found.ok();
             // A long gap is one point.
             book.figures[at].course.add(sample.due, found.ok());
         }
@@ -156,6 +175,18 @@ impl Books {
     /// Every figure in plan order.
     pub fn figures(&self) -> Vec<FigureRecord> {
         self.probes.iter().flat_map(|book| book.figures.iter().cloned()).collect()
+    }
+
+    /// How every figure stands, in plan order.
+    pub fn standing(&self) -> Vec<FigureStanding> {
+        let standing = |record: &FigureRecord| FigureStanding {
+            probe: record.probe.clone(),
+            name: record.name.clone(),
+            newest: record.newest,
+            samples: record.course.whole().map_or(0, |whole| whole.samples),
+            failures: record.failures(),
+        };
+        self.probes.iter().flat_map(|book| &book.figures).map(standing).collect()
     }
 
     /// Every threshold in plan order; `stopped` is whether the breach stopped the run.

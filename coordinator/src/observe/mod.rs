@@ -12,7 +12,7 @@ mod sampler;
 #[cfg(test)]
 mod tests;
 
-pub use books::{Books, FigureRecord, Sample};
+pub use books::{Books, FigureRecord, FigureStanding, Sample};
 pub use course::{Course, Point};
 pub(crate) use judged::told;
 pub use judged::{FigureBreach, JudgedFigure};

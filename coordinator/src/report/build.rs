@@ -398,7 +398,7 @@ fn path(plan: &Plan, series: &Series) -> String {
 }
 
 /// The names of the closed set, for reports and alerts.
-pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
+pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Dns => "dns",
         ErrorKind::Refused => "refused",

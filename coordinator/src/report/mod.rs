@@ -27,6 +27,7 @@ pub(crate) mod tests;
 pub(crate) mod text;
 mod words;
 
+pub(crate) use build::kind_name;
 pub use deliver::{Delivered, ReportError, deliver, make_again};
 pub use escape::escape;
 pub use files::{Form, WriteError, Written, write_forms};

@@ -62,6 +62,11 @@ impl ArrivalBooks {
         self.counted.dropped
     }
 
+    /// Those that were served so far, and those that were dropped.
+    pub(super) fn so_far(&self) -> (u64, u64) {
+        (self.counted.started, self.counted.dropped)
+    }
+
     /// Arrivals per second: about how many come in second `index`, and the most in any; at least 1.
     pub(super) fn pace(&self, index: u32) -> (u32, u32) {
         let whole = |arrivals: f64| arrivals.ceil().max(1.0) as u32;

@@ -26,6 +26,7 @@ mod point;
 pub(crate) mod quantity;
 mod record;
 mod sliding;
+mod snapshot;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use live::Live;
 pub use point::Point;
 pub use record::Record;
 pub use sliding::Span;
+pub use snapshot::{SeriesSnapshot, Snapshot};
 pub use standing::{AgentStanding, PartStanding, ThresholdStanding};
 pub use user_time::UserTime;
 pub use verdict::Verdict;

@@ -154,6 +154,16 @@ impl Timeline {
         }
     }
 
+    /// Whether more is expected from `agent`.
+    pub(super) fn expects(&self, agent: AgentId) -> bool {
+        self.attached.contains_key(&agent)
+    }
+
+    /// How many agents more is expected from.
+    pub(super) fn expected(&self) -> usize {
+        self.attached.len()
+    }
+
     /// The newest second that anyone reported.
     pub(super) fn newest(&self) -> Option<u32> {
         self.newest

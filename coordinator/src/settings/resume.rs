@@ -1,6 +1,8 @@
 //! What the flags say about going on with a run.
 
-use super::{Environment, Protection, Text, UsageError, for_plans, report_dir, secret_files, secrets};
+use super::{
+    Environment, Protection, TelemetryConfig, Text, UsageError, for_plans, report_dir, secret_files, secrets,
+};
 use crate::cli::RunArgs;
 use crate::journal::{DoorFlags, Head, runs};
 use plan::Secrets;
@@ -8,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Flags that go with `--resume`: where things are, and what lets agents in. What a run does is settled.
-const OPEN: [&str; 14] = [
+const OPEN: [&str; 16] = [
     "resume",
     "report_dir",
     "listen",
@@ -23,6 +25,8 @@ const OPEN: [&str; 14] = [
     "join_uses",
     "secret_file",
     "no_ui",
+    "metrics_listen",
+    "metrics_linger",
 ];
 
 /// Which run to go on with.
@@ -47,6 +51,8 @@ pub struct ResumeConfig {
     pub secrets: Secrets,
     /// Names of secrets, and the files that hold them.
     pub secret_files: Vec<(String, PathBuf)>,
+    /// Who hears of the run while it lasts.
+    pub telemetry: TelemetryConfig,
     args: RunArgs,
     /// All of it.
     environment: Environment,
@@ -85,6 +91,7 @@ impl ResumeConfig {
             env: for_plans(env),
             secrets: secrets(env),
             secret_files: secret_files(&args.secret_file)?,
+            telemetry: TelemetryConfig::resolve(args, env)?,
             args: args.clone(),
             environment: env.clone(),
         }))
