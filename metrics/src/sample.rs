@@ -79,6 +79,8 @@ pub struct Sample {
     pub ended: Duration,
     /// From its (intended) start to its end; recorded in microseconds, rounded to nearest.
     pub latency: Duration,
+    /// What of that passed before it was made, because its user was late; at most `latency`.
+    pub late: Duration,
     /// Where the time went.
     pub phases: Phases,
     /// Bytes written to the connection for this request.

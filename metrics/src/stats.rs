@@ -80,6 +80,9 @@ pub struct SeriesStats {
     pub phases: PhaseSums,
     /// Latencies of all requests, failed ones too: `latency.count() == ok + failed`.
     pub latency: Histogram,
+    /// Service times, which are latencies without what passed before a request was made; `None` where nothing was late, and both
+    /// are the same.
+    pub service: Option<Histogram>,
 }
 
 impl SeriesStats {
@@ -92,7 +95,18 @@ impl SeriesStats {
         self.bytes_in = self.bytes_in.saturating_add(sample.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(sample.bytes_out);
         self.phases.add(&sample.phases);
+        if self.service.is_none() && !sample.late.is_zero() {
+            self.service = Some(self.latency.clone());
+        }
         self.latency.record(sample.latency);
+        if let Some(service) = &mut self.service {
+            service.record(sample.latency.saturating_sub(sample.late));
+        }
+    }
+
+    /// Service times, whether or not these are apart.
+    pub fn service(&self) -> &Histogram {
+        self.service.as_ref().unwrap_or(&self.latency)
     }
 
     /// Adds what crossed a connection outside of requests.
@@ -118,7 +132,17 @@ impl SeriesStats {
         self.messages_sent = self.messages_sent.saturating_add(other.messages_sent);
         self.messages_received = self.messages_received.saturating_add(other.messages_received);
         self.phases.merge(&other.phases);
+        if let Some(service) = &other.service {
+            self.own_service().merge(service);
+        } else if let Some(own) = &mut self.service {
+            own.merge(&other.latency);
+        }
         self.latency.merge(&other.latency);
+    }
+
+    /// Service times apart from latencies: until now they were the same.
+    fn own_service(&mut self) -> &mut Histogram {
+        self.service.get_or_insert_with(|| self.latency.clone())
     }
 
     /// `ok + failed`.
@@ -142,6 +166,7 @@ mod tests {
             series: SeriesId(0),
             ended: Duration::ZERO,
             latency: Duration::from_nanos(latency),
+            late: Duration::from_nanos(if bytes_in % 3 == 0 { latency / 2 } else { 0 }),
             phases,
             bytes_out: u64::from(bytes_out),
             bytes_in: u64::from(bytes_in),
@@ -165,6 +190,7 @@ mod tests {
             series: SeriesId(0),
             ended: Duration::ZERO,
             latency: Duration::from_millis(2),
+            late: Duration::ZERO,
             phases: Phases { connect: us(100), tls: us(200), first_byte: us(300), body: us(400) },
             bytes_out: 50,
             bytes_in: 7_000,
@@ -224,6 +250,12 @@ mod tests {
             prop_assert_eq!(&merged(&[&a, &merged(&[&c, &b])]), &whole);
             prop_assert_eq!(whole.requests(), samples.len() as u64);
             prop_assert_eq!(whole.latency.count(), whole.requests());
+            let mut service = Histogram::new();
+            for sample in &samples {
+                service.record(sample.latency.saturating_sub(sample.late));
+            }
+            prop_assert_eq!(whole.service(), &service);
+            prop_assert_eq!(whole.service.is_some(), samples.iter().any(|sample| !sample.late.is_zero()));
         }
     }
 }

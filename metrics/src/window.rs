@@ -98,7 +98,16 @@ mod tests {
             let latency = Duration::from_millis(u64::from(*series) + 1);
             let series = SeriesId(*series);
             let phases = Phases::default();
-            let sample = Sample { series, ended, latency, phases, bytes_out: 1, bytes_in: 2, outcome };
+            let sample = Sample {
+                series,
+                ended,
+                latency,
+                late: Duration::ZERO,
+                phases,
+                bytes_out: 1,
+                bytes_in: 2,
+                outcome,
+            };
             window.started += 1;
             window.series.entry(series).or_default().record(&sample);
             if !ok {

@@ -305,6 +305,14 @@ fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
             format!("holds {samples} samples, but {ok} ok and {failed} failed requests are counted");
         return Err(Malformed::new(field("latency").to_string(), problem));
     }
+    if !m.service.is_empty() {
+        let samples = samples_in(&m.service, &field("service"))?;
+        if samples != ok + failed {
+            let problem =
+                format!("holds {samples} samples, but {ok} ok and {failed} failed requests are counted");
+            return Err(Malformed::new(field("service").to_string(), problem));
+        }
+    }
     Ok(SeriesReport {
         series: SeriesId(at_most(m.id, MAX_SERIES - 1, &field("id"))?),
         ok,
@@ -320,6 +328,7 @@ fn series_report((i, m): (usize, wire::Series)) -> Decoded<SeriesReport> {
             body: phase(m.body, "body")?,
         },
         latency: m.latency,
+        service: m.service,
     })
 }
 

@@ -193,6 +193,7 @@ fn series(series: SeriesReport) -> wire::Series {
         first_byte: phase(series.phases.first_byte),
         body: phase(series.phases.body),
         latency: series.latency,
+        service: series.service,
     }
 }
 

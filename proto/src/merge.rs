@@ -92,7 +92,8 @@ impl WindowReport {
 
     /// About how many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
-        let series: usize = self.series.iter().map(|s| size_of::<SeriesReport>() + s.latency.len()).sum();
+        let series: usize =
+            self.series.iter().map(|s| size_of::<SeriesReport>() + s.latency.len() + s.service.len()).sum();
         let errors: usize = self.errors.iter().map(|row| size_of::<ErrorCount>() + row.message.len()).sum();
         let progress =
             self.progress.len() * size_of::<Progress>() + self.roll.leaving.len() * size_of::<Slot>();
@@ -131,6 +132,7 @@ fn add_series(all: &mut SeriesReport, more: &SeriesReport) -> Option<()> {
         messages_received,
         phases,
         latency,
+        service,
     } = more;
     all.ok = count(all.ok, *ok)?;
     all.failed = count(all.failed, *failed)?;
@@ -139,6 +141,9 @@ fn add_series(all: &mut SeriesReport, more: &SeriesReport) -> Option<()> {
     all.messages_sent = count(all.messages_sent, *messages_sent)?;
     all.messages_received = count(all.messages_received, *messages_received)?;
     all.phases.merge(phases);
+    if !all.service.is_empty() || !service.is_empty() {
+        all.service = histogram(all.service_times(), more.service_times())?;
+    }
     all.latency = histogram(&all.latency, latency)?;
     let PhaseSums { connect, tls, first_byte, body } = all.phases;
     let good = [connect, tls, first_byte, body].iter().all(|(n, us)| *n <= MAX_COUNT && *us <= MAX_SUM);

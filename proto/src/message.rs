@@ -375,6 +375,15 @@ pub struct SeriesReport {
     pub phases: PhaseSums,
     /// Histogram in V2 encoding, of exactly `ok + failed` samples.
     pub latency: Bytes,
+    /// The same of service times; empty where they are the latencies.
+    pub service: Bytes,
+}
+
+impl SeriesReport {
+    /// Service times, whether or not they are the latencies.
+    pub fn service_times(&self) -> &Bytes {
+        if self.service.is_empty() { &self.latency } else { &self.service }
+    }
 }
 
 /// Extent and sums of a window, for checks.

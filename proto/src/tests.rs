@@ -58,6 +58,7 @@ fn window() -> WindowReport {
         messages_received: 4,
         phases: PhaseSums { connect: (1, 300), tls: (0, 0), first_byte: (ok, 9000), body: (ok, 70) },
         latency: histogram(ok + failed),
+        service: if id % 2 == 1 { histogram(ok + failed) } else { Bytes::new() },
     };
     WindowReport {
         run: run(),
@@ -277,6 +278,8 @@ fn what_an_agent_must_not_say_names_the_field_and_the_limit() {
     check(&|w| w.series[0].ok = 6, "holds 6 samples, but 6 ok and 1 failed requests are counted");
     check(&|w| w.series[0].latency = Bytes::new(), "window.series[0].latency");
     check(&|w| w.series[0].latency = Bytes::from_static(&[0xff; 64]), "window.series[0].latency");
+    check(&|w| w.series[0].service = Bytes::from_static(&[0xff; 64]), "window.series[0].service");
+    check(&|w| w.series[0].service = histogram(1), "window.series[0].service");
     check(
         &|w| w.series = vec![wire::Series::default(); limits::MAX_SERIES as usize + 1],
         "4097 is over the limit of 4096",

@@ -144,6 +144,7 @@ fn main() {
         messages_received: 0,
         phases: metrics::PhaseSums::default(),
         latency: latency(n),
+        service: Bytes::new(),
     };
     let reports: Vec<SeriesReport> = (0..series).map(report).collect();
     let requests = SAMPLES * u64::from(series);

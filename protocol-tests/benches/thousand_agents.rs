@@ -253,6 +253,7 @@ fn window(series: u32) -> WindowReport {
         messages_received: 0,
         phases: metrics::PhaseSums { first_byte: (SAMPLES, SAMPLES * 8_000), ..Default::default() },
         latency: latency(n),
+        service: Bytes::new(),
     };
     WindowReport {
         started: SAMPLES * u64::from(series),

@@ -103,6 +103,7 @@ fn escape_sequences(place: &Place) -> Vec<Bytes> {
         messages_received: 0,
         phases: PhaseSums::default(),
         latency: histogram(1).into(),
+        service: Bytes::new(),
     }];
     vec![window_with(report, &error_row(1, "\u{1b}[2J\u{7}evil\r\ntext"))]
 }

@@ -88,6 +88,7 @@ fn honest_window(run: &RunId) -> WindowReport {
             messages_received: 0,
             phases: PhaseSums::default(),
             latency: histogram(3).into(),
+            service: Vec::new().into(),
         }],
         ..empty_window(run, 1, false)
     }

@@ -146,4 +146,14 @@ fn a_stall_shows_twice_in_a_paced_load() {
     let mean = latency(&report["totals"], "mean");
     let model = 20.0 * 2_900.0 / requests as f64;
     assert!((model * 0.9..=model * 1.1 + 5.0).contains(&mean), "mean {mean} ms, the model says {model} ms");
+    // Counted from when they were sent, 10 of them were answered at once.
+    let service = |key: &str| report["totals"]["service_ms"][key].as_f64().expect("a service time");
+    let model = 10.0 * 2_950.0 / requests as f64;
+    let mean = service("mean");
+    assert!((model * 0.9..=model * 1.1 + 5.0).contains(&mean), "mean {mean} ms, the model says {model} ms");
+    assert!(
+        (2_900.0 - SLACK / 3.0..=3_000.0 + SLACK).contains(&service("max")),
+        "{}",
+        report["totals"]["service_ms"]
+    );
 }

@@ -69,10 +69,12 @@ impl User {
                     Err(failure) => (None, Err(failure)),
                 },
             };
+            let delayed = std::mem::take(&mut delay);
             let sample = Sample {
                 series: request.series,
                 ended: shared.tally.since_t0(exchange.ended),
-                latency: exchange.ended - started + std::mem::take(&mut delay),
+                latency: exchange.ended - started + delayed,
+                late: delayed,
                 phases: exchange.phases,
                 bytes_out: exchange.bytes_out,
                 bytes_in: exchange.bytes_in,

@@ -161,8 +161,8 @@ impl OpenRequest<'_> {
         outcome: Result<(), Failure>,
     ) {
         let ended = self.tally.since_t0(ended);
-        let phases = Phases::default();
-        self.close(&Sample { series, ended, latency, phases, bytes_out: 0, bytes_in: 0, outcome });
+        let (phases, late) = (Phases::default(), Duration::ZERO);
+        self.close(&Sample { series, ended, latency, late, phases, bytes_out: 0, bytes_in: 0, outcome });
     }
 
     /// Records how it ended.

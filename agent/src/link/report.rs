@@ -22,6 +22,7 @@ pub(super) fn report(window: &AgentWindow, last: bool) -> Box<WindowReport> {
             messages_received: stats.messages_received,
             phases: stats.phases,
             latency: encoded(&stats.latency),
+            service: stats.service.as_ref().map(encoded).unwrap_or_default(),
         })
         .collect();
     Box::new(WindowReport {

@@ -166,6 +166,7 @@ pub(super) fn window(seq: u64, ok: u64, last: bool) -> Box<WindowReport> {
             messages_received: 0,
             phases: PhaseSums::default(),
             latency: Bytes::new(),
+            service: Bytes::new(),
         }],
         errors: vec![metrics::ErrorCount {
             series: SeriesId(0),

@@ -169,7 +169,6 @@ impl Totals {
         let requests = stats.requests();
         let seconds = measured.as_secs_f64();
         let h = &stats.latency;
-        let percentile = |p: Percentile| h.percentile(p).map(milliseconds);
         Totals {
             requests,
             failures: stats.failed,
@@ -179,20 +178,28 @@ impl Totals {
             bytes_out: stats.bytes_out,
             messages_sent: stats.messages_sent,
             messages_received: stats.messages_received,
-            latency_ms: LatencyPart {
-                min: h.min().map(milliseconds),
-                mean: h.mean().map(milliseconds),
-                stddev: h.stddev().map(milliseconds),
-                p50: percentile(Percentile::P50),
-                p75: percentile(Percentile::P75),
-                p90: percentile(Percentile::P90),
-                p95: percentile(Percentile::P95),
-                p99: percentile(Percentile::P99),
-                p99_9: percentile(Percentile::P99_9),
-                max: h.max().map(milliseconds),
-            },
+            latency_ms: LatencyPart::new(h),
+            service_ms: LatencyPart::new(stats.service()),
             latency_ci_ms: LatencyIntervals::new(h),
             latency_hdr: EncodedHistogram::new(h),
+        }
+    }
+}
+
+impl LatencyPart {
+    fn new(h: &Histogram) -> LatencyPart {
+        let percentile = |p: Percentile| h.percentile(p).map(milliseconds);
+        LatencyPart {
+            min: h.min().map(milliseconds),
+            mean: h.mean().map(milliseconds),
+            stddev: h.stddev().map(milliseconds),
+            p50: percentile(Percentile::P50),
+            p75: percentile(Percentile::P75),
+            p90: percentile(Percentile::P90),
+            p95: percentile(Percentile::P95),
+            p99: percentile(Percentile::P99),
+            p99_9: percentile(Percentile::P99_9),
+            max: h.max().map(milliseconds),
         }
     }
 }

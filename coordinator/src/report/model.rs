@@ -13,6 +13,7 @@ mod histogram;
 mod intervals;
 mod loss;
 mod observed;
+mod totals;
 mod user_class;
 
 pub(super) use arrivals::{ArrivalsPart, StartErrorPart};
@@ -27,6 +28,7 @@ pub(crate) use histogram::EncodedHistogram;
 pub(crate) use intervals::{IntervalRow, IntervalSeries, IntervalsPart};
 pub(super) use loss::{IterationsPart, LossRow};
 pub(super) use observed::{ObservedPoint, ObservedRow};
+pub(crate) use totals::{LatencyPart, Totals};
 pub(super) use user_class::UserClassRow;
 
 use super::words::{self, Word};
@@ -200,58 +202,6 @@ pub struct ThresholdRow {
     /// The observed value as a person reads it, with its unit.
     #[serde(default)]
     pub observed_text: Option<String>,
-}
-
-/// What some requests add up to.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Totals {
-    /// Requests with a result.
-    pub requests: u64,
-    /// Those that failed.
-    pub failures: u64,
-    /// Share that succeeded, from 0 to 1.
-    pub success_rate: Option<f64>,
-    /// Requests per second over the measured time.
-    pub rps: Option<f64>,
-    /// Bytes read.
-    pub bytes_in: u64,
-    /// Bytes written.
-    pub bytes_out: u64,
-    /// WebSocket messages sent; left out where there are none.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub messages_sent: u64,
-    /// WebSocket messages received; left out where there are none.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub messages_received: u64,
-    /// Latencies of all requests, failed ones too.
-    pub latency_ms: LatencyPart,
-    /// How sure the percentiles are.
-    pub latency_ci_ms: LatencyIntervals,
-    /// The same as a histogram of microseconds: base64 of its HdrHistogram V2 encoding; null without requests.
-    pub latency_hdr: Option<EncodedHistogram>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-/// Latencies in milliseconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[allow(missing_docs)]
-pub struct LatencyPart {
-    pub min: Option<f64>,
-    pub mean: Option<f64>,
-    pub stddev: Option<f64>,
-    pub p50: Option<f64>,
-    pub p75: Option<f64>,
-    pub p90: Option<f64>,
-    pub p95: Option<f64>,
-    pub p99: Option<f64>,
-    pub p99_9: Option<f64>,
-    pub max: Option<f64>,
 }
 
 /// One API group.

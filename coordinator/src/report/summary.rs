@@ -159,6 +159,17 @@ fn requests(page: &mut String, report: &Report) {
         let name = markdown(&with_method(row.method, &row.name));
         cells(name, row.group.as_deref().map_or("-".to_owned(), markdown), &row.totals)
     });
+    if report.totals.waited() {
+        let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| quantity::milliseconds_to(ms, 3));
+        let service = &report.totals.service_ms;
+        let _ = writeln!(
+            page,
+            "Latencies count from the intended start; **service time**: p50 {} · p95 {} · p99 {}\n",
+            ms(service.p50),
+            ms(service.p95),
+            ms(service.p99)
+        );
+    }
     let head = ["Request", "Group", "Count>", "Failed>", "Success>", "Rate>", "p50>", "p95>", "p99>", "Max>"];
     table(page, "Requests", &head, all.chain(groups).chain(classes).chain(requests).collect());
 }

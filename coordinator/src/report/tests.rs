@@ -1,7 +1,7 @@
 use super::*;
 use crate::fleet::{ChoreEnd, ChoreStatus};
 use crate::report::model::CostPart;
-use crate::results::fixture::{Requests, Scripted, facts, plan, record};
+use crate::results::fixture::{Requests, Scripted, encoded, facts, plan, record};
 use crate::results::{AgentId, Cost, Lost, Results};
 use metrics::unit::parse_price;
 use metrics::{ErrorCount, ErrorKind, SeriesId};
@@ -81,7 +81,8 @@ fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 fn the_keys_of_report_json_are_a_contract() {
     const TOTALS: &str = "requests failures success_rate rps bytes_in bytes_out latency_ms latency_ms.min latency_ms.mean \
         latency_ms.stddev latency_ms.p50 latency_ms.p75 latency_ms.p90 latency_ms.p95 latency_ms.p99 \
-        latency_ms.p99_9 latency_ms.max latency_ci_ms latency_ci_ms.p50 latency_ci_ms.p75 latency_ci_ms.p90 \
+        latency_ms.p99_9 latency_ms.max service_ms service_ms.min service_ms.mean service_ms.stddev service_ms.p50 \
+        service_ms.p75 service_ms.p90 service_ms.p95 service_ms.p99 service_ms.p99_9 service_ms.max latency_ci_ms latency_ci_ms.p50 latency_ci_ms.p75 latency_ci_ms.p90 \
         latency_ci_ms.p95 latency_ci_ms.p99 latency_ci_ms.p99_9 latency_hdr";
     let contract = [
         (
@@ -384,4 +385,29 @@ fn the_text_of_a_hostile_run() {
     }
     let coloured = render_text(&report, Style::Colour);
     assert!(coloured.starts_with("\u{1b}[1;31mFAIL\u{1b}[0m"), "{coloured}");
+}
+
+#[test]
+fn service_times_are_told_where_requests_were_late() {
+    let mut results = Results::new(Arc::new(plan(&[])));
+    let mut agent = Scripted::new(0, "a");
+    let mut window = agent.last(0, 10, &[(0, 100, 0, 200), (1, 100, 0, 8)]);
+    window.series[0].service = encoded(&[(Duration::from_millis(50), 100)]).into();
+    results.apply(AgentId(0), &window).unwrap();
+    let late = Report::new(&results.finish(&facts(&[&agent])));
+    let json = serde_json::to_value(&late).unwrap();
+    let ms = |pointer: &str| json.pointer(pointer).and_then(Value::as_f64).unwrap().round();
+    assert_eq!((ms("/totals/latency_ms/max"), ms("/totals/service_ms/max")), (200.0, 50.0));
+    assert_eq!((ms("/requests/0/latency_ms/p50"), ms("/requests/0/service_ms/p50")), (200.0, 50.0));
+    assert_eq!(json["requests"][1]["latency_ms"], json["requests"][1]["service_ms"]);
+    assert_eq!(json["groups"][0]["service_ms"], json["user_classes"][0]["service_ms"]);
+    let check = |report: &Report, told: bool| {
+        let text = render_text(report, Style::Plain);
+        let line = "\nservice time: p50 8 ms, p95 50 ms, p99 50 ms (latencies are from the intended start)\n";
+        assert_eq!(text.contains(line), told, "{text}");
+        assert_eq!(html::render(report).contains("Service p95"), told);
+        assert_eq!(summary::render(report).contains("**service time**: p50 8 ms"), told);
+    };
+    check(&late, true);
+    check(&sample(), false);
 }

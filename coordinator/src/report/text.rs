@@ -203,7 +203,23 @@ fn requests(report: &Report, style: Style) -> String {
             "... and {left} more requests{groups}, which failed less or were faster, in report.json"
         );
     }
+    text.push_str(&service(&report.totals));
     text
+}
+
+/// What service times are, where they are not the latencies.
+fn service(totals: &Totals) -> String {
+    if !totals.waited() {
+        return String::new();
+    }
+    let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| quantity::milliseconds_to(ms, 3));
+    let service = &totals.service_ms;
+    format!(
+        "service time: p50 {}, p95 {}, p99 {} (latencies are from the intended start)\n",
+        ms(service.p50),
+        ms(service.p95),
+        ms(service.p99)
+    )
 }
 
 /// Which of so many are shown: all of a few; of more, those that failed most, then the slowest by p95.

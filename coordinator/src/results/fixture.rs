@@ -161,6 +161,7 @@ fn series(&(series, ok, failed, ms): &Requests) -> SeriesReport {
         messages_received: 0,
         phases: PhaseSums { first_byte: (ok + failed, (ok + failed) * ms * 900), ..PhaseSums::default() },
         latency: encoded(&[(Duration::from_millis(ms), ok + failed)]).into(),
+        service: Vec::new().into(),
     }
 }
 

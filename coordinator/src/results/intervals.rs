@@ -191,6 +191,7 @@ mod tests {
     fn ended(window: &WindowReport) -> Requests {
         let latencies = window.series.iter().map(|report| Latencies {
             counts: Counts::from_v2(&report.latency).unwrap(),
+            service: None,
             of_requests: report.series.0 == 0,
         });
         Requests { latencies: latencies.collect(), ..Requests::default() }

@@ -116,6 +116,7 @@ mod tests {
                 series: SeriesId(0),
                 ended: Duration::ZERO,
                 latency: Duration::from_millis(100),
+                late: Duration::ZERO,
                 phases: Phases::default(),
                 bytes_out: 0,
                 bytes_in: 0,

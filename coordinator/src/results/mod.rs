@@ -25,6 +25,7 @@ mod missing;
 mod point;
 pub(crate) mod quantity;
 mod record;
+mod service;
 mod sliding;
 mod snapshot;
 mod standing;
@@ -63,6 +64,7 @@ use intervals::Intervals;
 use metrics::{Counts, DecodeError, ErrorTable, Histogram, SeriesId, SeriesStats, Traffic};
 use plan::Plan;
 use proto::message::WindowReport;
+use service::ServiceTimes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,6 +131,7 @@ pub struct Results {
     agents: BTreeMap<AgentId, AgentTotals>,
     timeline: Timeline,
     intervals: Intervals,
+    service: ServiceTimes,
     warmup: WarmUp,
     /// In an open load.
     arrivals: Option<ArrivalBooks>,
@@ -146,6 +149,7 @@ impl Results {
             agents: BTreeMap::new(),
             timeline: Timeline::new(&plan),
             intervals: Intervals::new(plan.series.len()),
+            service: ServiceTimes::new(plan.series.len()),
             warmup: WarmUp::new(plan.warmup),
             arrivals: ArrivalBooks::new(&plan),
             iterations: Iterations::new(plan.schedule.max_users(), plan.iterations),
@@ -184,6 +188,7 @@ impl Results {
         match part {
             Part::WarmUp => self.warmup.leave_out(&second),
             Part::Measured => {
+                self.service.add(window, &second, &self.intervals);
                 self.intervals.add(window, &second);
                 self.add_up(window);
             }
@@ -286,11 +291,13 @@ impl Results {
                 requests.count = requests.count.saturating_add(counted);
                 requests.failures = requests.failures.saturating_add(report.failed);
             }
-            let counts =
-                Counts::from_v2(&report.latency).map_err(|why| ApplyError::Latency { series, why })?;
-            let held = counts.count();
-            requests.latencies.push(Latencies { counts, of_requests });
-            if held != counted {
+            let read =
+                |bytes: &[u8]| Counts::from_v2(bytes).map_err(|why| ApplyError::Latency { series, why });
+            let counts = read(&report.latency)?;
+            let service = (!report.service.is_empty()).then(|| read(&report.service)).transpose()?;
+            let held = [Some(counts.count()), service.as_ref().map(Counts::count)];
+            requests.latencies.push(Latencies { counts, service, of_requests });
+            if let Some(held) = held.into_iter().flatten().find(|held| *held != counted) {
                 return Err(ApplyError::Count { series, counted, held });
             }
             let before = self.series[series as usize].requests();

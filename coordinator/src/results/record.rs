@@ -84,6 +84,7 @@ impl Record {
             agents,
             timeline,
             intervals,
+            service,
             warmup,
             arrivals,
             iterations,
@@ -91,8 +92,8 @@ impl Record {
             figures,
         } = results;
         let Stretches { length: interval_length, intervals, totals } = intervals.finish();
-        for (stats, latency) in series.iter_mut().zip(totals) {
-            stats.latency = latency;
+        for ((stats, latency), service) in series.iter_mut().zip(totals).zip(service.finish()) {
+            (stats.latency, stats.service) = (latency, service);
         }
         let Closed { step, points, late, users, measured_users } = timeline.finish();
         let last_start = plan.schedule.end().saturating_add(plan.stop_timeout);

@@ -354,6 +354,11 @@ fn a_bad_window_changes_nothing() {
     };
     check(|w| w.series[1].latency = vec![0xff; 64].into(), "the latencies of series 1");
     check(|w| w.series[1].latency = Vec::new().into(), "the latencies of series 1");
+    check(|w| w.series[1].service = vec![0xff; 64].into(), "the latencies of series 1");
+    check(
+        |w| w.series[1].service = w.series[0].latency.clone(),
+        "series 1 counts 90 requests, but its histogram holds ",
+    );
     check(|w| w.series[1].ok += 1, "series 1 counts 91 requests, but its histogram holds 90");
     check(|w| w.series[1].series = SeriesId(4), "series 4 is not one of the plan's 4");
     check(|w| w.errors[0].series = SeriesId(u32::MAX), "series 4294967295 is not");
@@ -385,6 +390,7 @@ fn travelling(window: &Window, last: bool) -> WindowReport {
             messages_received: stats.messages_received,
             phases: stats.phases,
             latency: latency.into(),
+            service: Vec::new().into(),
         }
     });
     WindowReport {
@@ -414,7 +420,7 @@ proptest! {
             let sample = Sample {
                 series: SeriesId(series),
                 ended,
-                latency: Duration::from_micros(latency_us),
+                latency: Duration::from_micros(latency_us), late: Duration::ZERO,
                 phases: metrics::Phases { body: Some(Duration::from_micros(latency_us / 2)), ..Default::default() },
                 bytes_out: latency_us % 1000,
                 bytes_in: latency_us % 777,

@@ -41,6 +41,8 @@ pub(super) struct Requests {
 #[derive(Clone, Debug)]
 pub(super) struct Latencies {
     pub(super) counts: Counts,
+    /// The service times; `None` where they are the latencies.
+    pub(super) service: Option<Counts>,
     /// Whether they are of requests. Transactions and completions are made of those.
     pub(super) of_requests: bool,
 }

@@ -14,7 +14,16 @@ fn just_before(seconds: u64) -> Duration {
 fn sample(series: u32, ended: Duration, outcome: Result<(), Failure>) -> Sample {
     let latency = Duration::from_millis(5);
     let phases = Phases::default();
-    Sample { series: SeriesId(series), ended, latency, phases, bytes_out: 10, bytes_in: 20, outcome }
+    Sample {
+        series: SeriesId(series),
+        ended,
+        latency,
+        late: Duration::ZERO,
+        phases,
+        bytes_out: 10,
+        bytes_in: 20,
+        outcome,
+    }
 }
 
 fn ok(ended: Duration) -> Sample {

@@ -33,6 +33,7 @@ fn second(index: u32, requests: &[Requests]) -> WindowReport {
         messages_received: 1,
         phases: PhaseSums { body: (ok, ms), ..PhaseSums::default() },
         latency: encoded(&[(ms, ok + failed)]),
+        service: if ms % 3 == 0 { encoded(&[(ms / 2, ok + failed)]) } else { Bytes::new() },
     };
     let error = |&(series, _, failed, ms): &Requests| ErrorCount {
         series: SeriesId(series),
@@ -144,6 +145,15 @@ proptest! {
             let mut bytes = Vec::new();
             one.encode_v2(&mut bytes);
             prop_assert_eq!(&report.latency, &Bytes::from(bytes), "the bytes of one recorder");
+            let parts = || windows.iter().flat_map(|w| &w.series).filter(|s| s.series == report.series);
+            let mut one = Histogram::new();
+            for part in parts() {
+                one.merge_v2(part.service_times()).unwrap();
+            }
+            let mut bytes = Vec::new();
+            one.encode_v2(&mut bytes);
+            prop_assert_eq!(report.service_times(), &Bytes::from(bytes), "of service times, too");
+            prop_assert_eq!(report.service.is_empty(), parts().all(|part| part.service.is_empty()));
         }
         let sent = decode::from_agent(encode::from_agent(FromAgent::Window(Box::new(all.clone()))));
         prop_assert_eq!(sent, Ok(FromAgent::Window(Box::new(all))), "what is merged can be sent");

@@ -114,6 +114,7 @@ fn series_report((&series, requests): (&u32, &Requests)) -> SeriesReport {
         messages_received: 0,
         phases: PhaseSums::default(),
         latency: Bytes::from(latency),
+        service: Bytes::new(),
     }
 }
 

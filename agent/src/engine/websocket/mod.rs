@@ -103,6 +103,7 @@ impl User {
             series,
             ended: shared.tally.since_t0(ended),
             latency: ended - started + late,
+            late,
             phases: progress.phases.get(),
             bytes_out,
             bytes_in,

@@ -28,6 +28,7 @@ fn busy(index: u32, series: u32, spread: u64) -> Box<WindowReport> {
         messages_received: 0,
         phases: PhaseSums::default(),
         latency: latency.clone(),
+        service: Bytes::new(),
     });
     let series: Vec<_> = series.collect();
     let started = series.iter().map(|s| s.ok).sum();

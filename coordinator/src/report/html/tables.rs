@@ -84,7 +84,9 @@ fn observed(row: &ThresholdRow) -> Cell {
 }
 
 pub(super) fn requests(report: &Report) -> Markup {
-    let columns = [
+    let waited = report.totals.waited();
+    let figures = |name: Cell, group: Cell, totals: &Totals| figures(name, group, totals, waited);
+    let mut columns = vec![
         text("Request"),
         text("Group"),
         number("Count"),
@@ -97,6 +99,9 @@ pub(super) fn requests(report: &Report) -> Markup {
         number("p99"),
         number("Max"),
     ];
+    if waited {
+        columns.extend([number("Service p50"), number("Service p95"), number("Service p99")]);
+    }
     let groups = report.groups.iter().map(|group| Row {
         class: "group",
         cells: figures(Cell::text(&shown(&group.name, NAME)), Cell::text("group"), &group.totals),
@@ -126,15 +131,23 @@ pub(super) fn requests(report: &Report) -> Markup {
     html! {
         (table::render("request-table", "All requests, groups, user classes, then each request of the plan", Use::Explore, &columns, &rows))
         (table::more(report.requests.len(), report.requests.len().min(MOST_REQUESTS)))
+        @if waited {
+            p.quiet { "Latencies count from when a request was to be made, service times from when it was: what lies between is what late users add." }
+        }
     }
 }
 
-fn figures(name: Cell, group: Cell, totals: &Totals) -> Vec<Cell> {
+/// A row of the request table, with service times where these are not the latencies.
+fn figures(name: Cell, group: Cell, totals: &Totals, waited: bool) -> Vec<Cell> {
     let LatencyPart { p50, p90, p95, p99, max, .. } = totals.latency_ms;
     let rate = Cell::number(totals.rps.map(|rps| format!("{}/s", quantity::decimal(rps, 1))), totals.rps);
     let mut cells =
         vec![name, group, count(totals.requests), count(totals.failures), share(totals.success_rate), rate];
     cells.extend([p50, p90, p95, p99, max].map(milliseconds));
+    if waited {
+        let LatencyPart { p50, p95, p99, .. } = totals.service_ms;
+        cells.extend([p50, p95, p99].map(milliseconds));
+    }
     cells
 }
 

@@ -25,6 +25,8 @@ macro_rules! flat {
             messages_received: u64,
             latency_ms: LatencyPart,
             #[serde(default)]
+            service_ms: LatencyPart,
+            #[serde(default)]
             latency_ci_ms: LatencyIntervals,
             #[serde(default)]
             latency_hdr: Option<EncodedHistogram>,
@@ -43,6 +45,7 @@ macro_rules! flat {
                     messages_sent: self.messages_sent,
                     messages_received: self.messages_received,
                     latency_ms: self.latency_ms,
+                    service_ms: self.service_ms,
                     latency_ci_ms: self.latency_ci_ms,
                     latency_hdr: self.latency_hdr,
                 };

@@ -11,6 +11,7 @@ fn stats(ok: u64, failed: u64, latency: Duration) -> SeriesStats {
             series: SeriesId(0),
             ended: Duration::ZERO,
             latency,
+            late: Duration::ZERO,
             phases: Phases::default(),
             bytes_out: 0,
             bytes_in: 0,
