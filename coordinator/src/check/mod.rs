@@ -18,6 +18,9 @@ pub use text::render;
 pub use variables::{SavedVariable, saved_variables};
 
 use crate::fleet::deal;
+use crate::report::model::Money;
+use crate::results::quantity;
+use metrics::unit::Price;
 use plan::chore::{Chore, ChoreKind};
 use plan::finite::Finite;
 use plan::model::{Series, SeriesKind, ThresholdScope};
@@ -50,6 +53,8 @@ pub struct Explanation {
     pub warmup: Duration,
     /// How long running iterations may take to finish after that.
     pub stop_timeout: Duration,
+    /// What the agents cost until the end, in words, if the plan states a price.
+    pub cost: Option<String>,
     /// Agents that share the users.
     pub agents: u32,
     /// The user classes in plan order.
@@ -157,6 +162,7 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
         iterations: plan.iterations.map(Finite::total),
         warmup: plan.warmup,
         stop_timeout: plan.stop_timeout,
+        cost: plan.agent_hour.map(|price| cost(price, plan, agents)),
         agents,
         classes: classes(plan, &rates, agents),
         groups: groups(plan, &rates),
@@ -183,6 +189,15 @@ pub fn explain(plan: &Plan, settings: &Settings, agents: u32) -> Explanation {
 fn tasks(plan: &Plan) -> Vec<WrittenTask> {
     let tasks = &plan.selection.tasks;
     if tasks.iter().any(|task| !task.tags.is_empty()) { tasks.clone() } else { Vec::new() }
+}
+
+/// What the agents cost if they attach when the first user starts and stay to the end.
+fn cost(price: Price, plan: &Plan, agents: u32) -> String {
+    let fleet =
+        if agents == 1 { "1 agent".to_owned() } else { format!("{} agents", quantity::count(agents.into())) };
+    let total = Money::new(price.of(plan.schedule.end().saturating_mul(agents))).text();
+    let most = if plan.iterations.is_some() { "at most" } else { "about" };
+    format!("{most} {total} {} for {fleet} until the end, at {price} per hour each", price.currency)
 }
 
 fn classes(plan: &Plan, rates: &Rates, agents: u32) -> Vec<ClassRow> {

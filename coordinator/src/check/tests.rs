@@ -62,6 +62,28 @@ fn explained(agents: u32) -> Explanation {
 }
 
 #[test]
+fn a_price_is_told_for_the_whole_fleet() {
+    let check = |load: &str, agents: u32, expected: &str| {
+        let source = PLAN.replace("load: { users: 100, spawn_rate: 10/s, hold: 1m, warmup: 15s }", load);
+        let source = format!("{source}cost: {{ agent_hour: 0.36 USD }}\n");
+        let settings =
+            Settings { params: [("host".to_owned(), "a".to_owned())].into(), ..Settings::default() };
+        let bundle = Bundle { file: "shop.yaml".into(), source, settings: settings.clone() };
+        let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+        let text = render(&explain(&plan, &settings, agents), Style::Plain);
+        assert!(text.contains(expected), "{text}");
+    };
+    check(
+        "load: { users: 100, duration: 5m }",
+        4,
+        "cost       about 0.1200 USD for 4 agents until the end, at 0.36 USD per hour each",
+    );
+    let finite = "load: { users: 100, iterations: 1000, duration: 10h }";
+    check(finite, 1, "cost       at most 3.60 USD for 1 agent until the end, at 0.36 USD per hour each");
+    assert!(!render(&explained(3), Style::Plain).contains("cost  "));
+}
+
+#[test]
 fn rates_follow_from_waits_weights_and_steps() {
     let explanation = explained(3);
     let rows: Vec<String> = explanation

@@ -49,6 +49,9 @@ fn load(explanation: &Explanation, style: Style) -> String {
         Some(n) => row("end", format!("when {} iterations are done, or {end}", quantity::count(n))),
     }
     row("then", format!("{} for running iterations to finish", format_duration(explanation.stop_timeout)));
+    if let Some(cost) = &explanation.cost {
+        row("cost", cost.clone());
+    }
     let title = escape::fit(&format!("{}: {}", explanation.title, explanation.target), WIDTH);
     format!("{title}\n\n{}", grid.render(style))
 }
