@@ -178,6 +178,14 @@ pub struct RunArgs {
     /// [env: LOAD_TEST_METRICS_LINGER]
     #[arg(long, value_name = "DURATION")]
     pub metrics_linger: Option<String>,
+    /// Send metrics of the run to an OpenTelemetry collector over HTTP: `http://127.0.0.1:4318` (LOAD_TEST_OTLP_HEADERS holds
+    /// headers for it, as `name=value,…`) [default: nowhere] [env: LOAD_TEST_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// Latencies in `explicit` buckets, which every backend takes, or in finer `exponential` ones [default: explicit]
+    /// [env: LOAD_TEST_OTLP_HISTOGRAMS]
+    #[arg(long, value_name = "KIND")]
+    pub otlp_histograms: Option<String>,
     /// No web page; there is none yet [env: LOAD_TEST_NO_UI]
     #[arg(long)]
     pub no_ui: bool,

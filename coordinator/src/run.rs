@@ -209,7 +209,7 @@ impl Conduct {
         let _ = tokio::time::timeout(FAREWELL, server).await;
         drop(embedded);
         let (code, exposure) = self.finish(driven?);
-        exposure.linger().await;
+        exposure.finish().await;
         Ok(code)
     }
 

@@ -14,7 +14,8 @@ pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;
 pub use resume::{ResumeConfig, Which};
-pub use telemetry::TelemetryConfig;
+use telemetry::OTLP_HEADERS;
+pub use telemetry::{OtlpConfig, OtlpHistograms, TelemetryConfig};
 
 use crate::cli::{DemoArgs, RunArgs};
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
@@ -189,10 +190,11 @@ impl DemoConfig {
     }
 }
 
-/// What plans may read of the environment: all but what lets agents in.
+/// What plans may read of the environment: all but what lets agents in, and metrics out.
 fn for_plans(env: &Environment) -> Environment {
     let mut env = env.clone();
     env.remove("LOAD_TEST_JOIN");
+    env.remove(OTLP_HEADERS);
     env
 }
 

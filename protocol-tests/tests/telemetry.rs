@@ -1,8 +1,11 @@
-//! Metrics of the coordinator itself (`--metrics-listen`).
+//! Metrics of the coordinator itself (`--metrics-listen`, `--otlp-endpoint`).
 
 #![allow(clippy::float_cmp, reason = "what is compared are counts, which floats hold exactly")]
 
 use coordinator::telemetry::SCHEMA;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Metric, MetricFamily};
 use prost::Message as _;
 use protocol_tests::fleet::report;
@@ -10,7 +13,8 @@ use protocol_tests::process::{Process, TestDir};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,*/*;q=0.1";
@@ -224,7 +228,7 @@ fn what_is_scraped_is_what_the_report_says() {
 
 #[test]
 fn a_port_that_is_taken_is_told_before_the_run() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     let dir = TestDir::new("telemetry-taken");
     let path = dir.write("plan.yaml", &plan("http://127.0.0.1:9"));
@@ -232,4 +236,83 @@ fn a_port_that_is_taken_is_told_before_the_run() {
     let ended = Process::start("coordinator", dir.path(), args).wait();
     let told = format!("error: --metrics-listen: cannot listen on {address}: ");
     assert!(ended.code == Some(2) && ended.err.contains(&told), "{}", ended.err);
+}
+
+/// A collector that refuses the first export, and gives the head and the content of each.
+fn collector() -> (String, Receiver<(String, ExportMetricsServiceRequest)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/otlp", listener.local_addr().expect("an address"));
+    let (sender, exports) = channel();
+    std::thread::spawn(move || {
+        for (mut stream, number) in listener.incoming().flatten().zip(0..) {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.extend(byte);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = length.and_then(|length| length.trim().parse().ok()).expect("a length");
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).expect("all of it");
+            let status = if number == 0 { "503 Busy" } else { "200 OK" };
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes());
+            let export = ExportMetricsServiceRequest::decode(&body[..]).expect("an export");
+            if sender.send((head, export)).is_err() {
+                return;
+            }
+        }
+    });
+    (url, exports)
+}
+
+#[test]
+fn a_collector_gets_what_the_report_says() {
+    let target = demo::spawn(demo::Config::default()).expect("it starts");
+    let (url, exports) = collector();
+    let dir = TestDir::new("telemetry-otlp");
+    let path = dir.write("plan.yaml", &plan(&target.url()));
+    let args = [path.to_str().expect("ASCII"), "--no-ui", "--otlp-endpoint", &url];
+    let env = [
+        ("LOAD_TEST_OTLP_HEADERS", Some("authorization=Bearer s3cret-t0ken")),
+        ("LOAD_TEST_OTLP_HISTOGRAMS", Some("exponential")),
+        ("NO_PROXY", Some("127.0.0.1")),
+    ];
+    let ended = Process::start_in("coordinator", dir.path(), args, &env).wait();
+    let report = report(&dir);
+    assert_eq!(ended.code, report["exit_code"].as_i64().map(|code| code as i32), "{}", ended.err);
+    let told = format!(
+        "warning: metrics do not arrive at {url}/v1/metrics (--otlp-endpoint): the answer is HTTP 503"
+    );
+    assert!(ended.err.contains(&told), "{}", ended.err);
+    assert!(!ended.err.contains("s3cret-t0ken"), "{}", ended.err);
+
+    let all: Vec<_> = exports.try_iter().collect();
+    assert!(all.len() >= 2, "while it lasted and at the end: {}", all.len());
+    let (head, last) = all.last().expect("just counted");
+    assert!(head.starts_with("POST /otlp/v1/metrics HTTP/1.1"), "{head}");
+    assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+    assert!(head.contains("authorization: Bearer s3cret-t0ken"), "{head}");
+    let metrics = &last.resource_metrics[0].scope_metrics[0].metrics;
+    let find = |name: &str| {
+        metrics.iter().find(|metric| metric.name == name).and_then(|metric| metric.data.as_ref())
+    };
+    let Some(Data::Sum(sum)) = find("muster_requests") else { panic!("{metrics:?}") };
+    let counts = sum.data_points.iter().map(|point| match point.value {
+        Some(Number::AsInt(count)) => count as u64,
+        ref other => panic!("{other:?}"),
+    });
+    assert_eq!(Some(counts.sum::<u64>()), report["totals"]["requests"].as_u64());
+    let Some(Data::ExponentialHistogram(latency)) = find("muster_request_duration") else {
+        panic!("{metrics:?}")
+    };
+    let held: u64 = latency
+        .data_points
+        .iter()
+        .filter_map(|point| point.positive.as_ref())
+        .flat_map(|buckets| &buckets.bucket_counts)
+        .sum();
+    assert_eq!(Some(held), report["totals"]["requests"].as_u64());
+    let Some(Data::Gauge(verdict)) = find("muster_run_verdict") else { panic!("{metrics:?}") };
+    assert_eq!(verdict.data_points.len(), 1);
 }

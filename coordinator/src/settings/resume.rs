@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Flags that go with `--resume`: where things are, and what lets agents in. What a run does is settled.
-const OPEN: [&str; 16] = [
+const OPEN: [&str; 18] = [
     "resume",
     "report_dir",
     "listen",
@@ -27,6 +27,8 @@ const OPEN: [&str; 16] = [
     "no_ui",
     "metrics_listen",
     "metrics_linger",
+    "otlp_endpoint",
+    "otlp_histograms",
 ];
 
 /// Which run to go on with.

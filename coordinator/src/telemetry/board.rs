@@ -38,12 +38,17 @@ impl Board {
     /// How the run stands now, or stood at its end; `None` if it was never looked at.
     pub async fn ask(&self) -> Option<Arc<Moment>> {
         let mut newest = self.newest.subscribe();
-        let over = |moment: &Option<Arc<Moment>>| moment.as_ref().is_some_and(|m| m.phase == Phase::Over);
-        if !over(&newest.borrow_and_update()) {
+        newest.mark_unchanged();
+        if self.last().is_none() {
             self.wanted.store(true, Ordering::Relaxed);
             let _ = timeout(PATIENCE, newest.changed()).await;
         }
         newest.borrow().clone()
+    }
+
+    /// How the run stood at its end, once it is over.
+    pub fn last(&self) -> Option<Arc<Moment>> {
+        self.newest.borrow().clone().filter(|moment| moment.phase == Phase::Over)
     }
 
     fn put(&self, moment: Moment) {
@@ -109,7 +114,7 @@ impl Exhibit {
         let elapsed = course.started.map_or(Duration::ZERO, |t0| now.saturating_sub(t0));
         Moment {
             phase,
-            start: course.started.map(|t0| self.clock.date(t0).as_millisecond() as f64 / 1e3),
+            start: course.started.map(|t0| self.clock.date(t0).as_millisecond().unsigned_abs()),
             elapsed: elapsed.min(end),
             verdict: None,
             snapshot: results.snapshot(),

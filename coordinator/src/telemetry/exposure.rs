@@ -2,6 +2,7 @@
 
 use super::board::{Board, Exhibit};
 use super::families::About;
+use super::otlp::Exporter;
 use super::server::{self, PATH};
 use crate::clock::RunClock;
 use crate::settings::TelemetryConfig;
@@ -11,40 +12,56 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// Those who hear of a run. Dropped, it ends the tasks that tell them.
 #[derive(Debug)]
 pub(crate) struct Exposure {
     board: Option<Arc<Board>>,
+    serves: bool,
+    exporter: Option<(Arc<Exporter>, AbortHandle)>,
+    #[allow(dead_code, reason = "it ends them")]
     tasks: JoinSet<()>,
     linger: Duration,
 }
 
 impl Exposure {
-    /// Opens what `config` asks for.
+    /// Opens what `config` asks for; `note` hears what a person should know.
     ///
     /// # Errors
     /// An address that cannot be listened on, with its flag and what to do.
     pub(crate) async fn open(
         config: &TelemetryConfig,
         about: About,
-        note: &impl Fn(&str),
+        note: &(impl Fn(&str) + Clone + Send + 'static),
     ) -> Result<Exposure, String> {
-        let mut exposure = Exposure { board: None, tasks: JoinSet::new(), linger: config.linger };
-        let Some(address) = config.listen else { return Ok(exposure) };
-        let board = Arc::new(Board::new(about));
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            format!("--metrics-listen: cannot listen on {address}: {error}; write another port, or 0 for a free one")
-        })?;
-        let address = listener.local_addr().map_err(|error| format!("--metrics-listen: {error}"))?;
-        note(&format!("metrics for Prometheus: http://{address}{PATH}"));
-        if !address.ip().is_loopback() {
-            note("warning: whoever reaches that port can read the names and figures of this run");
+        let (board, mut tasks) = (Arc::new(Board::new(about)), JoinSet::new());
+        if let Some(address) = config.listen {
+            let listener = TcpListener::bind(address).await.map_err(|error| {
+                format!(
+                    "--metrics-listen: cannot listen on {address}: {error}; write another port, or 0 for a free one"
+                )
+            })?;
+            let address = listener.local_addr().map_err(|error| format!("--metrics-listen: {error}"))?;
+            note(&format!("metrics for Prometheus: http://{address}{PATH}"));
+            if !address.ip().is_loopback() {
+                note("warning: whoever reaches that port can read the names and figures of this run");
+            }
+            tasks.spawn(server::serve(listener, board.clone()));
         }
-        exposure.tasks.spawn(server::serve(listener, board.clone()));
-        exposure.board = Some(board);
-        Ok(exposure)
+        let exporter = config.otlp.as_ref().map(|otlp| Exporter::new(otlp, board.clone()).map(Arc::new));
+        let exporter = exporter.transpose()?.map(|exporter| {
+            let task = tasks.spawn(exporter.clone().run(note.clone()));
+            (exporter, task)
+        });
+        let wanted = config.listen.is_some() || exporter.is_some();
+        Ok(Exposure {
+            board: wanted.then_some(board),
+            serves: config.listen.is_some(),
+            exporter,
+            tasks,
+            linger: config.linger,
+        })
     }
 
     /// Where the fleet's driver puts how the run stands.
@@ -52,9 +69,16 @@ impl Exposure {
         self.board.clone().map(|board| Exhibit::new(board, clock.clone()))
     }
 
-    /// Goes on telling how the run ended, as long as was asked for, or until somebody wants the process to end.
-    pub(crate) async fn linger(self) {
-        if self.board.is_none() || self.linger.is_zero() {
+    /// Tells how the run ended; where it is scraped, as long as was asked for, or until somebody wants the process to end.
+    pub(crate) async fn finish(self) {
+        if let Some((exporter, task)) = &self.exporter {
+            // What it is about to send must not arrive after the last.
+            task.abort();
+            if let Some(note) = exporter.finish().await {
+                say(&note);
+            }
+        }
+        if !self.serves || self.linger.is_zero() {
             return;
         }
         say(&format!("metrics stay for {} (--metrics-linger)", format_duration(self.linger)));

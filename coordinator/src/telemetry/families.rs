@@ -43,8 +43,8 @@ impl Phase {
 pub struct Moment {
     /// Where it is.
     pub phase: Phase,
-    /// T0, in seconds since 1970.
-    pub start: Option<f64>,
+    /// T0, in milliseconds since 1970.
+    pub start: Option<u64>,
     /// Since T0.
     pub elapsed: Duration,
     /// The verdict, once there is one.
@@ -128,8 +128,8 @@ fn run(about: &About, moment: &Moment) -> [Family; 6] {
         verdict.gauge(one("verdict", name), 1.0);
     }
     let mut start = family("muster_run_start_timestamp", Unit::Seconds, "When the load began, since 1970");
-    if let Some(seconds) = moment.start {
-        start.gauge(Labels::new(), seconds);
+    if let Some(milliseconds) = moment.start {
+        start.gauge(Labels::new(), milliseconds as f64 / 1e3);
     }
     let mut elapsed = family("muster_run_elapsed", Unit::Seconds, "How long the load lasts");
     elapsed.gauge(Labels::new(), moment.elapsed.as_secs_f64());

@@ -10,6 +10,7 @@ mod distribution;
 mod exposure;
 mod families;
 mod family;
+mod otlp;
 mod prometheus;
 mod server;
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub use distribution::{BOUNDS, Distribution, SCHEMA};
 pub(crate) use exposure::Exposure;
 pub use families::{About, MAX_SERIES, Moment, OTHERS, Phase, families};
 pub use family::{Family, Labels, Unit, Value};
+pub use otlp::request as otlp_request;
 pub use prometheus::Exposition;

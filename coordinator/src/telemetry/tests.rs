@@ -1,6 +1,7 @@
 use super::*;
 use crate::results::Results;
 use crate::results::fixture::{Scripted, plan};
+use crate::settings::OtlpHistograms;
 use plan::Plan;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ fn moment() -> (Plan, Moment) {
     results.apply(crate::fleet::AgentId(0), &window).unwrap();
     let moment = Moment {
         phase: Phase::Load,
-        start: Some(1_763_712_000.25),
+        start: Some(1_763_712_000_250),
         elapsed: Duration::from_millis(1_500),
         verdict: None,
         snapshot: results.snapshot(),
@@ -141,4 +142,45 @@ fn scrapers_get_what_they_prefer_of_what_there_is() {
     );
     check("application/vnd.google.protobuf", Exposition::Text);
     check("text/plain;version=0.0.4", Exposition::Text);
+}
+
+#[test]
+fn a_run_is_told_as_otlp_in_the_buckets_that_were_asked_for() {
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+    let (plan, moment) = moment();
+    let about = About::new("r", &plan);
+    let now = 1_763_712_002_000_000_000;
+    let told = |histograms| {
+        let request = otlp_request(&about, &moment, now, histograms);
+        let mut resource = request.resource_metrics;
+        resource.remove(0).scope_metrics.remove(0).metrics
+    };
+    let all = told(OtlpHistograms::Explicit);
+    let find = |name: &str| all.iter().find(|metric| metric.name == name).unwrap().clone();
+    let requests = find("muster_requests");
+    let Some(Data::Sum(sum)) = requests.data else { panic!("{requests:?}") };
+    assert!(sum.is_monotonic && sum.aggregation_temporality == 2, "cumulative: {sum:?}");
+    let first = &sum.data_points[0];
+    assert_eq!(first.value, Some(Number::AsInt(9)));
+    assert_eq!((first.start_time_unix_nano, first.time_unix_nano), (1_763_712_000_250_000_000, now));
+    let keys: Vec<&str> = first.attributes.iter().map(|attribute| &*attribute.key).collect();
+    assert_eq!(keys, ["user_class", "task", "request", "method", "group", "result"]);
+    let elapsed = find("muster_run_elapsed");
+    assert!(elapsed.unit == "s" && matches!(elapsed.data, Some(Data::Gauge(_))), "{elapsed:?}");
+
+    let latency = find("muster_request_duration");
+    let Some(Data::Histogram(explicit)) = &latency.data else { panic!("{latency:?}") };
+    let point = &explicit.data_points[0];
+    assert_eq!((point.count, point.bucket_counts.len(), point.explicit_bounds.len()), (10, 16, 15));
+    assert_eq!(point.bucket_counts.iter().sum::<u64>(), 10);
+    let all = told(OtlpHistograms::Exponential);
+    let latency = all.iter().find(|metric| metric.name == "muster_request_duration").unwrap();
+    let Some(Data::ExponentialHistogram(fine)) = &latency.data else { panic!("{latency:?}") };
+    let point = &fine.data_points[0];
+    let buckets = point.positive.as_ref().unwrap();
+    // 40 ms is above 2^(-38/8) s = 37.2 ms, where bucket -38 begins.
+    assert_eq!((point.scale, buckets.offset, &buckets.bucket_counts[..]), (3, -38, &[10][..]));
+    // A series without requests has buckets that say nothing.
+    assert_eq!(fine.data_points[1].count, 0);
 }
