@@ -98,16 +98,16 @@ mod tests {
                 })
                 .collect();
             starts.sort();
-            let interval = Duration::from_secs(1).as_secs_f64() / f64::from(rps);
+            // In integers: quotients of floating-point numbers fall short of whole ones.
+            let allowed = |time: Duration| time.as_nanos() * u128::from(rps) / 1_000_000_000 + 1;
             for (n, first) in starts.iter().enumerate() {
                 for (m, last) in starts.iter().enumerate().skip(n + 1) {
                     let apart = last.saturating_sub(*first);
-                    let allowed = ((apart + BURST).as_secs_f64() / interval).floor() + 1.0;
-                    prop_assert!((m - n) as f64 <= allowed + 1e-6, "{} in {apart:?}", m - n + 1);
+                    prop_assert!((m - n) as u128 <= allowed(apart + BURST), "{} in {apart:?}", m - n + 1);
                 }
             }
             let whole = starts.last().copied().unwrap_or_default();
-            prop_assert!(starts.len() as f64 <= (whole.as_secs_f64() / interval).floor() + 1.0 + 1e-6);
+            prop_assert!(starts.len() as u128 <= allowed(whole), "{} in {whole:?}", starts.len());
         }
     }
 }
