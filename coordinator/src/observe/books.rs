@@ -119,7 +119,10 @@ impl Books {
             if let Err(flaw) = found {
                 if new(book, flaw.kind) {
                     let (name, seconds) = (&book.name, sample.due.as_secs_f64());
-                    notes.push(format!("probe `{name}` has no value at {seconds:.1} s: {}", flaw.text));
+                    notes.push(format!(
+                        "warning: probe `{name}` has no value at {seconds:.1} s: {}",
+                        flaw.text
+                    ));
                 }
                 let (count, _) =
                     book.figures[at].flaws.entry(flaw.kind).or_insert_with(|| (0, flaw.text.clone()));

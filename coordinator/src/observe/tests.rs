@@ -123,11 +123,11 @@ fn each_kind_of_failure_is_told_once_and_counted() {
     let mut books = Books::new(&plan(""));
     let failed = |nth, kind, text: &str| Sample { figures: Err(flaw(kind, text)), ..sample(nth, None) };
     let first = books.add(&failed(0, FlawKind::Timeout, "no answer within 2s"));
-    assert_eq!(first, ["probe `pool` has no value at 0.0 s: no answer within 2s"]);
+    assert_eq!(first, ["warning: probe `pool` has no value at 0.0 s: no answer within 2s"]);
     assert!(books.add(&failed(1, FlawKind::Timeout, "no answer within 2s")).is_empty());
     let other = books.add(&failed(2, FlawKind::Status, "the answer is HTTP 500"));
-    assert_eq!(other, ["probe `pool` has no value at 4.0 s: the answer is HTTP 500"]);
-    assert_eq!(books.add(&sample(3, None)), ["probe `pool` has no value at 6.0 s: no a"]);
+    assert_eq!(other, ["warning: probe `pool` has no value at 4.0 s: the answer is HTTP 500"]);
+    assert_eq!(books.add(&sample(3, None)), ["warning: probe `pool` has no value at 6.0 s: no a"]);
     assert!(books.add(&sample(4, Some(1.0))).is_empty());
     let figures = books.figures();
     assert_eq!((figures[0].failures(), figures[1].failures()), (4, 3));
