@@ -396,6 +396,8 @@ fn timeline(point: &Point, step: u32) -> TimelineRow {
         p50_ms: point.p50.map(milliseconds),
         p95_ms: point.p95.map(milliseconds),
         p99_ms: point.p99.map(milliseconds),
+        agents_cpu_max: point.cpu_permille.map(|permille| f64::from(permille) / 1e3),
+        agents_lag_ms: point.lag.map(milliseconds),
     }
 }
 

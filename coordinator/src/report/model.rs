@@ -443,4 +443,10 @@ pub struct TimelineRow {
     pub p95_ms: Option<f64>,
     /// 99th percentile.
     pub p99_ms: Option<f64>,
+    /// Processor time of the busiest agent, as a share of what it may use; null where none told.
+    #[serde(default)]
+    pub agents_cpu_max: Option<f64>,
+    /// How late the threads of the worst agent woke, 99th percentile; null where none told.
+    #[serde(default)]
+    pub agents_lag_ms: Option<f64>,
 }

@@ -126,7 +126,10 @@ fn the_keys_of_report_json_are_a_contract() {
             "users.",
             "target_user_seconds actual_user_seconds missing_user_seconds start_skew_ms losses iterations",
         ),
-        ("timeline[].", "t_s users target_users rps failures dropped p50_ms p95_ms p99_ms"),
+        (
+            "timeline[].",
+            "t_s users target_users rps failures dropped p50_ms p95_ms p99_ms agents_cpu_max agents_lag_ms",
+        ),
     ];
     let expected: BTreeSet<String> = contract
         .iter()

@@ -24,6 +24,10 @@ pub struct Point {
     pub p95: Option<Duration>,
     /// 99th percentile, likewise.
     pub p99: Option<Duration>,
+    /// Of its processor time, in thousandths, what the busiest agent took; of joined seconds the most.
+    pub cpu_permille: Option<u32>,
+    /// How late the threads of the worst agent woke, 99th percentile; of joined seconds the most.
+    pub lag: Option<Duration>,
 }
 
 /// Points in order of time. Once there would be more than [`Points::MAX`], neighbours are joined and each
@@ -76,6 +80,8 @@ impl Point {
         self.p50 = self.p50.max(later.p50);
         self.p95 = self.p95.max(later.p95);
         self.p99 = self.p99.max(later.p99);
+        self.cpu_permille = self.cpu_permille.max(later.cpu_permille);
+        self.lag = self.lag.max(later.lag);
     }
 }
 
@@ -99,6 +105,8 @@ mod tests {
                 p50: None,
                 p95,
                 p99: None,
+                cpu_permille: Some(second % 2),
+                lag: None,
             };
             points.push(point);
         }
@@ -107,7 +115,7 @@ mod tests {
         assert_eq!(points.len(), Points::MAX / 2 + 6);
         assert_eq!((points[1].second, points[1].users, points[1].requests, points[1].failures), (2, 3, 6, 2));
         assert_eq!(points[1].p95, Some(Duration::from_millis(2)), "the larger of the two");
-        assert_eq!(points[1].dropped, 4);
+        assert_eq!((points[1].dropped, points[1].cpu_permille), (4, Some(1)));
         assert_eq!(points.iter().map(|p| p.requests).sum::<u64>(), 3 * (u64::from(last) + 1));
     }
 }

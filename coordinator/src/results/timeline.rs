@@ -9,7 +9,7 @@ use super::AgentId;
 use super::live::Live;
 use super::point::{Point, Points};
 use super::user_time::{Shortfall, UserTime};
-use metrics::{Counts, DenseHistogram, Percentile};
+use metrics::{Counts, DenseHistogram, Histogram, Percentile};
 use plan::Plan;
 use proto::message::WindowReport;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ struct Open {
     failures: u64,
     dropped: u64,
     latency: DenseHistogram,
+    cpu_permille: Option<u32>,
+    lag: Option<Duration>,
 }
 
 /// The requests that ended in a window.
@@ -109,6 +111,8 @@ impl Timeline {
     /// requests, and the last one with their latencies: more is not known.
     pub(super) fn add(&mut self, agent: AgentId, window: &WindowReport, ended: &Requests) {
         let (seconds, newest) = (window.seconds(), window.last_second());
+        // It was found to be a histogram.
+        let lag = Histogram::percentile_in_v2(&window.health.lag, Percentile::P99).unwrap_or_default();
         for (users, nth) in window.earlier_users.iter().copied().chain([window.users]).zip(0..) {
             let share = |of: u64| share(of, nth, seconds);
             let (requests, failed) = (share(ended.count), share(ended.failures));
@@ -122,6 +126,8 @@ impl Timeline {
             open.requests = open.requests.saturating_add(requests);
             open.failures = open.failures.saturating_add(failed);
             open.dropped = open.dropped.saturating_add(share(window.arrivals.dropped));
+            open.cpu_permille = open.cpu_permille.max(Some(window.health.cpu_permille));
+            open.lag = open.lag.max(lag);
             if index == newest {
                 // Of more samples than a histogram counts, the first ones stand for all.
                 for latencies in ended.latencies.iter().filter(|latencies| latencies.of_requests) {
@@ -224,6 +230,8 @@ impl Timeline {
             p50: open.latency.percentile(Percentile::P50),
             p95: open.latency.percentile(Percentile::P95),
             p99: open.latency.percentile(Percentile::P99),
+            cpu_permille: open.cpu_permille,
+            lag: open.lag,
         };
         if let Some(p95) = point.p95 {
             self.last_p95 = Some((second, p95));

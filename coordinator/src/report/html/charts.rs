@@ -1,5 +1,6 @@
 //! The charts of the page: what is drawn, its legend, and what a reader who does not see it is told.
 
+mod health;
 mod observed;
 
 use super::plot::{ASKED, Bar, Format, LEFT, Label, Line, Lines, RIGHT, SERIES, WRONG, bars};
@@ -69,6 +70,7 @@ pub(super) fn render(report: &Report) -> Markup {
     }
     charts.extend(distribution(report));
     charts.extend(agents(report));
+    charts.extend(health::charts(&time));
     charts.extend(observed::charts(report));
     if charts.is_empty() {
         return html! { p.quiet { "The run has no second to draw." } };
