@@ -140,8 +140,9 @@ impl<'a, 'p> Loader<'a, 'p> {
     }
 
     fn scalar(&self, text: String, style: ScalarStyle, span: Span) -> Node {
-        // The parser counts white space after a quoted scalar, and the line break after a block, to it.
+        // The parser counts white space and a comment after a quoted scalar, and the line break after a block, to it.
         let raw = self.source[span.range()].trim_end();
+        let raw = &raw[..quoted_length(raw).unwrap_or(raw.len())];
         let span = Span { start: span.start, end: span.start + raw.len() };
         let plain = style == ScalarStyle::Plain;
         let verbatim_at = match style {
@@ -335,4 +336,22 @@ fn weigh(node: &Node) -> (usize, usize, usize) {
         }),
     };
     (nodes + 1, text, depth + 1)
+}
+
+/// Bytes from a quote to the one that closes it, both included; `None` for what is not quoted.
+fn quoted_length(raw: &str) -> Option<usize> {
+    let quote = raw.bytes().next().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let mut bytes = raw.bytes().enumerate().skip(1).peekable();
+    while let Some((at, byte)) = bytes.next() {
+        let is_escape = match quote {
+            b'"' => byte == b'\\',
+            _ => byte == quote && bytes.peek().is_some_and(|&(_, next)| next == quote),
+        };
+        if is_escape {
+            bytes.next();
+        } else if byte == quote {
+            return Some(at + 1);
+        }
+    }
+    None
 }

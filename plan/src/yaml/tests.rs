@@ -36,6 +36,8 @@ fn spans_are_those_of_the_source() {
     check("- a\n- b: c\n  d: e\n", "[a, {b=c, d=e}]");
     check("a: &x { b: c }\nd: *x\n", "{a={b=c}, d={b=c}}");
     check("a: |\n  b\n  c\nd: e\n", "{a=b\n  c, d=e}");
+    check(r#"a: "b \"c\\"  # d"#, r#"{a="b \"c\\"}"#);
+    check("a: 'it''s'  # d'\nb: '' # c", "{a='it''s', b=''}");
 }
 
 #[test]
@@ -49,6 +51,8 @@ fn places_within_scalars_are_exact_where_the_text_is_verbatim() {
     check("a: one two\n", "two", "two");
     check("a: 'one two' \n", "two", "two");
     check("a: &x \"öne two\"\n", "two", "two");
+    check("a: \"one two\"  # \"more\"\n", "two", "two");
+    check("a: 'one two' # it's more\n", "two", "two");
     check("a: \"one\\ttwo\"\n", "two", "\"one\\ttwo\"");
     check("a: one\n  two\n", "two", "one\n  two");
     check("a: >\n  one\n  two\n", "two", "one\n  two");
