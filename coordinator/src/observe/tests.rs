@@ -1,7 +1,9 @@
 use super::*;
+use crate::results::Results;
 use metrics::threshold::Status;
 use plan::observe::{Flaw, FlawKind};
 use plan::{Bundle, Plan, Settings};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A plan of 20 s, 4 s of them warm-up, with one probe that is asked every 2 s.
@@ -184,4 +186,20 @@ fn numbers_are_told_as_they_are_written() {
     ] {
         assert_eq!(told(value), expected);
     }
+}
+
+#[test]
+fn thresholds_on_figures_stand_among_the_others_while_the_run_lasts() {
+    let mut results = Results::new(Arc::new(plan("\"a <= 4 critical 9\"")));
+    let standing = |results: &Results| {
+        let [one] = results.thresholds().try_into().expect("the plan has one");
+        (one.expression, one.scope, one.status, one.observed)
+    };
+    let told = |status, observed: Option<&str>| {
+        ("a <= 4 critical 9".to_owned(), "probe `pool`".to_owned(), status, observed.map(str::to_owned))
+    };
+    results.sampled(&sample(1, Some(99.0)));
+    assert_eq!(standing(&results), told(Status::NoData, None), "that was warm-up");
+    results.sampled(&sample(2, Some(5.0)));
+    assert_eq!(standing(&results), told(Status::Warn, Some("5")));
 }

@@ -82,7 +82,7 @@ impl Results {
         parts
     }
 
-    /// Every threshold in plan order.
+    /// Every threshold in plan order, then those on figures of the target.
     pub fn thresholds(&self) -> Vec<ThresholdStanding> {
         let elapsed = self.measured_so_far();
         let mut scopes: Vec<(ThresholdScope, SeriesStats)> = Vec::new();
@@ -106,6 +106,13 @@ impl Results {
                 observed: judgement.and_then(|judgement| observed(threshold, &judgement)),
             });
         }
+        let figures = self.figures.judged(false).into_iter().map(|figure| ThresholdStanding {
+            observed: figure.observed_text(),
+            scope: format!("probe `{}`", figure.probe),
+            status: figure.status,
+            expression: figure.threshold.expression,
+        });
+        standing.extend(figures);
         standing
     }
 
