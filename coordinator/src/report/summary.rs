@@ -115,7 +115,7 @@ fn thresholds(page: &mut String, report: &Report) {
     };
     let mut rows: Vec<&ThresholdRow> = report.thresholds.iter().collect();
     rows.sort_by_key(rank);
-    let head = ["Threshold", "Scope", "Observed>", "Requests>", "Status"];
+    let head = ["Threshold", "Scope", "Observed>", "Samples>", "Status"];
     table(page, "Thresholds", &head, rows.into_iter().map(row).collect());
 }
 

@@ -69,7 +69,7 @@ pub(super) fn thresholds(report: &Report) -> Markup {
     let mut sorted: Vec<&ThresholdRow> = report.thresholds.iter().collect();
     sorted.sort_by_key(rank);
     let rows: Vec<Row> = sorted.into_iter().take(MOST_THRESHOLDS).map(row).collect();
-    let columns = [text("Status"), text("Threshold"), text("Scope"), number("Observed"), number("Requests")];
+    let columns = [text("Status"), text("Threshold"), text("Scope"), number("Observed"), number("Samples")];
     html! {
         (table::render("threshold-table", "Thresholds, those that were missed first", Use::Show, &columns, &rows))
         (table::more(report.thresholds.len(), rows.len()))
