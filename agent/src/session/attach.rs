@@ -51,14 +51,14 @@ impl Session {
                 let left = lease.over_at().saturating_sub(now).as_secs_f64();
                 let (id, users) = (&run.id, run.users());
                 format!(
-                    "lost the stream to {coordinator} during run {id} ({reason}); its {users} users go on for at most \
+                    "warning: lost the stream to {coordinator} during run {id} ({reason}); its {users} users go on for at most \
                      {left:.1} s, dialling again"
                 )
             }
             (State::Attached { .. }, Some(run), _) => {
                 let (id, kept) = (&run.id, run.outbox.undelivered());
                 format!(
-                    "lost the stream to {coordinator} during run {id} ({reason}); the results of {kept} requests are \
+                    "warning: lost the stream to {coordinator} during run {id} ({reason}); the results of {kept} requests are \
                      kept, dialling again"
                 )
             }
@@ -95,7 +95,7 @@ impl Session {
             run.fence();
             let (id, users) = (run.id.clone(), run.users());
             self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
-            self.note(format!("the lease of run {id} is over: all its {users} users are stopped"));
+            self.warn(&format!("the lease of run {id} is over: all its {users} users are stopped"));
         }
         if matches!(self.state, State::Attached { .. }) {
             self.outputs.push_back(Output::Hangup);
@@ -108,15 +108,17 @@ impl Session {
         let Some(run) = self.run.take() else { return };
         let (coordinator, id, kept) = (&self.coordinator, &run.id, run.outbox.undelivered());
         if self.recovering {
-            self.note(format!(
+            let text = format!(
                 "{coordinator} wants no more of run {id}: the results of {kept} requests that an earlier process left are \
                  dropped"
-            ));
+            );
+            self.warn(&text);
         } else if run.is_running() {
-            self.note(format!(
+            let text = format!(
                 "{coordinator} wants no more of run {id}: its users are stopped, the results of {kept} requests are \
                  dropped"
-            ));
+            );
+            self.warn(&text);
         }
         if run.is_running() {
             self.keep_over();
@@ -188,7 +190,7 @@ impl Session {
         run.outbox.rewind(resumed.applied);
         self.keep_entries();
         if uncertain > 0 {
-            self.note(format!(
+            self.warn(&format!(
                 "what was kept ends before what the coordinator has: the results of {uncertain} requests may be there \
                  already and are dropped"
             ));
@@ -198,7 +200,7 @@ impl Session {
             run.fence();
             let id = run.id.clone();
             self.outputs.push_back(Output::StopUsers { timeout: Duration::ZERO });
-            self.note(format!("this agent was given up in run {id}: all its users are stopped"));
+            self.warn(&format!("this agent was given up in run {id}: all its users are stopped"));
         }
         if self.run.as_ref().is_some_and(|run| run.outbox.is_delivered()) {
             self.run_over();

@@ -249,6 +249,11 @@ impl Session {
         self.outputs.push_back(Output::Note(text));
     }
 
+    /// What costs the run something: it is told also where only warnings are (`-q`).
+    fn warn(&mut self, text: &str) {
+        self.note(format!("warning: {text}"));
+    }
+
     fn received(&mut self, now: Duration, message: ToAgent) {
         match (&self.state, message) {
             (State::Greeting { .. }, ToAgent::Welcome(welcome)) => self.welcome(now, &welcome),
@@ -292,10 +297,11 @@ impl Session {
             }
             if dropped > 0 {
                 let coordinator = &self.coordinator;
-                self.note(format!(
+                let text = format!(
                     "run {id}: {coordinator} takes no results and there is no room for more; {dropped} requests are counted \
                      as given up without a result"
-                ));
+                );
+                self.warn(&text);
             }
             self.keep_entries();
             self.send_windows();

@@ -47,7 +47,7 @@ impl Session {
             Err(refusal) => {
                 self.run = None;
                 if let PlanRefusal::Forbidden(why) = refusal {
-                    self.note(format!("refused run {id}: {why}"));
+                    self.warn(&format!("refused run {id}: {why}"));
                 }
             }
         }

@@ -9,7 +9,6 @@ use super::Fleet;
 use super::agent::{Agent, Stage};
 use super::strain::Strain;
 use proto::message::WindowReport;
-use std::fmt::Write as _;
 
 /// Strained seconds in a row after which an agent is saturated: a garbage collection next door takes one.
 pub(super) const BAD_SECONDS: u32 = 3;
@@ -99,22 +98,21 @@ impl Fleet {
             change = agent.capacity.see(strains.clone()).or(change);
         }
         let name = &agent.hello.name;
-        let mut text = String::new();
         match change {
-            None => return,
+            None => {}
             Some(Change::Saturated(why)) => {
-                let _ = write!(
-                    text,
+                let text = format!(
                     "agent {name} is saturated {second} s into the run, for {BAD_SECONDS} s: {why}; it gets no more users \
                      until it is fit for {GOOD_SECONDS} s"
                 );
+                self.warn(&text);
             }
             Some(Change::Fit) => {
-                let _ = write!(text, "agent {name} is fit again {second} s into the run");
+                let text = format!("agent {name} is fit again {second} s into the run");
                 self.rooms_changed = true;
+                self.note(text);
             }
         }
-        self.note(text);
     }
 }
 

@@ -29,11 +29,11 @@ impl Fleet {
         let text = format!("agent {name} leaves {:.1} s into the run ({reason})", at.as_secs_f64());
         match self.config.on_agent_loss {
             OnAgentLoss::Abort => {
-                self.note(format!("{text}; stopping the run (--on-agent-loss abort)"));
+                self.warn(&format!("{text}; stopping the run (--on-agent-loss abort)"));
                 return self.stop(now, Cause::AgentLost(name));
             }
             OnAgentLoss::Hold => {
-                self.note(format!("{text}; its {users} users do not go on (--on-agent-loss hold)"));
+                self.warn(&format!("{text}; its {users} users do not go on (--on-agent-loss hold)"));
             }
             OnAgentLoss::Rebalance => {
                 self.note(format!("{text}; its {users} users go on elsewhere, each when it has ended"));

@@ -102,7 +102,7 @@ impl Fleet {
                 let agent = &mut self.agents[index];
                 let (id, name, users) = (agent.id, agent.hello.name.clone(), agent.all_slots().len());
                 self.outputs.push_back(Output::Gone { agent: id });
-                self.note(format!(
+                self.warn(&format!(
                     "agent {name} with {users} users was lost {:.1} s into the run: {reason}",
                     at.as_secs_f64()
                 ));
@@ -154,7 +154,9 @@ impl Fleet {
             }
             OnAgentLoss::Abort => {
                 let name = agent.hello.name.clone();
-                self.note(format!("stopping the run, because agent {name} was lost (--on-agent-loss abort)"));
+                self.warn(&format!(
+                    "stopping the run, because agent {name} was lost (--on-agent-loss abort)"
+                ));
                 self.stop(now, Cause::AgentLost(name));
             }
         }

@@ -338,6 +338,11 @@ impl Fleet {
         self.outputs.push_back(Output::Note(text));
     }
 
+    /// What may cost the run something: it is told also where only warnings are (`-q`).
+    fn warn(&mut self, text: &str) {
+        self.note(format!("warning: {text}"));
+    }
+
     fn stop(&mut self, now: Duration, cause: Cause) {
         match &mut self.phase {
             Phase::Mustering { .. } => {

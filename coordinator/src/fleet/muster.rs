@@ -83,7 +83,7 @@ impl Fleet {
     /// Refuses a stream that is no agent of the run (any more).
     pub(super) fn turn_away(&mut self, session: SessionId, code: RejectCode, message: String) {
         let peer = self.greeting.remove(&session).map_or_else(String::new, |g| format!(" from {}", g.peer));
-        self.note(format!("turned an agent{peer} away: {message}"));
+        self.warn(&format!("turned an agent{peer} away: {message}"));
         self.keep(format!("turned away: {message}"));
         self.send(session, ToAgent::Reject { code, message });
         self.outputs.push_back(Output::Close { session });
@@ -202,7 +202,7 @@ impl Fleet {
         self.start_skew = errors.as_deref().map(skew);
         if let Some(skew) = self.start_skew.filter(|skew| *skew > LARGE_SKEW) {
             let ms = skew.as_millis();
-            self.note(format!(
+            self.warn(&format!(
                 "the agents may begin up to {ms} ms apart: their streams are too slow to know better"
             ));
         }

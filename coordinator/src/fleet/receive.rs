@@ -114,7 +114,7 @@ impl Fleet {
     pub(super) fn drop_agent(&mut self, now: Duration, session: SessionId, problem: &str) {
         let done = |agent: &&Agent| agent.session == session && !agent.gone && !agent.is_live();
         if let Some(name) = self.agents.iter().find(done).map(|agent| agent.hello.name.clone()) {
-            self.note(format!("agent {name}, which had no users any more, was dropped: {problem}"));
+            self.warn(&format!("agent {name}, which had no users any more, was dropped: {problem}"));
         }
         self.send(session, ToAgent::Reject { code: RejectCode::Protocol, message: problem.to_owned() });
         self.outputs.push_back(Output::Close { session });

@@ -86,7 +86,7 @@ impl Fleet {
         for agent in &mut self.agents {
             agent.kept = Some(unkept.get(&agent.id).map_or(agent.applied, |first| first.saturating_sub(1)));
         }
-        self.note(format!("the journal of the run cannot be written ({reason}); stopping the run"));
+        self.warn(&format!("the journal of the run cannot be written ({reason}); stopping the run"));
         self.journal_failed = Some(reason.clone());
         self.stop(now, Cause::Journal(reason));
     }

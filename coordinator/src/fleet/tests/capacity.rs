@@ -68,7 +68,7 @@ fn a_saturated_agent_keeps_its_users_and_gets_no_more() {
     assert_eq!(second.tell(&mut h, BAD_SECONDS - 1, true), (vec![], vec![]));
     let (notes, said) = second.tell(&mut h, 1, true);
     assert_eq!(said, [], "nothing is taken from it");
-    let expected = "agent a2 is saturated 2 s into the run, for 3 s: its processor is 85.1 % busy (limit 85 %); \
+    let expected = "warning: agent a2 is saturated 2 s into the run, for 3 s: its processor is 85.1 % busy (limit 85 %); \
                     it gets no more users until it is fit for 10 s";
     assert_eq!(notes, [expected]);
     assert_eq!(second.tell(&mut h, 5, true), (vec![], vec![]), "it is told once");
