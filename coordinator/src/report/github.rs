@@ -85,6 +85,7 @@ fn outputs(report: &Report, folder: &Path) -> String {
         ("p99_ms", number(totals.latency_ms.p99)),
         ("accounting", report.accounting.status.to_owned()),
         ("generator", report.generator.status.to_owned()),
+        ("baseline", report.baseline.as_ref().map_or("", |comparison| comparison.outcome).to_owned()),
     ];
     let mut text = String::new();
     for (name, value) in values {

@@ -39,6 +39,7 @@ fn summary_and_outputs_are_appended() {
         "success_rate=0.99",
         "error_rate=0.01",
         "p95_ms=100.031",
+        "baseline=",
     ] {
         assert!(values.lines().any(|value| value == line), "`{line}` is not in {values}");
     }
