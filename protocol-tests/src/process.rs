@@ -56,13 +56,8 @@ impl Process {
         Process::spawn(name, command, dir, env)
     }
 
-    /// Starts `command`, which runs program `name`.
-    pub(crate) fn spawn(
-        name: &str,
-        mut command: Command,
-        dir: &Path,
-        env: &[(&str, Option<&str>)],
-    ) -> Process {
+    /// Starts `command`, which runs program `name`, in `dir`, with the variables as in [`start_in`](Process::start_in).
+    pub fn spawn(name: &str, mut command: Command, dir: &Path, env: &[(&str, Option<&str>)]) -> Process {
         command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("LOAD_TEST_") {
