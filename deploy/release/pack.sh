@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Packs the programs of one platform for a release: pack.sh v0.1.0 TARGET DIRECTORY. DIRECTORY (dist) gets
+# muster-v0.1.0-TARGET.tar.gz, or .zip for Windows, with programs, README, CHANGELOG and the service.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
+[ $# -ge 2 ] || fail 'write the tag and the target: pack.sh v0.1.0 x86_64-unknown-linux-musl'
+tag=$1 target=$2 dist=${3:-dist}
+from=${CARGO_TARGET_DIR:-target}/$target/release
+suffix=
+case $target in *windows*) suffix=.exe ;; esac
+mkdir -p "$dist"
+dist=$(cd "$dist" && pwd)
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+for name in coordinator agent demo-target; do
+    [ -f "$from/$name$suffix" ] || fail "$from/$name$suffix is not there; build it with: cargo build --release --locked --target $target"
+    case $target in
+        *linux*)
+            headers=$(readelf -lW "$from/$name") || fail "$from/$name is no program for Linux"
+            case $headers in *INTERP*) fail "$from/$name is not static; build it for a musl target" ;; esac ;;
+    esac
+    cp "$from/$name$suffix" "$stage/"
+done
+cp README.md CHANGELOG.md deploy/systemd/muster-agent.service examples/platform-api.yaml "$stage/"
+name=muster-$tag-$target
+case $target in
+    *windows*) (cd "$stage" && 7z a -bso0 "$dist/$name.zip" ./*) && echo "$dist/$name.zip" ;;
+    *) tar -C "$stage" -czf "$dist/$name.tar.gz" . && echo "$dist/$name.tar.gz" ;;
+esac
