@@ -9,6 +9,8 @@
 # Exit codes: 0 a run was served, 4 none began in time or the coordinator refused the agent, 2 wrong usage.
 set -euo pipefail
 
+# An input that is left empty is a variable that is not set.
+for variable in "${!LOAD_TEST_@}"; do [ -n "${!variable}" ] || unset "$variable"; done
 patience=${MUSTER_PATIENCE:-600}
 [[ $patience =~ ^[0-9]{1,6}$ ]] || { echo "::error::MUSTER_PATIENCE: \`$patience\` is no number of seconds; write 600, say"; exit 2; }
 work=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/muster.XXXXXX")

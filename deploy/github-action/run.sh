@@ -34,6 +34,8 @@ program() {
     command -v "$path" || wrong "there is no program $path; set bin-dir to the directory that has it, or version to a release"
 }
 
+# An input that is left empty is a variable that is not set.
+for variable in "${!LOAD_TEST_@}"; do [ -n "${!variable}" ] || unset "$variable"; done
 coordinator=$(program coordinator) || { echo "$coordinator"; exit 2; }
 agent=$(program agent) || { echo "$agent"; exit 2; }
 agents=${MUSTER_AGENTS:-2}

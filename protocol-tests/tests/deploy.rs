@@ -184,7 +184,7 @@ fn what_is_wrong_is_found() {
             "workflows:",
         ),
         (".github/workflows/release.yml", "timeout-minutes: 60", "timeout: 60", "workflows, by schema"),
-        ("deploy/github-action/action.yml", "using: composite", "using: compost", "action, by schema"),
+        ("deploy/github-action/action.yml", "using: composite", "using: compost", "actions, by schema"),
         ("deploy/github-action/run.sh", "kill \"$one\"", "kill $one", "scripts"),
         (
             "deploy/helm/muster/templates/agents.yaml",
