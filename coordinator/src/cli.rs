@@ -7,7 +7,7 @@ pub use compare::{CompareArgs, HistoryArgs};
 pub use report::{ReportArgs, SchemaOf};
 
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -23,6 +23,7 @@ Examples:
   coordinator api.yaml --expect-agents 4 --listen 0.0.0.0:5557
   coordinator --resume last                    go on with the newest run after its coordinator was ended
   coordinator demo                             run the demo against a target of its own
+  coordinator demo task-workflow               another system
   coordinator check api.yaml --users 200       explain the plan, run nothing
   coordinator report reports/RUN-ID            make the other files again from report.json
   coordinator history                          list the runs that there were
@@ -61,7 +62,7 @@ pub struct Cli {
 /// What to do instead of running a plan.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the demo plan against a target of its own
+    /// Run an example plan against a target of its own
     Demo(DemoArgs),
     /// Explain what a plan would do, and run nothing
     Check(Box<CheckArgs>),
@@ -312,9 +313,24 @@ pub struct JoinArgs {
     pub tls_cert: Option<PathBuf>,
 }
 
+/// The systems of the demo, by the names of their plans in `examples/`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DemoName {
+    /// Accounts, generations, payments
+    #[default]
+    PlatformApi,
+    /// Tasks, with a pool and a cache that are observed
+    TaskWorkflow,
+    /// The same, endpoint by endpoint, 50 requests at a time
+    TaskWorkflowBenchmark,
+}
+
 /// How to run the demo.
 #[derive(Debug, Default, Args)]
 pub struct DemoArgs {
+    /// Which system is tested
+    #[arg(value_name = "NAME", value_enum, default_value_t)]
+    pub name: DemoName,
     /// Users at the peak [env: LOAD_TEST_USERS]
     #[arg(long, value_name = "N")]
     pub users: Option<String>,

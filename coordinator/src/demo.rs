@@ -1,5 +1,6 @@
 //! `coordinator demo`: the main job against a target of its own, on a machine with nothing but this program.
 
+use crate::cli::DemoName;
 use crate::embedded::LocalTarget;
 use crate::exit::ExitCode;
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
@@ -11,27 +12,70 @@ use plan::{Bundle, Settings};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
-/// The plan that is shown.
-const PLAN: &str = include_str!("../../examples/platform-api.yaml");
-
-/// Its name, for messages.
-const FILE: &str = "examples/platform-api.yaml";
+/// A system that is shown.
+struct System {
+    /// Its plan.
+    plan: &'static str,
+    /// The plan's name, for messages.
+    file: &'static str,
+    /// The profile that takes less than half a minute; none if the plan itself does.
+    profile: Option<&'static str>,
+    /// Where the plan's setup and teardown ask, and nobody else.
+    chores: &'static [&'static str],
+}
 
 /// The profile that takes less than half a minute.
-const PROFILE: &str = "demo";
+const PROFILE: Option<&str> = Some("demo");
 
-/// Where the plan's setup and teardown ask, and nobody else.
-const SEED: &str = "/api/v1/seed";
+impl System {
+    fn of(name: DemoName) -> System {
+        match name {
+            DemoName::PlatformApi => System {
+                plan: include_str!("../../examples/platform-api.yaml"),
+                file: "examples/platform-api.yaml",
+                profile: PROFILE,
+                chores: &["/api/v1/seed"],
+            },
+            DemoName::TaskWorkflow => System {
+                plan: include_str!("../../examples/task-workflow.yaml"),
+                file: "examples/task-workflow.yaml",
+                profile: PROFILE,
+                chores: &["/api/v1/tasks/seed"],
+            },
+            DemoName::TaskWorkflowBenchmark => System {
+                plan: include_str!("../../examples/task-workflow-benchmark.yaml"),
+                file: "examples/task-workflow-benchmark.yaml",
+                profile: None,
+                chores: &["/api/v1/tasks/seed"],
+            },
+        }
+    }
+}
 
-/// Starts the demo target and an embedded agent and runs the Platform plan. As [`run`].
+/// What the target holds of what it acknowledged; `None` for a system of which nothing is counted.
+fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<String>> {
+    Ok(match name {
+        DemoName::PlatformApi => None,
+        DemoName::TaskWorkflow | DemoName::TaskWorkflowBenchmark => {
+            let ::demo::TasksTruth { acknowledged, stored } = target.tasks()?;
+            Some(format!(
+                "{} tasks acknowledged, {} stored; {} changes of a status acknowledged, {} stored",
+                acknowledged.created, stored.created, acknowledged.changed, stored.changed
+            ))
+        }
+    })
+}
+
+/// Starts the demo target and an embedded agent and runs the plan that `config` names. As [`run`].
 ///
 /// # Errors
 /// As [`run`], and when the target cannot be started.
 pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
+    let system = System::of(config.name);
     let target = demo_target()?;
     say(&format!("demo target: {} (what it saw: {}/truth)", target.url(), target.url()));
     let settings = Settings {
-        profile: Some(PROFILE.to_owned()),
+        profile: system.profile.map(str::to_owned),
         target: Some(target.url()),
         users: config.users,
         spawn_rate: None,
@@ -43,7 +87,7 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
         ..Settings::default()
     };
     let job = Job {
-        bundle: Bundle { file: FILE.to_owned(), source: PLAN.to_owned(), settings },
+        bundle: Bundle { file: system.file.to_owned(), source: system.plan.to_owned(), settings },
         expect_agents: 0,
         agents_timeout: DEFAULT_AGENTS_TIMEOUT,
         on_agent_loss: OnAgentLoss::default(),
@@ -58,10 +102,14 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
     };
     let code = run(job, stop).await?;
     let truth = target.truth();
-    let chores = truth.endpoints.iter().filter(|endpoint| endpoint.path.starts_with(SEED));
+    let is_chore = |path: &str| system.chores.iter().any(|chore| path.starts_with(chore));
+    let chores = truth.endpoints.iter().filter(|endpoint| is_chore(&endpoint.path));
     let chores: u64 = chores.map(|endpoint| endpoint.requests).sum();
     let users = truth.total - chores;
     tell(&format!("demo target saw {users} requests, and {chores} of setup and teardown\n"));
+    if let Some(kept) = kept(config.name, &target)? {
+        tell(&format!("demo target's database: {kept}\n"));
+    }
     target.stop();
     Ok(code)
 }

@@ -17,7 +17,7 @@ pub use resume::{ResumeConfig, Which};
 use telemetry::OTLP_HEADERS;
 pub use telemetry::{OtlpConfig, OtlpHistograms, TelemetryConfig};
 
-use crate::cli::{DemoArgs, RunArgs};
+use crate::cli::{DemoArgs, DemoName, RunArgs};
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
 use metrics::unit::{Rate, UnitError, parse_duration, parse_rate};
 use plan::schedule::Schedule;
@@ -83,6 +83,8 @@ pub struct RunConfig {
 /// How to run the demo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DemoConfig {
+    /// Which system is tested.
+    pub name: DemoName,
     /// Users at the peak.
     pub users: Option<u32>,
     /// Length of the run.
@@ -182,6 +184,7 @@ impl DemoConfig {
     /// Resolves flags over variables over defaults, as [`RunConfig::resolve`] does.
     pub fn resolve(args: &DemoArgs, env: &Environment, drawn_seed: u64) -> Result<DemoConfig, UsageError> {
         Ok(DemoConfig {
+            name: args.name,
             users: users(args.users.as_deref(), env)?,
             duration: duration(args.duration.as_deref(), env)?,
             seed: seed(args.seed.as_deref(), env, drawn_seed)?,

@@ -53,7 +53,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
 /// How many of the latest items a list shall hold: `?limit=N`, 20 without one, never more than 100.
 pub(crate) struct Limit(pub(crate) u32);
 
-const DEFAULT_LIMIT: u32 = 20;
+pub(crate) const DEFAULT_LIMIT: u32 = 20;
 const HIGHEST_LIMIT: u32 = 100;
 
 #[derive(Deserialize)]

@@ -67,7 +67,8 @@ impl Config {
 
 /// Which endpoints a setting is for.
 ///
-/// Written as the path below `/api/v1/`, for instance `auth/login` or `generation/{id}`; as `generation/done`
+/// Written as the path below `/api/v1/`, for instance `auth/login` or `generation/{id}` (or, where one path has several
+/// methods, as what it does: `tasks/list`, `tasks/create`); as `generation/done`
 /// for the time until a generation is complete; or as `*` for every endpoint that has no setting of its own.
 /// The star leaves `generation/done` alone, which no request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

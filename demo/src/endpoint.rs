@@ -3,7 +3,9 @@
 use crate::law::Law;
 use crate::platform;
 use crate::tasks;
+use crate::workflow;
 use axum::http::Method;
+use std::time::Duration;
 
 /// Something that takes time: the answer to a request, or work that goes on after it.
 #[derive(Clone, Debug)]
@@ -16,9 +18,19 @@ pub(crate) struct Endpoint {
     pub(crate) latency: Law,
 }
 
+/// A request whose latency has the usual spread around a median in milliseconds.
+pub(crate) const fn request(name: &'static str, method: Method, path: &'static str, millis: u64) -> Endpoint {
+    Endpoint { name, route: Some((method, path)), latency: usual(millis) }
+}
+
+/// The usual spread around a median in milliseconds: p95 is 1.78 times it.
+pub(crate) const fn usual(millis: u64) -> Law {
+    Law::LogNormal { median: Duration::from_millis(millis), sigma: 0.35 }
+}
+
 /// Every endpoint of every example system. Truth lists them in this order.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS)
+    platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS).chain(&workflow::ENDPOINTS)
 }
 
 #[cfg(test)]

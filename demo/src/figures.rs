@@ -1,12 +1,12 @@
-//! What the target tells of itself: a pool of connections as JSON, and counters as Prometheus scrapes them. Asking for
-//! them leaves no trace in the truth.
+//! What the target tells of itself: a pool of connections, and counters as Prometheus scrapes them. Scraping leaves no
+//! trace in the truth.
 
 use crate::truth::{Ledger, Truth};
+use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const POOL: u64 = 20;
 
 /// The pool of connections.
 #[derive(Serialize)]
-struct PoolStatus {
+pub(crate) struct PoolStatus {
     size: u64,
     in_use: u64,
     idle: u64,
@@ -24,7 +24,8 @@ struct PoolStatus {
 }
 
 impl PoolStatus {
-    fn of(truth: &Truth) -> PoolStatus {
+    /// The pool as it is now.
+    pub(crate) fn of(truth: &Truth) -> PoolStatus {
         let busy: u64 = truth.endpoints.iter().map(|endpoint| endpoint.in_flight).sum();
         let in_use = busy.min(POOL);
         PoolStatus { size: POOL, in_use, idle: POOL - in_use, overflow: busy - in_use }
@@ -32,14 +33,10 @@ impl PoolStatus {
 }
 
 pub(crate) fn router(ledger: &Arc<Ledger>) -> Router {
-    let pool = async |State(ledger): State<Arc<Ledger>>| Json(PoolStatus::of(&ledger.truth()));
     let metrics = async |State(ledger): State<Arc<Ledger>>| {
         ([(CONTENT_TYPE, "text/plain; version=0.0.4")], exposition(&ledger.truth())).into_response()
     };
-    Router::new()
-        .route("/api/admin/pool-status", get(pool))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::clone(ledger))
+    Router::new().route("/metrics", get(metrics)).with_state(Arc::clone(ledger))
 }
 
 fn exposition(truth: &Truth) -> String {

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! The modules [`platform`] and [`tasks`] describe the example systems.
+//! The modules [`platform`], [`workflow`] and [`tasks`] describe the example systems.
 //!
 //! # How exact the latencies are
 //!
@@ -41,6 +41,7 @@ pub mod tasks;
 mod timer;
 mod truth;
 mod users;
+pub mod workflow;
 
 pub use config::{Config, Selector, SelectorError, Setting};
 pub use law::{Law, LawError};
@@ -49,3 +50,4 @@ pub use running::{Running, spawn};
 pub use server::{bind, serve};
 pub use truth::{EndpointTruth, Truth, WebSocketTruth};
 pub use users::{AGENT, REQUEST, SLOT, UserRequest, UsersTruth};
+pub use workflow::{TaskCounts, TasksTruth};

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 ///
 /// Point a load tester at it, then compare what the tester reports with GET /truth. It stands in for the
 /// Platform API: /api/v1/auth, /api/v1/generation, /api/v1/payments and /api/v1/seed. Accounts demo-user-N@example.com with
-/// the password demo-password are there from the start, for any number N.
+/// the password demo-password are there from the start, for any number N. And for a task workflow: /api/v1/tasks,
+/// /api/admin/pool-status and /api/admin/cache-statistics.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -20,8 +21,8 @@ struct Cli {
     listen: SocketAddr,
     /// How long an endpoint takes to answer, for instance 'auth/login=constant 20ms' (repeatable)
     ///
-    /// ENDPOINT is the path below /api/v1/, such as auth/login or generation/{id}; or generation/done, the time
-    /// until a generation is complete; or * for every endpoint that is not named. LAW is `constant 20ms`,
+    /// ENDPOINT is the path below /api/v1/, such as auth/login or generation/{id} (an unknown name lists them); or
+    /// generation/done, the time until a generation is complete; or * for every endpoint that is not named. LAW is `constant 20ms`,
     /// `uniform 10ms..30ms`, `lognormal 50ms sigma 0.4` (median and sigma) or `exponential 30ms` (mean). The
     /// time runs from the arrival of the request's head until the answer is ready.
     #[arg(long, value_name = "ENDPOINT=LAW")]

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::server::{Server, bind};
 use crate::truth::{Ledger, Truth};
 use crate::users::UsersTruth;
+use crate::workflow::{TasksTruth, Workflow};
 use anyhow::Context;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub struct Running {
     /// Where it listens: a free port of 127.0.0.1.
     pub addr: SocketAddr,
     ledger: Arc<Ledger>,
+    workflow: Arc<Workflow>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,13 +34,13 @@ pub fn spawn(config: Config) -> anyhow::Result<Running> {
     };
     let addr = listener.local_addr()?;
     let server = Server::new(&config)?;
-    let ledger = server.ledger();
+    let (ledger, workflow) = (server.ledger(), server.workflow());
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("demo-target".to_owned()).spawn(move || {
         // It ends when the sender has sent, and as well when it has been dropped.
         runtime.block_on(server.run(listener, async { drop(stopped.await) }));
     })?;
-    Ok(Running { addr, ledger, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { addr, ledger, workflow, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Running {
@@ -55,6 +57,11 @@ impl Running {
     /// The requests of users that name themselves; the same as `GET /truth/users`.
     pub fn users(&self) -> UsersTruth {
         self.ledger.users()
+    }
+
+    /// Whether the tasks that were acknowledged are in the database. Waits for it, so not for asynchronous code.
+    pub fn tasks(&self) -> anyhow::Result<TasksTruth> {
+        self.workflow.truth()
     }
 
     /// Starts the truth again from zero; the same as `POST /truth/reset`.

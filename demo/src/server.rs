@@ -6,9 +6,11 @@ use crate::config::Config;
 use crate::endpoint;
 use crate::figures;
 use crate::platform;
+use crate::store::Store;
 use crate::tasks;
 use crate::timer::Timer;
 use crate::truth::{Connection, Ledger};
+use crate::workflow::{self, Workflow};
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
@@ -65,14 +67,20 @@ pub async fn serve(
 pub(crate) struct Server {
     router: Router,
     ledger: Arc<Ledger>,
+    workflow: Arc<Workflow>,
 }
 
 impl Server {
     pub(crate) fn new(config: &Config) -> anyhow::Result<Server> {
         let observer = Arc::new(Observer::new(config)?);
         let ledger = Arc::clone(&observer.ledger);
-        let router = platform::router(config)?
+        // One connection for all systems: what one of them writes never keeps another one waiting for a lock.
+        let schema = [platform::schema(), workflow::SCHEMA.to_owned()].concat();
+        let store = Arc::new(Store::open(config.database.as_deref(), &schema)?);
+        let workflow = Arc::new(Workflow::new(Arc::clone(&store), Arc::clone(&ledger))?);
+        let router = platform::router(config, store)
             .merge(tasks::router(config, &ledger)?)
+            .merge(workflow.router())
             .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
             .method_not_allowed_fallback(async || {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take that method")
@@ -80,11 +88,15 @@ impl Server {
             .layer(from_fn_with_state(observer, observe))
             .merge(unobserved(&ledger))
             .merge(figures::router(&ledger));
-        Ok(Server { router, ledger })
+        Ok(Server { router, ledger, workflow })
     }
 
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(&self.ledger)
+    }
+
+    pub(crate) fn workflow(&self) -> Arc<Workflow> {
+        Arc::clone(&self.workflow)
     }
 
     pub(crate) async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
@@ -175,6 +187,9 @@ impl Observer {
 }
 
 async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
+    if workflow::is_probe(request.uri().path(), request.headers()) {
+        return next.run(request).await;
+    }
     let arrived = Instant::now();
     let place = observer.place(&request);
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();

@@ -59,15 +59,34 @@ impl Store {
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
+        // Nobody waits for it any more when the client has gone.
+        self.order(work, move |result| drop(sender.send(result)))?;
+        receiver.await.map_err(|_| StoreError::Lost)?.map_err(StoreError::Refused)
+    }
+
+    /// As [`run`](Store::run), for threads that may block.
+    pub(crate) fn wait<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (sender, receiver) = channel();
+        self.order(work, move |result| drop(sender.send(result)))?;
+        receiver.recv().map_err(|_| StoreError::Lost)?.map_err(StoreError::Refused)
+    }
+
+    /// Lets the thread do `work`, and `tell` its result once that is committed.
+    fn order<T, W, R>(&self, work: W, tell: R) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        R: FnOnce(rusqlite::Result<T>) + Send + 'static,
+    {
         let job: Job = Box::new(move |connection| {
             let result = work(connection);
-            Box::new(move || {
-                // Nobody waits for it any more when the client has gone.
-                let _ = sender.send(result);
-            })
+            Box::new(move || tell(result))
         });
-        self.jobs.send(job).map_err(|_| StoreError::Lost)?;
-        receiver.await.map_err(|_| StoreError::Lost)?.map_err(StoreError::Refused)
+        self.jobs.send(job).map_err(|_| StoreError::Lost)
     }
 }
 

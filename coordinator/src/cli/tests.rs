@@ -18,6 +18,7 @@ fn flags_and_subcommands() {
         panic!("a subcommand wins over a plan of its name");
     };
     assert_eq!((demo.users.as_deref(), demo.duration.as_deref()), (Some("5"), Some("10s")));
+    assert_eq!(demo.name, DemoName::PlatformApi);
     let Some(Command::Check(check)) = read("check api.yaml --set a=1 --set b=2").unwrap().command else {
         panic!("a subcommand was typed");
     };
@@ -47,6 +48,7 @@ fn wrong_usage_names_the_flag_and_exits_with_2() {
     check("--set a=1 check", "--set stands before `check`");
     check("check --no-ui", "unexpected argument '--no-ui'");
     check("--no-ui demo", "--no-ui stands before `demo`");
+    check("demo platform", "invalid value 'platform' for '[NAME]'");
     check("schema run", "invalid value 'run'");
     check("report", "<FILE>");
     check("plan.yaml demo", "a plan stands before `demo`");

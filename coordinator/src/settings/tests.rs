@@ -186,10 +186,11 @@ fn wrong_values_name_flag_value_and_remedy() {
 
 #[test]
 fn the_demo_has_its_own_flags() {
-    let cli = Cli::read(["coordinator", "demo", "--users", "5", "--seed", "9"]).unwrap();
+    let cli = Cli::read(["coordinator", "demo", "task-workflow", "--users", "5", "--seed", "9"]).unwrap();
     let Some(Command::Demo(args)) = cli.command else { panic!("a subcommand was typed") };
     let env = Environment::from([("LOAD_TEST_DURATION".to_owned(), "10s".to_owned())]);
     let expected = DemoConfig {
+        name: DemoName::TaskWorkflow,
         users: Some(5),
         duration: Some(Duration::from_secs(10)),
         seed: 9,

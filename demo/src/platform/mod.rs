@@ -32,14 +32,12 @@ mod seed;
 
 use crate::behaviour::Behaviour;
 use crate::config::Config;
-use crate::endpoint::Endpoint;
-use crate::law::Law;
+use crate::endpoint::{Endpoint, request, usual};
 use crate::store::Store;
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Its endpoints and their default laws.
 pub(crate) static ENDPOINTS: [Endpoint; 11] = [
@@ -56,34 +54,29 @@ pub(crate) static ENDPOINTS: [Endpoint; 11] = [
     Endpoint { name: "generation/done", route: None, latency: usual(1500) },
 ];
 
-const fn request(name: &'static str, method: Method, path: &'static str, millis: u64) -> Endpoint {
-    Endpoint { name, route: Some((method, path)), latency: usual(millis) }
-}
-
-/// The usual spread around a median in milliseconds: p95 is 1.78 times it.
-const fn usual(millis: u64) -> Law {
-    Law::LogNormal { median: Duration::from_millis(millis), sigma: 0.35 }
-}
-
 /// What the handlers share.
 struct Platform {
-    store: Store,
+    store: Arc<Store>,
     tokens: auth::Tokens,
     clock: generation::Clock,
     completion: Behaviour,
 }
 
+/// Its tables.
+pub(crate) fn schema() -> String {
+    [auth::SCHEMA, generation::SCHEMA, payments::SCHEMA].concat()
+}
+
 /// Its routes, with its state behind them.
-pub(crate) fn router(config: &Config) -> anyhow::Result<Router> {
-    let schema = [auth::SCHEMA, generation::SCHEMA, payments::SCHEMA].concat();
+pub(crate) fn router(config: &Config, store: Arc<Store>) -> Router {
     let [.., completion] = &ENDPOINTS;
     let platform = Platform {
-        store: Store::open(config.database.as_deref(), &schema)?,
+        store,
         tokens: auth::Tokens::new(config.seed),
         clock: generation::Clock::start(),
         completion: Behaviour::new(completion, config),
     };
-    Ok(Router::new()
+    Router::new()
         .route("/api/v1/auth/register", post(auth::register))
         .route("/api/v1/auth/login", post(auth::login))
         .route("/api/v1/auth/health", get(auth::health))
@@ -94,7 +87,7 @@ pub(crate) fn router(config: &Config) -> anyhow::Result<Router> {
         .route("/api/v1/payments/list", get(payments::list))
         .route("/api/v1/seed", post(seed::create))
         .route("/api/v1/seed/{tenant}", delete(seed::delete))
-        .with_state(Arc::new(platform)))
+        .with_state(Arc::new(platform))
 }
 
 /// How many rows a table has, for `total`. Rows are never deleted and numbered from 1 without gaps, so the
