@@ -323,6 +323,8 @@ pub enum DemoName {
     TaskWorkflow,
     /// The same, endpoint by endpoint, 50 requests at a time
     TaskWorkflowBenchmark,
+    /// Messages that are queued, and committed by workers
+    MessageIngest,
 }
 
 /// How to run the demo.

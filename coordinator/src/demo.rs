@@ -48,6 +48,12 @@ impl System {
                 profile: None,
                 chores: &["/api/v1/tasks/seed"],
             },
+            DemoName::MessageIngest => System {
+                plan: include_str!("../../examples/message-ingest.yaml"),
+                file: "examples/message-ingest.yaml",
+                profile: PROFILE,
+                chores: &["/api/v1/messages/health", "/api/v1/messages/accounting"],
+            },
         }
     }
 }
@@ -61,6 +67,14 @@ fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<Strin
             Some(format!(
                 "{} tasks acknowledged, {} stored; {} changes of a status acknowledged, {} stored",
                 acknowledged.created, stored.created, acknowledged.changed, stored.changed
+            ))
+        }
+        DemoName::MessageIngest => {
+            let ::demo::MessagesTruth { acknowledged, stored, pending, lost, duplicated } =
+                target.messages()?;
+            let pending = if pending == 0 { String::new() } else { format!(", {pending} pending") };
+            Some(format!(
+                "{acknowledged} messages acknowledged, {stored} stored{pending}, {lost} lost, {duplicated} duplicated"
             ))
         }
     })

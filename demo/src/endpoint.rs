@@ -1,5 +1,6 @@
 //! What the server can be asked, and how long it takes by default.
 
+use crate::ingest;
 use crate::law::Law;
 use crate::platform;
 use crate::tasks;
@@ -30,7 +31,7 @@ pub(crate) const fn usual(millis: u64) -> Law {
 
 /// Every endpoint of every example system. Truth lists them in this order.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS).chain(&workflow::ENDPOINTS)
+    platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS).chain(&workflow::ENDPOINTS).chain(&ingest::ENDPOINTS)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! The modules [`platform`], [`workflow`] and [`tasks`] describe the example systems.
+//! The modules [`platform`], [`workflow`], [`ingest`] and [`tasks`] describe the example systems.
 //!
 //! # How exact the latencies are
 //!
@@ -31,6 +31,7 @@ mod body;
 mod config;
 mod endpoint;
 mod figures;
+pub mod ingest;
 mod law;
 pub mod platform;
 mod quantity;
@@ -44,6 +45,7 @@ mod users;
 pub mod workflow;
 
 pub use config::{Config, Selector, SelectorError, Setting};
+pub use ingest::MessagesTruth;
 pub use law::{Law, LawError};
 pub use quantity::{QuantityError, Share};
 pub use running::{Running, spawn};

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 /// Point a load tester at it, then compare what the tester reports with GET /truth. It stands in for the
 /// Platform API: /api/v1/auth, /api/v1/generation, /api/v1/payments and /api/v1/seed. Accounts demo-user-N@example.com with
 /// the password demo-password are there from the start, for any number N. And for a task workflow: /api/v1/tasks,
-/// /api/admin/pool-status and /api/admin/cache-statistics.
+/// /api/admin/pool-status and /api/admin/cache-statistics. And for message ingest: /api/v1/messages and
+/// /api/admin/ingest-status.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -1,6 +1,7 @@
 //! A server in the background of another program.
 
 use crate::config::Config;
+use crate::ingest::{Desk, MessagesTruth};
 use crate::server::{Server, bind};
 use crate::truth::{Ledger, Truth};
 use crate::users::UsersTruth;
@@ -17,6 +18,7 @@ pub struct Running {
     pub addr: SocketAddr,
     ledger: Arc<Ledger>,
     workflow: Arc<Workflow>,
+    desk: Arc<Desk>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -34,13 +36,13 @@ pub fn spawn(config: Config) -> anyhow::Result<Running> {
     };
     let addr = listener.local_addr()?;
     let server = Server::new(&config)?;
-    let (ledger, workflow) = (server.ledger(), server.workflow());
+    let (ledger, workflow, desk) = (server.ledger(), server.workflow(), server.desk());
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("demo-target".to_owned()).spawn(move || {
         // It ends when the sender has sent, and as well when it has been dropped.
         runtime.block_on(server.run(listener, async { drop(stopped.await) }));
     })?;
-    Ok(Running { addr, ledger, workflow, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { addr, ledger, workflow, desk, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Running {
@@ -62,6 +64,11 @@ impl Running {
     /// Whether the tasks that were acknowledged are in the database. Waits for it, so not for asynchronous code.
     pub fn tasks(&self) -> anyhow::Result<TasksTruth> {
         self.workflow.truth()
+    }
+
+    /// Whether the messages that were acknowledged are in the database. Waits for it, so not for asynchronous code.
+    pub fn messages(&self) -> anyhow::Result<MessagesTruth> {
+        self.desk.truth()
     }
 
     /// Starts the truth again from zero; the same as `POST /truth/reset`.

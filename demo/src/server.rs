@@ -5,6 +5,7 @@ use crate::body::Refusal;
 use crate::config::Config;
 use crate::endpoint;
 use crate::figures;
+use crate::ingest::{self, Desk, Ingest};
 use crate::platform;
 use crate::store::Store;
 use crate::tasks;
@@ -68,6 +69,7 @@ pub(crate) struct Server {
     router: Router,
     ledger: Arc<Ledger>,
     workflow: Arc<Workflow>,
+    desk: Arc<Desk>,
 }
 
 impl Server {
@@ -75,20 +77,24 @@ impl Server {
         let observer = Arc::new(Observer::new(config)?);
         let ledger = Arc::clone(&observer.ledger);
         // One connection for all systems: what one of them writes never keeps another one waiting for a lock.
-        let schema = [platform::schema(), workflow::SCHEMA.to_owned()].concat();
+        let schema = [platform::schema(), workflow::SCHEMA.to_owned(), ingest::SCHEMA.to_owned()].concat();
         let store = Arc::new(Store::open(config.database.as_deref(), &schema)?);
         let workflow = Arc::new(Workflow::new(Arc::clone(&store), Arc::clone(&ledger))?);
+        let ingest = Ingest::new(config, Arc::clone(&store))?;
+        let desk = ingest.desk();
         let router = platform::router(config, store)
             .merge(tasks::router(config, &ledger)?)
             .merge(workflow.router())
+            .merge(ingest.router())
             .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
             .method_not_allowed_fallback(async || {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take that method")
             })
             .layer(from_fn_with_state(observer, observe))
             .merge(unobserved(&ledger))
-            .merge(figures::router(&ledger));
-        Ok(Server { router, ledger, workflow })
+            .merge(figures::router(&ledger))
+            .merge(ingest::status(&desk));
+        Ok(Server { router, ledger, workflow, desk })
     }
 
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
@@ -97,6 +103,10 @@ impl Server {
 
     pub(crate) fn workflow(&self) -> Arc<Workflow> {
         Arc::clone(&self.workflow)
+    }
+
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
     }
 
     pub(crate) async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {

@@ -129,3 +129,97 @@ fn the_demo_shows_the_system_that_is_named() {
     let kept = format!("demo target's database: {created} tasks acknowledged, {created} stored");
     assert!(ended.out.contains(&saw) && ended.out.contains(&kept), "{}", ended.out);
 }
+
+/// The rows of the target's database: all, of how many messages, of how many contents.
+fn messages(database: &Connection) -> (u64, u64, u64) {
+    let count = |what| count(database, &format!("SELECT count({what}) FROM messages"));
+    (count("*"), count("DISTINCT message"), count("DISTINCT content"))
+}
+
+/// Messages that were acknowledged, by the report.
+fn acknowledged(report: &Value) -> u64 {
+    good(report, "POST /api/v1/messages") + good(report, "POST /api/v1/messages (tracked)")
+}
+
+#[test]
+fn every_message_that_was_acknowledged_is_stored_once() {
+    let dir = TestDir::new("message-ingest");
+    let (target, database) = target(&dir, demo::Config::default());
+    let (report, out) = run("message-ingest", &dir, &target, &["--profile", "quick"]);
+    assert_eq!(report["totals"]["failures"], 0, "{out}");
+    assert_eq!((acknowledged(&report), messages(&database)), (1000, (1000, 1000, 1000)), "{out}");
+    let told = target.messages().expect("the database answers");
+    let all = demo::MessagesTruth { acknowledged: 1000, stored: 1000, pending: 0, lost: 0, duplicated: 0 };
+    assert_eq!(told, all);
+    let truth = target.truth();
+    let sent = truth.endpoint("POST", "/api/v1/messages").expect("an endpoint");
+    assert_eq!(sent.responses[&202], 1000);
+    let users = |column| count(&database, &format!("SELECT count(DISTINCT {column}) FROM messages"));
+    assert!(users("user") > 900 && users("channel") > 90, "random users and channels");
+    assert_eq!(count(&database, "SELECT count(*) FROM messages WHERE user NOT BETWEEN 1 AND 10000"), 0);
+    assert_eq!(count(&database, "SELECT count(*) FROM messages WHERE channel NOT BETWEEN 1 AND 100"), 0);
+
+    // Health first, and at the end the queue is empty and the accounts agree.
+    assert_eq!(report["setup"]["status"], "ok", "{:#}", report["setup"]);
+    assert_eq!((&report["teardown"]["status"], &report["teardown"]["failures"]), (&"ok".into(), &0.into()));
+    let health = truth.endpoint("GET", "/api/v1/messages/health").expect("an endpoint");
+    assert_eq!(health.requests, 1);
+    // End to end, as a client sees it: a worker takes 25 ms.
+    let rows = report["requests"].as_array().expect("rows");
+    let tracked = rows.iter().find(|row| row["name"] == "stored / complete").expect("it is measured");
+    assert_eq!(tracked["requests"], 100, "{out}");
+    assert!(tracked["latency_ms"]["min"].as_f64() >= Some(25.0), "{tracked}");
+}
+
+#[test]
+fn lost_and_duplicated_messages_are_found() {
+    let dir = TestDir::new("message-ingest-lossy");
+    let config = demo::Config::default().fail("messages/lost", "5%".parse().expect("a share"));
+    let config = config.and_then(|config| config.fail("messages/duplicate", "5%".parse().expect("a share")));
+    let (target, database) = target(&dir, config.expect("endpoints"));
+    let (report, out) = run("message-ingest", &dir, &target, &["--profile", "demo", "--duration", "5s"]);
+    let (rows, stored, _) = messages(&database);
+    let acknowledged = acknowledged(&report);
+    assert!(rows > stored && stored < acknowledged, "{acknowledged} acknowledged, {stored} of {rows} stored");
+    let told = target.messages().expect("the database answers");
+    assert_eq!(
+        (told.acknowledged, told.stored, told.lost, told.duplicated),
+        (acknowledged, stored, acknowledged - stored, rows - stored)
+    );
+    // While it ran, and at its end.
+    assert_eq!(report["exit_code"], 99, "{out}");
+    let rows = report["thresholds"].as_array().expect("thresholds");
+    for expression in ["lost <= 0", "duplicated <= 0"] {
+        let row = rows.iter().find(|row| row["expression"] == expression).expect("it is judged");
+        assert_eq!(row["status"], "fail", "{row}");
+    }
+    assert_eq!(report["teardown"]["status"], "failed", "{:#}", report["teardown"]);
+}
+
+#[test]
+fn the_queue_is_observed_while_messages_come() {
+    let dir = TestDir::new("demo-message-ingest");
+    let args = ["demo", "message-ingest", "--duration", "6s"];
+    let ended = Process::start("coordinator", dir.path(), args).wait();
+    let report = report(&dir);
+    assert_eq!(ended.code.map(i64::from), report["exit_code"].as_i64(), "{}\n{}", ended.err, ended.out);
+    let most = |name: &str| figure(&report, "ingest", name)["max"].as_f64().expect("a number");
+    assert!(most("batches") > 10.0 && most("messages_per_batch") >= 1.0, "{}", ended.out);
+    assert!(most("worker_p50_ms") >= 25.0, "{}", ended.out);
+    assert!(most("end_to_end_p95_ms") >= most("worker_p50_ms"), "{}", ended.out);
+    assert_eq!((most("lost"), most("duplicated")), (0.0, 0.0), "{}", ended.out);
+    let count = acknowledged(&report);
+    let kept = format!("{count} messages acknowledged, {count} stored, 0 lost, 0 duplicated");
+    assert!(count >= 500 && ended.out.contains(&kept), "{}", ended.out);
+}
+
+#[test]
+fn a_system_that_is_not_healthy_gets_no_messages() {
+    let dir = TestDir::new("message-ingest-sick");
+    let all = "100%".parse().expect("a share");
+    let (target, database) =
+        target(&dir, demo::Config::default().fail("messages/health", all).expect("an endpoint"));
+    let (report, out) = run("message-ingest", &dir, &target, &["--profile", "quick"]);
+    assert_eq!((&report["exit_code"], &report["verdict"]), (&98.into(), &"inconclusive".into()), "{out}");
+    assert_eq!(messages(&database).0, 0);
+}
