@@ -1,5 +1,6 @@
 //! The MiniJinja environment of all expressions.
 
+use super::percent::percent;
 use super::{functions, value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use std::sync::LazyLock;
@@ -24,6 +25,7 @@ pub(super) const FILTERS: &[&str] = &[
     "lower",
     "max",
     "min",
+    "percent",
     "replace",
     "reverse",
     "round",
@@ -89,6 +91,7 @@ fn build() -> Environment<'static> {
     environment.remove_global("debug");
     environment.remove_global("namespace");
     environment.add_filter("join", join);
+    environment.add_filter("percent", |value: &Value| percent(&text(value)?));
     environment.add_filter("replace", replace);
     environment.add_filter("string", |value: &Value| text(value));
     environment.add_filter("tojson", tojson);

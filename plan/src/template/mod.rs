@@ -12,6 +12,7 @@ mod expression;
 mod fake;
 mod functions;
 mod json;
+mod percent;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -63,6 +63,29 @@ fn templates_render_as_text() {
 }
 
 #[test]
+fn a_share_becomes_a_percentage_exactly() {
+    let check = |share: &str, expected: &str| {
+        assert_eq!(text(&format!("${{{share} | percent}}")).unwrap(), expected, "{share}");
+    };
+    check("'0.99'", "99%");
+    check("0.57", "57%");
+    check("'0.07'", "7%");
+    check("'0.9'", "90%");
+    check("'0.99950'", "99.95%");
+    check("'0.0012'", "0.12%");
+    check("0", "0%");
+    check("'0.0'", "0%");
+    check("1", "100%");
+    check("1.0", "100%");
+    check("'1.000'", "100%");
+    check("' 99.9% '", "99.9%");
+    for wrong in ["99", "'1.01'", "'-0.5'", "'0.9.9'", "'.5'", "'1e-3'", "''", "'0,99'"] {
+        let error = text(&format!("${{{wrong} | percent}}")).unwrap_err();
+        assert!(error.contains("is neither a share from 0 to 1 nor a percentage"), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn a_single_expression_keeps_its_type_in_json() {
     let check = |template: &str, expected: &str| assert_eq!(json(template).unwrap(), expected, "{template}");
     check("${id}", "41");
