@@ -15,7 +15,7 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Every flag but --set and --secret-file has the environment variable that its description names. A flag
 wins over its variable; an empty variable counts as unset. A file `.env` in the
-working directory is read.
+working directory is read, or the one that --env-file names.
 
 Examples:
   coordinator                                  run ./loadtest.yaml with an embedded agent
@@ -57,6 +57,10 @@ pub struct Cli {
     /// No colours, also on a terminal (NO_COLOR asks for the same) [env: LOAD_TEST_NO_COLOR]
     #[arg(long, global = true)]
     pub no_color: bool,
+    /// File with environment variables, one NAME=VALUE a line; those that are set already win
+    /// [default: .env, if it is there] [env: LOAD_TEST_ENV_FILE]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub env_file: Option<PathBuf>,
 }
 
 /// What to do instead of running a plan.
@@ -110,6 +114,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "RATE")]
     pub spawn_rate: Option<String>,
     /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
+    /// (LOAD_TEST_DURATION_SECONDS holds a bare number)
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
     /// Iterations that end the run, shared by all users; `--duration` is then its latest end [env: LOAD_TEST_ITERATIONS]
@@ -225,6 +230,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "RATE")]
     pub spawn_rate: Option<String>,
     /// Length of the run, ramp included: `90s`, `5m` [env: LOAD_TEST_DURATION]
+    /// (LOAD_TEST_DURATION_SECONDS holds a bare number)
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
     /// Iterations that end the run, shared by all users; `--duration` is then its latest end [env: LOAD_TEST_ITERATIONS]
@@ -337,6 +343,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N")]
     pub users: Option<String>,
     /// Length of the run: `90s`, `5m` [env: LOAD_TEST_DURATION]
+    /// (LOAD_TEST_DURATION_SECONDS holds a bare number)
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
     /// Fixes every random choice [env: LOAD_TEST_SEED]
@@ -348,7 +355,7 @@ pub struct DemoArgs {
 }
 
 /// Flags that mean the same wherever they stand.
-const ANYWHERE: [&str; 3] = ["log_format", "quiet", "no_color"];
+const ANYWHERE: [&str; 4] = ["log_format", "quiet", "env_file", "no_color"];
 
 impl Cli {
     /// Reads a command line, program name first. The error is also `--help` and `--version`; clap prints it,

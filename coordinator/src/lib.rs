@@ -14,6 +14,7 @@ pub mod clock;
 pub mod compare;
 pub mod demo;
 pub mod embedded;
+pub mod env_file;
 pub mod exit;
 pub mod files;
 pub mod fleet;

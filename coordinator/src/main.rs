@@ -5,6 +5,7 @@ use coordinator::check::{explain, render};
 use coordinator::cli::{Cli, Command, RunArgs, SchemaOf};
 use coordinator::demo::demo;
 use coordinator::embedded::LocalTarget;
+use coordinator::env_file;
 use coordinator::exit::ExitCode;
 use coordinator::files;
 use coordinator::past::{compare_runs, history};
@@ -25,17 +26,15 @@ use tokio::sync::mpsc;
 const PROGRAM: &str = "coordinator";
 
 fn main() -> std::process::ExitCode {
-    let dotenv = dotenvy::from_path(".env");
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| log::exit(PROGRAM, &error));
+    let cli = Cli::read(std::env::args_os());
+    let loaded = env_file::load(cli.as_ref().ok().and_then(|cli| cli.env_file.as_deref()));
+    let cli = cli.unwrap_or_else(|error| log::exit(PROGRAM, &error));
     let env = environment();
     let settings = env.as_ref().map_err(Clone::clone);
     let settings = settings.and_then(|env| log_settings(&cli, env).map_err(|error| error.to_string()));
     settings.as_ref().copied().unwrap_or_default().start(PROGRAM);
-    if let Err(error) = dotenv
-        && !error.not_found()
-    {
-        say(&format!("error: .env: {}; write one NAME=VALUE per line", dotenv_problem(&error)));
-        return ExitCode::Usage.into();
+    if let Err(problem) = loaded {
+        return usage(&problem).into();
     }
     let env = match settings.and(env) {
         Ok(env) => env,
@@ -46,21 +45,6 @@ fn main() -> std::process::ExitCode {
         ExitCode::Internal
     });
     code.into()
-}
-
-/// What is wrong with `.env`, without what stands in it: that may be a secret.
-fn dotenv_problem(error: &dotenvy::Error) -> String {
-    match error {
-        dotenvy::Error::LineParse(line, _) => {
-            let text = std::fs::read_to_string(".env").unwrap_or_default();
-            let number = text.lines().position(|known| known.trim() == line.trim());
-            number.map_or_else(
-                || "a line cannot be read".to_owned(),
-                |n| format!("line {} cannot be read", n + 1),
-            )
-        }
-        other => other.to_string(),
-    }
 }
 
 /// The environment; a variable of ours whose value is not text would be ignored otherwise.

@@ -2,6 +2,7 @@
 
 mod colour;
 mod compare;
+mod duration;
 mod log;
 mod protection;
 mod report;
@@ -10,6 +11,7 @@ mod telemetry;
 
 pub use colour::wants_colour;
 pub use compare::{BaselineConfig, CompareConfig, CompareFormat, HistoryConfig, HistoryFormat};
+use duration::duration;
 pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;
@@ -204,10 +206,6 @@ fn for_plans(env: &Environment) -> Environment {
 fn users(typed: Option<&str>, env: &Environment) -> Result<Option<u32>, UsageError> {
     let text = Text::find("--users", "LOAD_TEST_USERS", typed, env);
     text.map(|t| t.integer(1, MAX_SLOTS.into()).map(|users| users as u32)).transpose()
-}
-
-fn duration(typed: Option<&str>, env: &Environment) -> Result<Option<Duration>, UsageError> {
-    Text::find("--duration", "LOAD_TEST_DURATION", typed, env).map(Text::duration).transpose()
 }
 
 /// `NAME=VALUE` of each `--set`.
