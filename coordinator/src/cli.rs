@@ -2,9 +2,11 @@
 
 mod compare;
 mod report;
+mod sweep;
 
 pub use compare::{CompareArgs, HistoryArgs};
 pub use report::{ReportArgs, SchemaOf};
+pub use sweep::SweepArgs;
 
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -25,6 +27,7 @@ Examples:
   coordinator demo                             run the demo against a target of its own
   coordinator demo task-workflow               another system
   coordinator check api.yaml --users 200       explain the plan, run nothing
+  coordinator sweep api.yaml --users 100,250,500,1000
   coordinator report reports/RUN-ID            make the other files again from report.json
   coordinator history                          list the runs that there were
   coordinator compare last~1 last              what changed from the run before to the last one
@@ -54,13 +57,13 @@ pub struct Cli {
     /// Write warnings and errors only; results go to standard output [env: LOAD_TEST_QUIET]
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// No colours, also on a terminal (NO_COLOR asks for the same) [env: LOAD_TEST_NO_COLOR]
-    #[arg(long, global = true)]
-    pub no_color: bool,
     /// File with environment variables, one NAME=VALUE a line; those that are set already win
     /// [default: .env, if it is there] [env: LOAD_TEST_ENV_FILE]
     #[arg(long, value_name = "FILE", global = true)]
     pub env_file: Option<PathBuf>,
+    /// No colours, also on a terminal (NO_COLOR asks for the same) [env: LOAD_TEST_NO_COLOR]
+    #[arg(long, global = true)]
+    pub no_color: bool,
 }
 
 /// What to do instead of running a plan.
@@ -70,6 +73,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Explain what a plan would do, and run nothing
     Check(Box<CheckArgs>),
+    /// Run a plan with several numbers of users, one run after the other, and print one table
+    Sweep(Box<SweepArgs>),
     /// Make the files of a report again from its `report.json`
     Report(ReportArgs),
     /// Compare two runs: what became slower, what fails more often, and how sure that is
@@ -368,7 +373,8 @@ impl Cli {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        let mut command = Cli::command();
+        let mut command =
+            Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_arg("users", sweep::sizes));
         let matches = command.try_get_matches_from_mut(arguments)?;
         let typed = |id: &&clap::Id| {
             !ANYWHERE.contains(&id.as_str())

@@ -5,7 +5,7 @@ use crate::embedded::LocalTarget;
 use crate::exit::ExitCode;
 use crate::fleet::{OnAgentJoin, OnAgentLoss};
 use crate::report::Styles;
-use crate::run::{Job, run, tell};
+use crate::run::{Job, Teller, run, tell};
 use crate::settings::{DEFAULT_AGENTS_TIMEOUT, DEFAULT_LISTEN, DemoConfig, Protection, TelemetryConfig};
 use crate::terminal::say;
 use plan::{Bundle, Settings};
@@ -124,6 +124,7 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
     if let Some(kept) = kept(config.name, &target)? {
         tell(&format!("demo target's database: {kept}\n"));
     }
+        teller: Teller::Run,
     target.stop();
     Ok(code)
 }

@@ -30,6 +30,7 @@ pub mod resume;
 pub mod run;
 pub mod secure;
 pub mod settings;
+pub mod sweep;
 pub mod telemetry;
 pub mod terminal;
 pub mod watch;

@@ -11,12 +11,13 @@ use coordinator::files;
 use coordinator::past::{compare_runs, history};
 use coordinator::report::{Form, GitHub, Styles, make_again, read_report, schema_text, write_forms};
 use coordinator::resume::resume;
-use coordinator::run::{Job, plan_warnings, run, tell};
+use coordinator::run::{Job, Teller, plan_warnings, run, tell};
 use coordinator::secure::invite;
 use coordinator::settings::{
     CompareConfig, DemoConfig, Environment, HistoryConfig, JoinConfig, ReportConfig, ResumeConfig, RunConfig,
-    log_settings, wants_colour,
+    SweepConfig, log_settings, wants_colour,
 };
+use coordinator::sweep::{Course, sweep};
 use coordinator::terminal::say;
 use plan::Bundle;
 use std::path::Path;
@@ -99,6 +100,7 @@ fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
             });
         }
         Some(Command::Check(args)) => &RunArgs::from((**args).clone()),
+        Some(Command::Sweep(args)) => &args.run,
         Some(Command::Join(args)) => {
             return Ok(match JoinConfig::resolve(args, env) {
                 Ok(config) => join(&config),
@@ -112,6 +114,10 @@ fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Some(Command::Demo(args)) => match DemoConfig::resolve(args, env, drawn_seed) {
             Ok(config) => runtime.block_on(async { demo(config, styles, stop_signals()?).await }),
+            Err(error) => Ok(usage(&error)),
+        },
+        Some(Command::Sweep(args)) => match SweepConfig::resolve(args, env, drawn_seed) {
+            Ok(config) => runtime.block_on(run_sweep(config, styles)),
             Err(error) => Ok(usage(&error)),
         },
         None if resumed.is_some() => match resumed.expect("just seen") {
@@ -128,6 +134,14 @@ fn coordinate(cli: &Cli, env: &Environment) -> anyhow::Result<ExitCode> {
             }),
             Err(error) => Ok(usage(&error)),
         },
+    }
+}
+
+async fn run_sweep(config: SweepConfig, styles: Styles) -> anyhow::Result<ExitCode> {
+    let SweepConfig { sizes, run, rest, after_failure, format, out } = config;
+    match job(run, styles) {
+        Ok(job) => sweep(job, Course { sizes, rest, after_failure, format, out }, stop_signals()?).await,
+        Err(code) => Ok(code),
     }
 }
 
@@ -227,6 +241,7 @@ fn job(config: RunConfig, styles: Styles) -> Result<Job, ExitCode> {
         telemetry: config.telemetry,
         baseline: config.baseline,
         styles,
+        teller: Teller::Run,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::journal::{
     BaselineMark, Folder, FolderError, Head, Record, RecordedFleet, Replayed, Store, StoreError, replay,
 };
 use crate::report::Styles;
-use crate::run::{Conduct, Job, Start, baseline, fleet_config, noting, open_port};
+use crate::run::{Conduct, Job, Start, Teller, baseline, fleet_config, noting, open_port};
 use crate::settings::{ResumeConfig, UsageError, Which};
 use crate::telemetry::{About, Exposure};
 use crate::terminal::{Progress, Screen, say};
@@ -108,6 +108,7 @@ impl Past {
             telemetry: config.telemetry.clone(),
             baseline: head.baseline.as_ref().map(BaselineMark::config),
             styles,
+            teller: Teller::Run,
         };
         job.bundle.settings.files = Files::default();
         Ok(Past { folder, store, head, job, plan: Arc::new(plan), bundle: bytes })
@@ -159,7 +160,7 @@ impl Past {
             note("it was over, only its report was not written");
             let now = conduct.clock.now();
             conduct.watch.sample(None, now);
-            return Ok(conduct.finish(outcome).0);
+            return Ok(conduct.finish(outcome).0.code);
         }
         let port = match open_port(&conduct.plan, &mut job, &note).await? {
             Ok(port) => port,
@@ -174,9 +175,8 @@ impl Past {
         let mut fleet = RecordedFleet::new(fleet, records);
         fleet.handle_input(conduct.clock.now(), Input::Resumed { embedded });
         let embeds = embedded && !conduct.watch.has_started();
-        conduct
-            .drive_to_the_end(Start { port, store, fleet, before: SessionId(newest_session), embeds }, stop)
-            .await
+        let start = Start { port, store, fleet, before: SessionId(newest_session), embeds };
+        Ok(conduct.drive_to_the_end(start, stop).await?.code)
     }
 }
 

@@ -68,6 +68,29 @@ pub struct Job {
     pub baseline: Option<BaselineConfig>,
     /// Whether what is printed may carry colour.
     pub styles: Styles,
+    /// Who tells the result.
+    pub teller: Teller,
+}
+
+/// Who tells the result of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Teller {
+    /// The run, on standard output.
+    #[default]
+    Run,
+    /// Who had it run: standard output stays free for that, and where the files are goes to standard error.
+    Caller,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What scripts get.
+    pub code: ExitCode,
+    /// What was measured; none if nothing was done.
+    pub report: Option<Report>,
+    /// Where agents attached.
+    pub listen: SocketAddr,
 }
 
 /// Runs `job`; each item of `stop` is the operator's wish to stop it. The result goes to standard output,
@@ -75,19 +98,26 @@ pub struct Job {
 ///
 /// # Errors
 /// Faults of this machine: a port that is taken, a report that cannot be written.
-pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
+pub async fn run(job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
+    Ok(run_to_its_end(job, stop).await?.code)
+}
+
+/// As [`run`], with what was measured.
+pub(crate) async fn run_to_its_end(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<Ended> {
+    let listen = job.listen;
+    let refused = |code| Ok(Ended { code, report: None, listen });
     let plan = match job.bundle.compile() {
         Ok(plan) => Arc::new(plan),
         Err(diagnostics) => {
             say(diagnostics.to_string().trim_end());
-            return Ok(ExitCode::Plan);
+            return refused(ExitCode::Plan);
         }
     };
     let baseline = match baseline(&job, &plan) {
         Ok(baseline) => baseline,
         Err(problem) => {
             say(&format!("error: {problem}"));
-            return Ok(ExitCode::Plan);
+            return refused(ExitCode::Plan);
         }
     };
     job.bundle.retain_env(&plan);
@@ -105,14 +135,14 @@ pub async fn run(mut job: Job, stop: mpsc::Receiver<()>) -> anyhow::Result<ExitC
         Ok(port) => port,
         Err(problem) => {
             say(&format!("error: {problem}"));
-            return Ok(ExitCode::Usage);
+            return refused(ExitCode::Usage);
         }
     };
     let exposure = match Exposure::open(&job.telemetry, About::new(&run_id.0, &plan), &note).await {
         Ok(exposure) => exposure,
         Err(problem) => {
             say(&format!("error: {problem}"));
-            return Ok(ExitCode::Usage);
+            return refused(ExitCode::Usage);
         }
     };
     if let Some(hint) = runs::hint(&job.report_dir) {
@@ -172,7 +202,7 @@ impl Conduct {
         mut self,
         start: Start,
         stop: mpsc::Receiver<()>,
-    ) -> anyhow::Result<ExitCode> {
+    ) -> anyhow::Result<Ended> {
         let Start { port, store, fleet, before, embeds } = start;
         let (stop_serving, serving_stopped) = oneshot::channel::<()>();
         let stopped = async {
@@ -208,13 +238,13 @@ impl Conduct {
         let _ = stop_serving.send(());
         let _ = tokio::time::timeout(FAREWELL, server).await;
         drop(embedded);
-        let (code, exposure) = self.finish(driven?);
+        let (ended, exposure) = self.finish(driven?);
         exposure.finish().await;
-        Ok(code)
+        Ok(ended)
     }
 
     /// Tells how the run went.
-    pub(crate) fn finish(self, outcome: Outcome) -> (ExitCode, Exposure) {
+    pub(crate) fn finish(self, outcome: Outcome) -> (Ended, Exposure) {
         let Conduct { job, plan, run_id, clock, folder, mut watch, baseline, exposure, .. } = self;
         let plan_sha256 = sha256_hex(job.bundle.source.as_bytes());
         let no_journal = matches!(outcome.started, Err(NotStarted::Journal(_)));
@@ -227,7 +257,7 @@ impl Conduct {
                 None if no_journal => ExitCode::Internal,
                 None => ExitCode::Agents,
             };
-            return (code, exposure);
+            return (Ended { code, report: None, listen: job.listen }, exposure);
         }
         let last = watch.last_look();
         let record = watch.results.finish(&facts);
@@ -241,8 +271,13 @@ impl Conduct {
         // On disk first: a reader of standard output that went away must not cost the report.
         let github = GitHub::new(|name| std::env::var(name).ok());
         let delivered = deliver(&job.report_dir, &std::env::temp_dir(), &report, &github);
-        tell(&render_text(&report, job.styles.output));
-        tell(&delivered.told);
+        match job.teller {
+            Teller::Run => {
+                tell(&render_text(&report, job.styles.output));
+                tell(&delivered.told);
+            }
+            Teller::Caller => delivered.told.lines().for_each(say),
+        }
         for problem in &delivered.problems {
             say(problem);
         }
@@ -255,7 +290,7 @@ impl Conduct {
         }
         let code = ExitCode::of(&record).after_comparison(report.exit_code).with_report(delivered.complete);
         tell_end(&report, &job.report_dir.join(&report.run.id), code.number());
-        (code, exposure)
+        (Ended { code, report: Some(report), listen: job.listen }, exposure)
     }
 }
 

@@ -7,6 +7,7 @@ mod log;
 mod protection;
 mod report;
 mod resume;
+mod sweep;
 mod telemetry;
 
 pub use colour::wants_colour;
@@ -16,6 +17,7 @@ pub use log::log_settings;
 pub use protection::{Entry, JoinConfig, Protection, Terms, TlsConfig};
 pub use report::ReportConfig;
 pub use resume::{ResumeConfig, Which};
+pub use sweep::{AfterFailure, DEFAULT_SIZES, SweepConfig, SweepFormat};
 use telemetry::OTLP_HEADERS;
 pub use telemetry::{OtlpConfig, OtlpHistograms, TelemetryConfig};
 
