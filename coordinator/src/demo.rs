@@ -61,7 +61,18 @@ impl System {
 /// What the target holds of what it acknowledged; `None` for a system of which nothing is counted.
 fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<String>> {
     Ok(match name {
-        DemoName::PlatformApi => None,
+        DemoName::PlatformApi => {
+            let ::demo::PlatformTruth { acknowledged, stored, seeded } = target.platform()?;
+            Some(format!(
+                "{} accounts, {} generations and {} payments acknowledged, {}, {} and {} stored; {seeded} accounts of setup left",
+                acknowledged.accounts,
+                acknowledged.generations,
+                acknowledged.payments,
+                stored.accounts,
+                stored.generations,
+                stored.payments
+            ))
+        }
         DemoName::TaskWorkflow | DemoName::TaskWorkflowBenchmark => {
             let ::demo::TasksTruth { acknowledged, stored } = target.tasks()?;
             Some(format!(
@@ -113,6 +124,7 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
         telemetry: TelemetryConfig::default(),
         baseline: None,
         styles,
+        teller: Teller::Run,
     };
     let code = run(job, stop).await?;
     let truth = target.truth();
@@ -124,7 +136,6 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
     if let Some(kept) = kept(config.name, &target)? {
         tell(&format!("demo target's database: {kept}\n"));
     }
-        teller: Teller::Run,
     target.stop();
     Ok(code)
 }

@@ -47,6 +47,7 @@ pub mod workflow;
 pub use config::{Config, Selector, SelectorError, Setting};
 pub use ingest::MessagesTruth;
 pub use law::{Law, LawError};
+pub use platform::{PlatformCounts, PlatformTruth};
 pub use quantity::{QuantityError, Share};
 pub use running::{Running, spawn};
 pub use server::{bind, serve};

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::ingest::{Desk, MessagesTruth};
+use crate::platform::{Platform, PlatformTruth};
 use crate::server::{Server, bind};
 use crate::truth::{Ledger, Truth};
 use crate::users::UsersTruth;
@@ -17,6 +18,7 @@ pub struct Running {
     /// Where it listens: a free port of 127.0.0.1.
     pub addr: SocketAddr,
     ledger: Arc<Ledger>,
+    platform: Arc<Platform>,
     workflow: Arc<Workflow>,
     desk: Arc<Desk>,
     stop: Option<oneshot::Sender<()>>,
@@ -37,12 +39,13 @@ pub fn spawn(config: Config) -> anyhow::Result<Running> {
     let addr = listener.local_addr()?;
     let server = Server::new(&config)?;
     let (ledger, workflow, desk) = (server.ledger(), server.workflow(), server.desk());
+    let platform = server.platform();
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("demo-target".to_owned()).spawn(move || {
         // It ends when the sender has sent, and as well when it has been dropped.
         runtime.block_on(server.run(listener, async { drop(stopped.await) }));
     })?;
-    Ok(Running { addr, ledger, workflow, desk, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { addr, ledger, platform, workflow, desk, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Running {
@@ -59,6 +62,11 @@ impl Running {
     /// The requests of users that name themselves; the same as `GET /truth/users`.
     pub fn users(&self) -> UsersTruth {
         self.ledger.users()
+    }
+
+    /// Whether what the Platform API acknowledged is in the database. Waits for it, so not for asynchronous code.
+    pub fn platform(&self) -> anyhow::Result<PlatformTruth> {
+        self.platform.truth()
     }
 
     /// Whether the tasks that were acknowledged are in the database. Waits for it, so not for asynchronous code.

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::endpoint;
 use crate::figures;
 use crate::ingest::{self, Desk, Ingest};
-use crate::platform;
+use crate::platform::{self, Platform};
 use crate::store::Store;
 use crate::tasks;
 use crate::timer::Timer;
@@ -68,6 +68,7 @@ pub async fn serve(
 pub(crate) struct Server {
     router: Router,
     ledger: Arc<Ledger>,
+    platform: Arc<Platform>,
     workflow: Arc<Workflow>,
     desk: Arc<Desk>,
 }
@@ -79,10 +80,11 @@ impl Server {
         // One connection for all systems: what one of them writes never keeps another one waiting for a lock.
         let schema = [platform::schema(), workflow::SCHEMA.to_owned(), ingest::SCHEMA.to_owned()].concat();
         let store = Arc::new(Store::open(config.database.as_deref(), &schema)?);
+        let platform = Arc::new(Platform::new(config, Arc::clone(&store))?);
         let workflow = Arc::new(Workflow::new(Arc::clone(&store), Arc::clone(&ledger))?);
-        let ingest = Ingest::new(config, Arc::clone(&store))?;
+        let ingest = Ingest::new(config, store)?;
         let desk = ingest.desk();
-        let router = platform::router(config, store)
+        let router = platform::router(Arc::clone(&platform))
             .merge(tasks::router(config, &ledger)?)
             .merge(workflow.router())
             .merge(ingest.router())
@@ -94,11 +96,15 @@ impl Server {
             .merge(unobserved(&ledger))
             .merge(figures::router(&ledger))
             .merge(ingest::status(&desk));
-        Ok(Server { router, ledger, workflow, desk })
+        Ok(Server { router, ledger, platform, workflow, desk })
     }
 
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(&self.ledger)
+    }
+
+    pub(crate) fn platform(&self) -> Arc<Platform> {
+        Arc::clone(&self.platform)
     }
 
     pub(crate) fn workflow(&self) -> Arc<Workflow> {

@@ -69,7 +69,7 @@ fn seeded_accounts_log_in_unregistered() {
 
 #[test]
 fn tenants_have_accounts_until_they_are_deleted() {
-    let (_running, mut client) = start(at_once());
+    let (running, mut client) = start(at_once());
     let (status, made) = client.post("/api/v1/seed", r#"{"users": 3}"#);
     assert_eq!((status, &made["users"]), (201, &json!(3)), "{made}");
     let (_, other) = client.post("/api/v1/seed", r#"{"users": 1}"#);
@@ -80,8 +80,10 @@ fn tenants_have_accounts_until_they_are_deleted() {
         client.post(LOGIN, &json!({ "email": email, "password": "demo-password" }).to_string()).0
     };
     let path = format!("/api/v1/seed/{tenant}");
+    assert_eq!(running.platform().unwrap().seeded, 4);
     assert_eq!([1, 3, 4].map(|number| login(&mut client, tenant, number)), [200, 200, 401]);
     assert_eq!(client.ask("DELETE", &path, ""), (200, json!({ "users": 3 })));
+    assert_eq!(running.platform().unwrap().seeded, 1);
     assert_eq!((login(&mut client, tenant, 1), login(&mut client, other, 1)), (401, 200), "its own alone");
     for gone in [&path, "/api/v1/seed/demo", "/api/v1/seed/tenant-", "/api/v1/seed/tenant-%25"] {
         assert_eq!(client.ask("DELETE", gone, "").0, 404, "{gone}");

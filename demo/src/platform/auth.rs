@@ -1,6 +1,7 @@
 //! Accounts.
 
 use super::Platform;
+use super::truth::Acknowledged;
 use crate::body::{Input, Refusal};
 use axum::Json;
 use axum::extract::State;
@@ -33,7 +34,10 @@ pub(super) async fn register(
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let email = credentials.email.clone();
     match platform.store.run(move |connection| insert(connection, &credentials)).await? {
-        Some(id) => Ok((StatusCode::CREATED, Json(json!({ "id": id, "email": email })))),
+        Some(id) => {
+            Acknowledged::one(&platform.acknowledged.accounts);
+            Ok((StatusCode::CREATED, Json(json!({ "id": id, "email": email }))))
+        }
         None => Err(Refusal::new(StatusCode::CONFLICT, "this e-mail has an account; log in, or use another")),
     }
 }

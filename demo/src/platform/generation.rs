@@ -1,5 +1,6 @@
 //! Generations: asked for now, complete later.
 
+use super::truth::Acknowledged;
 use super::{Platform, total};
 use crate::behaviour::Fate;
 use crate::body::{Input, Limit, Refusal};
@@ -52,6 +53,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let (now, fate) = (platform.clock.micros(), platform.completion.draw());
     let id = platform.store.run(move |connection| insert(connection, &order, now, fate)).await?;
+    Acknowledged::one(&platform.acknowledged.generations);
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "status": Status::Queued }))))
 }
 

@@ -29,6 +29,9 @@ mod auth;
 mod generation;
 mod payments;
 mod seed;
+mod truth;
+
+pub use truth::{PlatformCounts, PlatformTruth};
 
 use crate::behaviour::Behaviour;
 use crate::config::Config;
@@ -55,11 +58,14 @@ pub(crate) static ENDPOINTS: [Endpoint; 11] = [
 ];
 
 /// What the handlers share.
-struct Platform {
+pub(crate) struct Platform {
     store: Arc<Store>,
     tokens: auth::Tokens,
     clock: generation::Clock,
     completion: Behaviour,
+    acknowledged: truth::Acknowledged,
+    /// What a database that was there already held.
+    before: PlatformCounts,
 }
 
 /// Its tables.
@@ -67,15 +73,23 @@ pub(crate) fn schema() -> String {
     [auth::SCHEMA, generation::SCHEMA, payments::SCHEMA].concat()
 }
 
+impl Platform {
+    pub(crate) fn new(config: &Config, store: Arc<Store>) -> anyhow::Result<Platform> {
+        let [.., completion] = &ENDPOINTS;
+        let before = store.wait(truth::stored)?;
+        Ok(Platform {
+            store,
+            tokens: auth::Tokens::new(config.seed),
+            clock: generation::Clock::start(),
+            completion: Behaviour::new(completion, config),
+            acknowledged: truth::Acknowledged::default(),
+            before,
+        })
+    }
+}
+
 /// Its routes, with its state behind them.
-pub(crate) fn router(config: &Config, store: Arc<Store>) -> Router {
-    let [.., completion] = &ENDPOINTS;
-    let platform = Platform {
-        store,
-        tokens: auth::Tokens::new(config.seed),
-        clock: generation::Clock::start(),
-        completion: Behaviour::new(completion, config),
-    };
+pub(crate) fn router(platform: Arc<Platform>) -> Router {
     Router::new()
         .route("/api/v1/auth/register", post(auth::register))
         .route("/api/v1/auth/login", post(auth::login))
@@ -87,7 +101,7 @@ pub(crate) fn router(config: &Config, store: Arc<Store>) -> Router {
         .route("/api/v1/payments/list", get(payments::list))
         .route("/api/v1/seed", post(seed::create))
         .route("/api/v1/seed/{tenant}", delete(seed::delete))
-        .with_state(Arc::new(platform))
+        .with_state(platform)
 }
 
 /// How many rows a table has, for `total`. Rows are never deleted and numbered from 1 without gaps, so the

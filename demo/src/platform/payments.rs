@@ -1,5 +1,6 @@
 //! Payments.
 
+use super::truth::Acknowledged;
 use super::{Platform, total};
 use crate::body::{Input, Limit, Refusal};
 use axum::Json;
@@ -40,6 +41,7 @@ pub(super) async fn create(
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error));
     }
     let id = platform.store.run(move |connection| insert(connection, &order)).await?;
+    Acknowledged::one(&platform.acknowledged.payments);
     Ok((StatusCode::CREATED, Json(json!({ "id": id, "status": ACCEPTED }))))
 }
 
