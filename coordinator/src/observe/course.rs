@@ -29,17 +29,19 @@ pub struct Course {
     points: Vec<Point>,
     /// Samples of a point.
     each: u64,
+    last: Option<f64>,
 }
 
 impl Default for Course {
     fn default() -> Course {
-        Course { points: Vec::new(), each: 1 }
+        Course { points: Vec::new(), each: 1, last: None }
     }
 }
 
 impl Course {
     /// Adds a sample, or that there was none.
     pub(super) fn add(&mut self, at: Duration, value: Option<f64>) {
+        self.last = value.or(self.last);
         let worth = value.unwrap_or_default();
         let samples = u64::from(value.is_some());
         let point = Point { at, due: 1, samples, mean: worth, min: worth, max: worth };
@@ -61,6 +63,11 @@ impl Course {
     /// Its points in order of time.
     pub fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// The last value that there was.
+    pub fn last(&self) -> Option<f64> {
+        self.last
     }
 
     /// All of it as one point.

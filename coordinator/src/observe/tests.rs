@@ -168,6 +168,11 @@ fn a_long_course_takes_no_more_memory_and_keeps_its_extremes() {
     assert!((200..=450).contains(&points.len()), "{}", points.len());
     assert_eq!((whole.due, whole.samples, whole.min, whole.max), (100_000, 90_000, -7.0, 5_000.0));
     assert!((whole.mean - (90_000.0 * 10.0 + 4_990.0 - 17.0) / 90_000.0).abs() < 1e-6, "{}", whole.mean);
+    // The last sample has no value, so it is the one before.
+    course.add(Duration::from_secs(10_000), Some(11.0));
+    course.add(Duration::from_secs(10_001), None);
+    assert_eq!(course.last(), Some(11.0));
+    let points = course.points();
     assert!(points.windows(2).all(|pair| pair[0].at < pair[1].at));
     let peak = points.iter().find(|point| point.max > 10.0).unwrap();
     assert!(peak.at <= Duration::from_millis(7_000_100) && peak.mean < 100.0, "{peak:?}");

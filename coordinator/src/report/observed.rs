@@ -37,14 +37,15 @@ impl ObservedRow {
             min: whole.map(|whole| whole.min),
             mean: whole.map(|whole| whole.mean),
             max: whole.map(|whole| whole.max),
+            last: record.course.last(),
             points: record.course.points().iter().map(point).collect(),
         }
     }
 
-    /// The lowest value, the mean and the highest, as a person reads them.
-    pub(super) fn range_texts(&self) -> [String; 3] {
+    /// The lowest value, the mean, the highest and the last, as a person reads them.
+    pub(super) fn range_texts(&self) -> [String; 4] {
         let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| told(rounded(value)));
-        [self.min, self.mean, self.max].map(text)
+        [self.min, self.mean, self.max, self.last].map(text)
     }
 
     /// How many samples failed and why, after what is told of the others; nothing if none did.
@@ -97,6 +98,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         ("MIN", Fill::Number),
         ("MEAN", Fill::Number),
         ("MAX", Fill::Number),
+        ("LAST", Fill::Number),
     ]);
     for row in report.observed.iter().take(SHOWN_FIGURES) {
         let tone = if row.failures > 0 { Tone::Doubtful } else { Tone::Plain };

@@ -125,14 +125,15 @@ fn observed_figures(page: &mut String, report: &Report) {
         return;
     }
     let row = |row: &ObservedRow| {
-        let [min, mean, max] = row.range_texts();
+        let [min, mean, max, last] = row.range_texts();
         let mut failed = quantity::count(row.failures);
         for reason in row.reasons.iter().take(SHOWN_REASONS) {
             let _ = write!(failed, "<br><sub>{}</sub>", markdown(reason));
         }
-        vec![markdown(&row.name), markdown(&row.probe), quantity::count(row.samples), failed, min, mean, max]
+        let samples = quantity::count(row.samples);
+        vec![markdown(&row.name), markdown(&row.probe), samples, failed, min, mean, max, last]
     };
-    let head = ["Figure", "Probe", "Samples>", "Failed>", "Min>", "Mean>", "Max>"];
+    let head = ["Figure", "Probe", "Samples>", "Failed>", "Min>", "Mean>", "Max>", "Last>"];
     table(page, "Figures of the target", &head, report.observed.iter().map(row).collect());
 }
 

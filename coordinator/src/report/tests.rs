@@ -41,7 +41,7 @@ pub(super) fn full() -> Report {
         "start_error_ms": { "p50": 0.1, "p90": 0.2, "p99": 0.3, "max": null } });
     report["users"]["iterations"] = serde_json::json!({ "target": 10, "done": 8, "given_up": 1 });
     report["observed"] = serde_json::json!([{ "probe": "pool", "name": "overflow", "samples": 2, "failures": 1,
-        "reasons": ["timeout (once): no answer within 2s"], "min": 0.5, "mean": 1.25, "max": 2.0,
+        "reasons": ["timeout (once): no answer within 2s"], "min": 0.5, "mean": 1.25, "max": 2.0, "last": 0.5,
         "points": [{ "t_s": 0.5, "value": 1.25, "min": 0.5, "max": 2.0 }, { "t_s": 2.5, "value": null }] }]);
     let (base, current) = (crate::compare::run_like(1, 1.0, 0), crate::compare::run_like(2, 1.2, 0));
     let comparison = crate::compare::compare(&base, &current, crate::compare::Limits::default()).unwrap();

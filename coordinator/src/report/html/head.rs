@@ -23,6 +23,7 @@ pub(super) fn render(report: &Report) -> Markup {
                     a href="#thresholds" { "Thresholds" }
                     @if report.baseline.is_some() { a href="#baseline" { "Baseline" } }
                     a href="#charts" { "Charts" }
+                    @if !report.observed.is_empty() { a href="#observed" { "Figures" } }
                     a href="#requests" { "Requests" }
                     a href="#errors" { "Errors" }
                     a href="#agents" { "Agents" }

@@ -8,6 +8,7 @@
 mod baseline;
 mod charts;
 mod facts;
+mod figures;
 mod head;
 mod plot;
 mod table;
@@ -51,6 +52,9 @@ pub(super) fn render(report: &Report) -> String {
                         (section("baseline", "Baseline", &baseline::render(comparison)))
                     }
                     (section("charts", "Charts", &charts::render(report)))
+                    @if !report.observed.is_empty() {
+                        (section("observed", "Figures of the target", &figures::render(report)))
+                    }
                     (section("requests", "Requests", &tables::requests(report)))
                     (section("errors", "Errors", &tables::errors(report)))
                     (section("agents", "Agents", &tables::agents(report)))

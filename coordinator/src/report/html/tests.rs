@@ -123,14 +123,21 @@ fn two_hundred_requests_and_an_hour_stay_below_two_megabytes() {
 }
 
 #[test]
-fn figures_of_the_target_have_charts_of_their_own() {
+fn figures_of_the_target_have_charts_and_a_table() {
     let mut report = sample();
     let points = [(0.0, Some(1.0)), (2.0, None), (4.0, Some(3.0)), (6.0, Some(2.0))];
     let value = serde_json::json!({ "probe": "pool", "name": "overflow",
         "points": points.iter().map(|(t_s, value)| serde_json::json!({ "t_s": t_s, "value": value })).collect::<Vec<_>>() });
-    report.observed = vec![serde_json::from_value::<ObservedRow>(value).unwrap()];
+    let mut row = serde_json::from_value::<ObservedRow>(value).unwrap();
+    (row.samples, row.max, row.last) = (3, Some(3.0), Some(2.0));
+    report.observed = vec![row; 13];
     let page = render(&report);
     assert!(page.contains("id=\"chart-observed-1\"") && page.contains("pool: overflow"));
+    // Those that have no chart are in the table.
+    let table = page.split("id=\"observed-table\"").nth(1).unwrap();
+    let table = table.split("</table>").next().unwrap();
+    let cell = "data-label=\"Last\" data-value=\"2\"";
+    assert_eq!((table.matches("overflow").count(), table.matches(cell).count()), (13, 13), "{table}");
 }
 
 #[test]

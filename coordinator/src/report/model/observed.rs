@@ -28,6 +28,9 @@ pub struct ObservedRow {
     /// The highest value.
     #[serde(default)]
     pub max: Option<f64>,
+    /// The last value: how it ended.
+    #[serde(default)]
+    pub last: Option<f64>,
     /// Its values in order of time; at most 450, of a longer run each is several samples.
     pub points: Vec<ObservedPoint>,
 }

@@ -28,10 +28,10 @@ fn chart(row: &ObservedRow, at: usize, end: f64) -> Chart {
     }
     let names = if joined { &["mean", "lowest", "highest"][..] } else { &["value"] };
     let read: Vec<_> = names.iter().copied().zip(&lines).collect();
-    let [min, _, max] = row.range_texts();
+    let [min, _, max, last] = row.range_texts();
     let range = match row.samples {
         0 => "The target told no value.".to_owned(),
-        _ => format!("What the target said of itself: {min} to {max}."),
+        _ => format!("What the target said of itself: {min} to {max}, at last {last}."),
     };
     let remark = if joined { " Each point is several samples." } else { "" };
     Chart {
