@@ -16,6 +16,10 @@ use tokio::time::timeout;
 /// Samples that wait to be added; with so many, probes wait, too.
 const MAX_WAITING: usize = 1024;
 
+/// How long an answer that is awaited when the run is over may take from then on: less than the farewell of the tasks.
+/// A run that ends with its iterations ends about when a sample is due, and that one tells how all of it ended.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
 /// How long tasks that were told to end may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -151,6 +155,7 @@ impl Task {
         let mut load = self.load.clone();
         let over = async {
             let _ = load.wait_for(|_| false).await;
+            tokio::time::sleep(LAST_ANSWER).await;
         };
         let late = |what: &str| Flaw::new(FlawKind::Timeout, format!("no answer {what}"));
         let found = tokio::select! {
