@@ -141,7 +141,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
     /// Value of one of the plan's `params`; may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, visible_alias = "param", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// File with the value of `secret.NAME`; may be repeated [env: LOAD_TEST_SECRET_NAME holds the value itself]
     #[arg(long, value_name = "NAME=PATH")]
@@ -257,7 +257,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
     /// Value of one of the plan's `params`; may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, visible_alias = "param", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// File with the value of `secret.NAME`; may be repeated [env: LOAD_TEST_SECRET_NAME holds the value itself]
     #[arg(long, value_name = "NAME=PATH")]

@@ -19,9 +19,11 @@ fn flags_and_subcommands() {
     };
     assert_eq!((demo.users.as_deref(), demo.duration.as_deref()), (Some("5"), Some("10s")));
     assert_eq!(demo.name, DemoName::PlatformApi);
-    let Some(Command::Check(check)) = read("check api.yaml --set a=1 --set b=2").unwrap().command else {
+    let Some(Command::Check(check)) = read("check api.yaml --set a=1 --param b=2").unwrap().command else {
         panic!("a subcommand was typed");
     };
+    // `--param` is another name of `--set`, for runs as well.
+    assert_eq!(read("api.yaml --param a=1 --set b=2").unwrap().run.set, ["a=1", "b=2"]);
     let run = RunArgs::from(*check);
     assert_eq!((run.plan, run.set), (Some("api.yaml".into()), vec!["a=1".to_owned(), "b=2".to_owned()]));
     assert!(matches!(read("schema").unwrap().command, Some(Command::Schema { of: SchemaOf::Plan })));
