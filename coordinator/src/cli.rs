@@ -336,6 +336,8 @@ pub enum DemoName {
     TaskWorkflowBenchmark,
     /// Messages that are queued, and committed by workers
     MessageIngest,
+    /// 10,000 commands in bulk, with retries and a dead-letter queue
+    CommandBus,
 }
 
 /// How to run the demo.

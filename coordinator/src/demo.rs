@@ -54,6 +54,12 @@ impl System {
                 profile: PROFILE,
                 chores: &["/api/v1/messages/health", "/api/v1/messages/accounting"],
             },
+            DemoName::CommandBus => System {
+                plan: include_str!("../../examples/command-bus.yaml"),
+                file: "examples/command-bus.yaml",
+                profile: PROFILE,
+                chores: &["/api/v1/commands/health"],
+            },
         }
     }
 }
@@ -86,6 +92,17 @@ fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<Strin
             let pending = if pending == 0 { String::new() } else { format!(", {pending} pending") };
             Some(format!(
                 "{acknowledged} messages acknowledged, {stored} stored{pending}, {lost} lost, {duplicated} duplicated"
+            ))
+        }
+        DemoName::CommandBus => {
+            let truth = target.commands()?;
+            let ::demo::CommandsTruth { accepted, completed, dead_letter, lost, ended_twice, .. } = truth;
+            let pending = truth.pending + truth.running + truth.failed;
+            let workers = truth.workers.map(|attempts| attempts.to_string()).join(" + ");
+            Some(format!(
+                "{accepted} commands accepted: {completed} completed, {dead_letter} in dead-letter, {pending} pending, \
+                 {lost} lost, {ended_twice} ended twice; {} attempts, by worker {workers}",
+                truth.attempts
             ))
         }
     })

@@ -1,5 +1,6 @@
 //! What the server can be asked, and how long it takes by default.
 
+use crate::bus;
 use crate::ingest;
 use crate::law::Law;
 use crate::platform;
@@ -31,7 +32,8 @@ pub(crate) const fn usual(millis: u64) -> Law {
 
 /// Every endpoint of every example system. Truth lists them in this order.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS).chain(&workflow::ENDPOINTS).chain(&ingest::ENDPOINTS)
+    let first = platform::ENDPOINTS.iter().chain(&tasks::ENDPOINTS).chain(&workflow::ENDPOINTS);
+    first.chain(&ingest::ENDPOINTS).chain(&bus::ENDPOINTS)
 }
 
 #[cfg(test)]

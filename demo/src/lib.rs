@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! The modules [`platform`], [`workflow`], [`ingest`] and [`tasks`] describe the example systems.
+//! The modules [`platform`], [`workflow`], [`ingest`], [`bus`] and [`tasks`] describe the example systems.
 //!
 //! # How exact the latencies are
 //!
@@ -28,6 +28,7 @@
 
 mod behaviour;
 mod body;
+pub mod bus;
 mod config;
 mod endpoint;
 mod figures;
@@ -44,6 +45,7 @@ mod truth;
 mod users;
 pub mod workflow;
 
+pub use bus::CommandsTruth;
 pub use config::{Config, Selector, SelectorError, Setting};
 pub use ingest::MessagesTruth;
 pub use law::{Law, LawError};

@@ -1,5 +1,6 @@
 //! A server in the background of another program.
 
+use crate::bus::{Bus, CommandsTruth};
 use crate::config::Config;
 use crate::ingest::{Desk, MessagesTruth};
 use crate::platform::{Platform, PlatformTruth};
@@ -21,6 +22,7 @@ pub struct Running {
     platform: Arc<Platform>,
     workflow: Arc<Workflow>,
     desk: Arc<Desk>,
+    bus: Arc<Bus>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,13 +41,13 @@ pub fn spawn(config: Config) -> anyhow::Result<Running> {
     let addr = listener.local_addr()?;
     let server = Server::new(&config)?;
     let (ledger, workflow, desk) = (server.ledger(), server.workflow(), server.desk());
-    let platform = server.platform();
+    let (platform, bus) = (server.platform(), server.bus());
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("demo-target".to_owned()).spawn(move || {
         // It ends when the sender has sent, and as well when it has been dropped.
         runtime.block_on(server.run(listener, async { drop(stopped.await) }));
     })?;
-    Ok(Running { addr, ledger, platform, workflow, desk, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { addr, ledger, platform, workflow, desk, bus, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Running {
@@ -77,6 +79,11 @@ impl Running {
     /// Whether the messages that were acknowledged are in the database. Waits for it, so not for asynchronous code.
     pub fn messages(&self) -> anyhow::Result<MessagesTruth> {
         self.desk.truth()
+    }
+
+    /// What became of the commands that were accepted, by the database. Waits for it, so not for asynchronous code.
+    pub fn commands(&self) -> anyhow::Result<CommandsTruth> {
+        self.bus.truth()
     }
 
     /// Starts the truth again from zero; the same as `POST /truth/reset`.

@@ -2,6 +2,7 @@
 
 use crate::behaviour::{Behaviour, Fate};
 use crate::body::Refusal;
+use crate::bus::{self, Bus};
 use crate::config::Config;
 use crate::endpoint;
 use crate::figures;
@@ -71,6 +72,7 @@ pub(crate) struct Server {
     platform: Arc<Platform>,
     workflow: Arc<Workflow>,
     desk: Arc<Desk>,
+    bus: Arc<Bus>,
 }
 
 impl Server {
@@ -78,16 +80,18 @@ impl Server {
         let observer = Arc::new(Observer::new(config)?);
         let ledger = Arc::clone(&observer.ledger);
         // One connection for all systems: what one of them writes never keeps another one waiting for a lock.
-        let schema = [platform::schema(), workflow::SCHEMA.to_owned(), ingest::SCHEMA.to_owned()].concat();
+        let schema = [&*platform::schema(), workflow::SCHEMA, ingest::SCHEMA, bus::SCHEMA].concat();
         let store = Arc::new(Store::open(config.database.as_deref(), &schema)?);
         let platform = Arc::new(Platform::new(config, Arc::clone(&store))?);
         let workflow = Arc::new(Workflow::new(Arc::clone(&store), Arc::clone(&ledger))?);
-        let ingest = Ingest::new(config, store)?;
+        let ingest = Ingest::new(config, Arc::clone(&store))?;
         let desk = ingest.desk();
+        let bus = Bus::new(config, store);
         let router = platform::router(Arc::clone(&platform))
             .merge(tasks::router(config, &ledger)?)
             .merge(workflow.router())
             .merge(ingest.router())
+            .merge(bus.router()?)
             .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
             .method_not_allowed_fallback(async || {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take that method")
@@ -95,8 +99,9 @@ impl Server {
             .layer(from_fn_with_state(observer, observe))
             .merge(unobserved(&ledger))
             .merge(figures::router(&ledger))
-            .merge(ingest::status(&desk));
-        Ok(Server { router, ledger, platform, workflow, desk })
+            .merge(ingest::status(&desk))
+            .merge(bus.status());
+        Ok(Server { router, ledger, platform, workflow, desk, bus })
     }
 
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
@@ -113,6 +118,10 @@ impl Server {
 
     pub(crate) fn desk(&self) -> Arc<Desk> {
         Arc::clone(&self.desk)
+    }
+
+    pub(crate) fn bus(&self) -> Arc<Bus> {
+        Arc::clone(&self.bus)
     }
 
     pub(crate) async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {

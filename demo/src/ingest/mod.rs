@@ -23,6 +23,7 @@ mod recent;
 mod table;
 
 pub(crate) use desk::Desk;
+pub(crate) use recent::Percentiles;
 pub use table::MessagesTruth;
 
 use crate::body::{Input, Refusal};

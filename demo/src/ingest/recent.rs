@@ -15,7 +15,7 @@ pub(super) struct Recent {
 
 /// In milliseconds; 0 before the first one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Percentiles {
+pub(crate) struct Percentiles {
     p50: f64,
     p95: f64,
     p99: f64,
@@ -34,8 +34,15 @@ impl Recent {
     }
 
     pub(super) fn percentiles(&self) -> Percentiles {
-        let mut sorted = self.micros.clone();
-        sorted.sort_unstable();
+        Percentiles::of(self.micros.clone())
+    }
+}
+
+impl Percentiles {
+    /// Of durations in microseconds.
+    pub(crate) fn of(mut micros: Vec<u64>) -> Percentiles {
+        micros.sort_unstable();
+        let sorted = micros;
         let Some(last) = sorted.len().checked_sub(1) else { return Percentiles::default() };
         // The smallest one that is not below so many percent of them (nearest rank).
         let at = |percent: usize| sorted[((last + 1) * percent).div_ceil(100) - 1] as f64 / 1000.0;

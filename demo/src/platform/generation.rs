@@ -120,18 +120,18 @@ impl Status {
 
 /// The time of day, which a database that is kept can be read against later; but never going back while
 /// the server runs.
-pub(super) struct Clock {
+pub(crate) struct Clock {
     started: Instant,
     epoch_micros: i64,
 }
 
 impl Clock {
-    pub(super) fn start() -> Clock {
+    pub(crate) fn start() -> Clock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Clock { started: Instant::now(), epoch_micros: micros(since_1970) }
     }
 
-    pub(super) fn micros(&self) -> i64 {
+    pub(crate) fn micros(&self) -> i64 {
         self.epoch_micros.saturating_add(micros(self.started.elapsed()))
     }
 }

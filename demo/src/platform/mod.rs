@@ -33,6 +33,8 @@ mod truth;
 
 pub use truth::{PlatformCounts, PlatformTruth};
 
+pub(crate) use generation::Clock;
+
 use crate::behaviour::Behaviour;
 use crate::config::Config;
 use crate::endpoint::{Endpoint, request, usual};
