@@ -356,6 +356,7 @@ pub static PROFILE: Table = Table {
     keys: &[
         key("groups", Shape::Named(&GROUP), "other thresholds of groups"),
         key("thresholds", Shape::Thresholds, "other thresholds of all requests together"),
+        key("params", Shape::Params, "other values of the plan's parameters"),
     ],
     also: Some(&LOAD),
 };

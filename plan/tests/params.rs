@@ -94,3 +94,24 @@ fn a_text_that_is_no_plan_is_left_to_the_compiler() {
     assert_eq!(broken("params: 7").check_settings(), Ok(()));
     assert!(broken("name: T").check_settings().is_err(), "a plan without parameters takes none");
 }
+
+#[test]
+fn a_profile_has_values_of_its_own_and_set_comes_last() {
+    let profiles =
+        "profiles:\n  large: { duration: 2s, params: { users: 9, host: 10 } }\n  plain: { duration: 3s }\n";
+    let check = |profile: Option<&str>, set: &[(&str, &str)], users: u32, host: &str| {
+        let mut bundle = bundle(set);
+        bundle.source.push_str(profiles);
+        bundle.settings.profile = profile.map(str::to_owned);
+        assert_eq!(bundle.check_settings(), Ok(()));
+        let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((plan.schedule.max_users(), plan.target.as_str()), (users, host), "{profile:?} {set:?}");
+        assert!(
+            plan.params.iter().any(|(name, value)| (name, value.to_string().as_str()) == ("share", "1.5"))
+        );
+    };
+    check(None, &[], 4, "http://localhost/");
+    check(Some("plain"), &[], 4, "http://localhost/");
+    check(Some("large"), &[], 9, "http://0.0.0.10/");
+    check(Some("large"), &[("users", "7")], 7, "http://0.0.0.10/");
+}

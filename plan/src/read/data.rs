@@ -290,7 +290,7 @@ pub(crate) fn file_names(bundle: &Bundle) -> BTreeSet<String> {
     // told when the plan is compiled.
     let mut reader = Reader::new(&bundle.settings, Problems::default());
     let Some(top) = Fields::new(&mut reader, &root, root.span, &language::PLAN) else { return names };
-    reader.params(top.get("params"), root.span);
+    reader.params(top.get("params"), top.get("profiles"), root.span);
     for source in top.get("data").map(|entry| entries(&entry.value)).unwrap_or_default() {
         let Some(fields) = Fields::new(&mut reader, &source.value, source.key_span, &language::DATA) else {
             continue;

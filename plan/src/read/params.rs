@@ -1,6 +1,7 @@
 //! `params:` and the values that the settings give them.
 
 use super::Reader;
+use super::saved_names::entries;
 use super::suggest;
 use super::value::{Constant, Expected};
 use super::variables::{Wrong, refuse_variable_name, wrong};
@@ -23,8 +24,14 @@ const DEFAULT: Expected = Expected {
 };
 
 impl Reader<'_> {
-    /// `params:` with the values of the settings. From here on constants may read them.
-    pub(super) fn params(&mut self, entry: Option<&Entry>, top: Span) -> Arc<Params> {
+    /// `params:` with the values of the chosen one of `profiles`, and over those of the settings. From here on constants
+    /// may read them.
+    pub(super) fn params(
+        &mut self,
+        entry: Option<&Entry>,
+        profiles: Option<&Entry>,
+        top: Span,
+    ) -> Arc<Params> {
         let expected = Expected {
             what: "a mapping from parameters to their defaults",
             remedy: "write for instance `params: { item: 5, mode: fast }`",
@@ -39,10 +46,12 @@ impl Reader<'_> {
                 defaults.insert(entry.key.clone(), default);
             }
         }
-        self.params = entries.iter().map(|e| e.key.clone()).collect();
+        let declared = entries.iter().map(|e| e.key.clone()).collect();
+        let chosen = self.profile_params(profiles, &defaults, &declared);
+        self.params = declared;
         let mut params = Params::with_secrets(self.settings.secrets.clone());
-        for (name, default) in &defaults {
-            params.insert(name, default.clone());
+        for (name, value) in defaults.iter().chain(&chosen) {
+            params.insert(name, value.clone());
         }
         let settings = self.settings;
         for (name, text) in &settings.params {
@@ -61,6 +70,44 @@ impl Reader<'_> {
         let params = Arc::new(params);
         self.constants = Scope::with_params(&self.facts, "", Slot(0), &params);
         params
+    }
+
+    /// What the chosen profile says of parameters. The other profiles are checked as well.
+    fn profile_params(
+        &mut self,
+        profiles: Option<&Entry>,
+        defaults: &BTreeMap<String, Param>,
+        declared: &BTreeSet<String>,
+    ) -> BTreeMap<String, Param> {
+        let expected = Expected {
+            what: "a mapping from parameters to their values",
+            remedy: "write for instance `params: { item: 5, mode: fast }`",
+        };
+        let mut chosen = BTreeMap::new();
+        for profile in profiles.map(|entry| entries(&entry.value)).unwrap_or_default() {
+            let own = entries(&profile.value).iter().find(|entry| entry.key == "params");
+            let own =
+                own.and_then(|entry| self.named(&entry.value, expected, MAX_PARAMS)).unwrap_or_default();
+            for entry in own {
+                let default = defaults.get(&entry.key);
+                // What is wrong with the default has been told.
+                if default.is_none() && declared.contains(&entry.key) {
+                    continue;
+                }
+                let Some(Constant { text, .. }) = self.constant(&entry.value, DEFAULT) else { continue };
+                match param_value(&entry.key, &text, default, declared.iter().map(String::as_str)) {
+                    Ok(value) if self.settings.profile.as_ref() == Some(&profile.key) => {
+                        chosen.insert(entry.key.clone(), value);
+                    }
+                    Ok(_) => {}
+                    Err((problem, remedy)) => {
+                        let place = if default.is_some() { entry.value.span } else { entry.key_span };
+                        self.report(Problem::new(place, problem, remedy));
+                    }
+                }
+            }
+        }
+        chosen
     }
 
     fn default(&mut self, entry: &Entry) -> Option<Param> {

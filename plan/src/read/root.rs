@@ -33,7 +33,7 @@ impl<'s> Reader<'s> {
             let expected = Expected { what: "text", remedy: "write the name in quotes" };
             self.name(&entry.value, expected)
         });
-        let params = self.params(fields.get("params"), fields.place);
+        let params = self.params(fields.get("params"), fields.get("profiles"), fields.place);
         let target = self.target(&fields);
         let agent_hour = self.agent_hour(fields.get("cost"));
         let mut groups = self.groups(fields.get("groups"));
