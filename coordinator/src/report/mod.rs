@@ -7,6 +7,7 @@
 
 mod build;
 mod chores;
+mod conversations;
 mod deliver;
 pub(crate) mod escape;
 mod files;

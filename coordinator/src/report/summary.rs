@@ -3,6 +3,7 @@
 //! GitHub takes at most 1 MiB, and refuses all of what is longer. So every table is given so many bytes, says how many
 //! rows it left out, and no text from outside is longer than a line. Verdict and reasons come first.
 
+use super::conversations;
 use super::escape::fit;
 use super::model::{ErrorRow, GeneratorRow, ObservedRow, Report, ThresholdRow, Totals};
 use super::remark::remarks;
@@ -220,6 +221,12 @@ fn books(page: &mut String, report: &Report) {
         n(books.aborted),
         report.generator.status
     );
+    if let Some(messages) = conversations::messages(report) {
+        let _ = writeln!(page, "**Messages:** {messages}\n");
+    }
+    for (name, times) in conversations::connecting(report) {
+        let _ = writeln!(page, "**Time to connect** {}: {times}\n", markdown(name));
+    }
     if let Some(cost) = &report.cost {
         let _ = writeln!(page, "**Cost:** {}\n", markdown(&cost.line()));
     }

@@ -2,7 +2,7 @@
 
 use super::grid::{Fill, Grid, Tone, WIDTH};
 use super::model::{ArrivalsPart, GeneratorRow, Report, Totals, UsersPart};
-use super::{chores, escape, observed};
+use super::{chores, conversations, escape, observed};
 use crate::compare::summary_text;
 use crate::results::quantity;
 use std::fmt::Write as _;
@@ -348,28 +348,19 @@ fn arrivals(arrivals: &ArrivalsPart) -> String {
 
 /// How fit the generator was (in one line with one agent, in a line for each with several), and what it carried.
 fn generator(report: &Report) -> String {
-    format!("{}{}", fitness(report), conversations(report))
+    format!("{}{}", fitness(report), carried(report))
 }
 
-/// What WebSocket conversations carried; nothing without any.
-fn conversations(report: &Report) -> String {
-    let totals = &report.totals;
-    if totals.messages_sent == 0 && totals.messages_received == 0 {
-        return String::new();
+/// What WebSocket conversations carried, and how long connecting took; nothing without any.
+fn carried(report: &Report) -> String {
+    let mut text =
+        conversations::messages(report).map_or(String::new(), |told| format!("messages: {told}\n"));
+    for (name, told) in conversations::connecting(report) {
+        let line = format!(": {told}");
+        let name = escape::fit(name, WIDTH.saturating_sub(line.len() + 11).max(12));
+        let _ = writeln!(text, "connecting {name}{line}");
     }
-    let per_second = |messages: u64| match report.run.duration_s {
-        seconds if seconds > 0.0 => format!(" ({}/s)", quantity::decimal(messages as f64 / seconds, 1)),
-        _ => String::new(),
-    };
-    let part = |messages: u64| format!("{}{}", quantity::count(messages), per_second(messages));
-    let (sent, received) = (part(totals.messages_sent), part(totals.messages_received));
-    let connections: u64 = report.generator.agents.iter().map(|agent| agent.connections).sum();
-    let each = report.generator.agents.iter().filter_map(|agent| agent.memory_growth_per_connection).max();
-    let each = each.map_or(String::new(), |bytes| {
-        format!(" (memory grew by {} KiB for each)", quantity::decimal(bytes as f64 / 1024.0, 1))
-    });
-    let connections = quantity::count(connections);
-    format!("messages: {sent} sent, {received} received; at most {connections} connections{each}\n")
+    text
 }
 
 fn fitness(report: &Report) -> String {

@@ -1,12 +1,14 @@
 //! What was run, and what the books say.
 
 use super::shown;
+use crate::report::conversations;
 use crate::report::model::{ChorePart, Report};
 use crate::results::quantity;
 use maud::{Markup, html};
 
 /// Longest texts from outside in columns.
 const TEXT: usize = 300;
+const NAME: usize = 60;
 
 /// Most errors of setup or teardown.
 const MOST_ERRORS: usize = 20;
@@ -53,6 +55,9 @@ pub(super) fn render(report: &Report) -> Markup {
         ),
         ("Traffic", format!("{} in, {} out", bytes(report.totals.bytes_in), bytes(report.totals.bytes_out))),
     ];
+    if let Some(messages) = conversations::messages(report) {
+        facts.push(("Messages", messages));
+    }
     if let Some(cost) = &report.cost {
         facts.push(("Cost", cost.line()));
     }
@@ -86,7 +91,11 @@ pub(super) fn render(report: &Report) -> Markup {
         facts.push(("Warm-up", format!("{} requests that no total counts", n(run.warmup_requests))));
     }
     html! {
-        dl.facts { @for (name, value) in &facts { div { dt { (name) } dd { (shown(value, TEXT)) } } } }
+        dl.facts { @for (name, value) in &facts { div { dt { (name) } dd { (shown(value, TEXT)) } } }
+            @for (name, times) in conversations::connecting(report) {
+                div { dt { "Time to connect " (shown(name, NAME)) } dd { (times) } }
+            }
+        }
         @for (name, part) in [("Setup", &report.setup), ("Teardown", &report.teardown)] {
             @if let Some(part) = part { (chore(name, part)) }
         }

@@ -102,6 +102,7 @@ pub(super) fn requests(report: &Report) -> Markup {
     if waited {
         columns.extend([number("Service p50"), number("Service p95"), number("Service p99")]);
     }
+    columns.extend([number("Min"), number("Mean"), number("Std dev")]);
     let groups = report.groups.iter().map(|group| Row {
         class: "group",
         cells: figures(Cell::text(&shown(&group.name, NAME)), Cell::text("group"), &group.totals),
@@ -139,7 +140,7 @@ pub(super) fn requests(report: &Report) -> Markup {
 
 /// A row of the request table, with service times where these are not the latencies.
 fn figures(name: Cell, group: Cell, totals: &Totals, waited: bool) -> Vec<Cell> {
-    let LatencyPart { p50, p90, p95, p99, max, .. } = totals.latency_ms;
+    let LatencyPart { min, mean, stddev, p50, p90, p95, p99, max, .. } = totals.latency_ms;
     let rate = Cell::number(totals.rps.map(|rps| format!("{}/s", quantity::decimal(rps, 1))), totals.rps);
     let mut cells =
         vec![name, group, count(totals.requests), count(totals.failures), share(totals.success_rate), rate];
@@ -148,6 +149,7 @@ fn figures(name: Cell, group: Cell, totals: &Totals, waited: bool) -> Vec<Cell> 
         let LatencyPart { p50, p95, p99, .. } = totals.service_ms;
         cells.extend([p50, p95, p99].map(milliseconds));
     }
+    cells.extend([min, mean, stddev].map(milliseconds));
     cells
 }
 

@@ -171,6 +171,9 @@ fn a_browser_shows_the_figures_of_report_json() {
                 &ms["p95"],
                 &ms["p99"],
                 &ms["max"],
+                &ms["min"],
+                &ms["mean"],
+                &ms["stddev"],
             ]
             .map(Value::as_f64)
         };
