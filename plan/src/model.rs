@@ -142,7 +142,7 @@ pub struct Series {
 
 impl Series {
     /// What reports show as its method: `GET`, ...; `GROUP`, `POLL` and `EVAL` for what is not one request; `WS`,
-    /// `RECV`, `PING` and `SESSION` for conversations.
+    /// `RECV`, `PING`, `SESSION` and `ISOLATION` for conversations.
     pub fn method(&self) -> &'static str {
         match self.kind {
             SeriesKind::Request(method) => method.as_str(),
@@ -153,6 +153,7 @@ impl Series {
             SeriesKind::Receive => "RECV",
             SeriesKind::Ping => "PING",
             SeriesKind::Session => "SESSION",
+            SeriesKind::Isolation => "ISOLATION",
         }
     }
 
@@ -190,6 +191,8 @@ pub enum SeriesKind {
     Ping,
     /// Conversations as a whole: from the start of the handshake to the end of the close.
     Session,
+    /// Whether a conversation got what is another user's.
+    Isolation,
 }
 
 /// A named kind of virtual user.

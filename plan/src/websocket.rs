@@ -24,6 +24,8 @@ pub struct WebSocket {
     pub session: SeriesId,
     /// What no message may carry.
     pub isolation: Option<Arc<Isolation>>,
+    /// Where it is counted whether one did, if that is judged.
+    pub isolated: Option<SeriesId>,
     /// What happens while it is open; never empty.
     pub steps: Vec<Step>,
 }

@@ -47,3 +47,24 @@ fn conversations_are_read_whole() {
     );
     assert!(matches!(receive.wanted, Wanted::Until(_)) && receive.fail_if.is_some());
 }
+
+#[test]
+fn isolation_that_is_judged_is_counted_apart() {
+    let series = |isolation: &str| {
+        let source = format!(
+            "version: 1\nname: T\ntarget: http://localhost\nload: {{ users: 1, duration: 1s }}\nusers:\n  U:\n    tasks:\n      \
+             t: {{ websocket: /ws, name: watch, messages: [ {{ receive: {{}} }} ], isolation: {{ pattern: \"A+\", only: A{isolation} }} }}\n"
+        );
+        let bundle = Bundle { file: "plan.yaml".into(), source, settings: Settings::default() };
+        let plan = bundle.compile().unwrap_or_else(|e| panic!("{e}"));
+        let Step::WebSocket(socket) = &plan.classes[0].tasks[0].steps[0] else { panic!("a conversation") };
+        let isolated = socket.isolated.map(|id| &plan.series[id.0 as usize]);
+        let told = isolated.map(|series| (series.name.clone(), series.method(), series.is_request()));
+        let judged: Vec<_> = plan.thresholds.iter().map(|t| t.threshold.expression.clone()).collect();
+        (told, judged)
+    };
+    assert_eq!(series(""), (None, vec![]));
+    let told = ("watch / isolation".to_owned(), "ISOLATION", false);
+    let thresholds = ", thresholds: [ \"success_rate >= 100%\" ]";
+    assert_eq!(series(thresholds), (Some(told), vec!["success_rate >= 100%".to_owned()]));
+}

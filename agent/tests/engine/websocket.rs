@@ -304,6 +304,46 @@ async fn a_foreign_marker_fails_the_session_wherever_it_arrives() {
 }
 
 #[tokio::test]
+async fn isolation_that_is_judged_counts_foreign_markers_and_nothing_else() {
+    let keys = "messages: [ { receive: { until: message == 'end', fail_if: message == 'bad' } } ], isolation: { pattern: \
+                \"MARK_[0-9]+\", only: \"MARK_${user.slot}\", thresholds: [ \"success_rate >= 100%\" ] }";
+    let says = |text: &'static str| {
+        move |peer: &mut Peer| {
+            peer.accept();
+            peer.text("MARK_0");
+            peer.text(text);
+            peer.until_gone();
+        }
+    };
+    let ends = |text, breach: &str, of_isolation: &str| {
+        format!(
+            "
+        WS ws: 1+0 (0 out, 2 in)
+        SESSION ws / session: 0+1
+          {breach}
+        ISOLATION ws / isolation: {of_isolation}
+        RECV ws / receive 1: 0+1
+          {text}"
+        )
+    };
+    let foreign = "Assertion: isolation: a message carries `MARK_17`, which is not this user's";
+    let told = ends(foreign, foreign, &format!("0+1\n          {foreign}"));
+    check(keys, says("MARK_17"), &told).await;
+    let bad = "Assertion: `message == 'bad'` is true (message = \"bad\")";
+    check(keys, says("bad"), &ends(bad, bad, "1+0")).await;
+    let refuses = |peer: &mut Peer| peer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    let refused = "Status: 403 Forbidden, expected 101 Switching Protocols";
+    let told = format!(
+        "
+        WS ws: 0+1
+          {refused}
+        SESSION ws / session: 0+1
+          {refused}"
+    );
+    check(keys, refuses, &told).await;
+}
+
+#[tokio::test]
 async fn a_close_that_is_expected_and_one_that_is_not() {
     let closes = |code: u16| {
         move |peer: &mut Peer| {

@@ -240,7 +240,7 @@ pub struct RequestRow {
 impl RequestRow {
     /// Whether it counts in the totals: `group` and `poll` steps, and what conversations wait for, do not.
     pub(crate) fn is_request(&self) -> bool {
-        !matches!(self.method, "GROUP" | "POLL" | "RECV" | "PING" | "SESSION")
+        !matches!(self.method, "GROUP" | "POLL" | "RECV" | "PING" | "SESSION" | "ISOLATION")
     }
 
     /// A name that no other has: `CLASS/TASK/NAME`.

@@ -32,7 +32,7 @@ sets! {
     threshold_status threshold_status_schema: "pass" "warn" "fail" "no_data";
     /// HTTP methods, and what stands for them where a series is not one request.
     method method_schema: "GET" "POST" "PUT" "PATCH" "DELETE" "HEAD" "OPTIONS" "GROUP" "POLL" "EVAL" "WS" "RECV" "PING"
-        "SESSION";
+        "SESSION" "ISOLATION";
     /// Kinds of errors.
     error_kind error_kind_schema: "dns" "refused" "connect" "tls" "timeout" "reset" "protocol" "too_large" "status"
         "assertion" "template" "closed" "forbidden";

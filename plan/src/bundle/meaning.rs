@@ -234,7 +234,7 @@ fn poll(facts: &mut Facts, poll: &Poll) {
 }
 
 fn websocket(facts: &mut Facts, socket: &WebSocket) {
-    let WebSocket { request, subprotocols, timeout, session, isolation, steps } = socket;
+    let WebSocket { request, subprotocols, timeout, session, isolation, isolated, steps } = socket;
     facts.add("websocket", format_args!("{} {}", session.0, timeout.as_nanos()));
     self::request(facts, request);
     for subprotocol in subprotocols {
@@ -243,6 +243,9 @@ fn websocket(facts: &mut Facts, socket: &WebSocket) {
     if let Some(isolation) = isolation {
         let (pattern, only) = (quoted(isolation.pattern.as_str()), template(&isolation.only));
         facts.add("isolation", format_args!("{pattern} {only}"));
+    }
+    if let Some(isolated) = isolated {
+        facts.add("isolated", format_args!("{}", isolated.0));
     }
     nested(facts, "messages", steps);
 }

@@ -95,6 +95,7 @@ pub static ISOLATION: Table = Table {
     keys: &[
         key("pattern", Shape::Text, "what a marker looks like: a regular expression"),
         key("only", Shape::Template, "the one marker that messages may carry"),
+        key("thresholds", Shape::Thresholds, "how many sessions have to get no other"),
     ],
     also: None,
 };

@@ -90,8 +90,11 @@ impl Reader<'_> {
             Some(entry) => self.positive_duration(&entry.value),
             None => Some(CONNECT),
         };
-        let isolation = match fields.get("isolation") {
-            Some(entry) => self.isolation(entry, visible).map(Some),
+        let guard = fields
+            .get("isolation")
+            .map(|entry| Fields::new(self, &entry.value, entry.key_span, &language::ISOLATION));
+        let isolation = match &guard {
+            Some(guard) => guard.as_ref().and_then(|guard| self.isolation(guard, visible)).map(Some),
             None => Some(None),
         };
         let name = self.request_name(fields, Some(("WS", entry)), url.as_ref());
@@ -104,6 +107,16 @@ impl Reader<'_> {
         let series = self.series(series, at, workload);
         let session = format!("{whole} / session");
         let session = self.measured(fields, SeriesKind::Session, session, at, &around, workload);
+        let judged =
+            guard.as_ref().and_then(Option::as_ref).filter(|guard| guard.get("thresholds").is_some());
+        let isolated = match judged {
+            Some(guard) => {
+                self.refuse_thresholds(guard, place);
+                let name = format!("{whole} / isolation");
+                self.measured(guard, SeriesKind::Isolation, name, at, &around, workload).map(Some)
+            }
+            None => Some(None),
+        };
         let conversation = Conversation {
             name: whole,
             group,
@@ -143,6 +156,7 @@ impl Reader<'_> {
             timeout: timeout?,
             session: session?,
             isolation: isolation?.map(Arc::new),
+            isolated: isolated?,
             steps: steps?,
         })))
     }
@@ -193,14 +207,13 @@ impl Reader<'_> {
         found
     }
 
-    fn isolation(&mut self, entry: &Entry, visible: &Visible<'_>) -> Option<Isolation> {
-        let fields = Fields::new(self, &entry.value, entry.key_span, &language::ISOLATION)?;
-        let pattern = self.required(&fields, "pattern", "pattern: \"MARKER_[A-Z]{8}\"");
+    fn isolation(&mut self, fields: &Fields<'_>, visible: &Visible<'_>) -> Option<Isolation> {
+        let pattern = self.required(fields, "pattern", "pattern: \"MARKER_[A-Z]{8}\"");
         let pattern = pattern.and_then(|entry| self.marker_pattern(&entry.value));
         let expected =
             Expected { what: "the user's own marker", remedy: "write for instance `\"${marker}\"`" };
         let only = self
-            .required(&fields, "only", "only: \"${marker}\"")
+            .required(fields, "only", "only: \"${marker}\"")
             .and_then(|entry| self.text_template(&entry.value, expected, visible));
         Some(Isolation { pattern: pattern?, only: only? })
     }

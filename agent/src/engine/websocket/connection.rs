@@ -109,6 +109,8 @@ pub(in crate::engine) struct Conversation {
     pub(super) agreed: bool,
     /// Nobody waits for messages any more.
     pub(super) over: bool,
+    /// The first message that carried another user's marker, as a failure.
+    pub(super) foreign: Option<Failure>,
     pub(super) end: Option<End>,
 }
 
@@ -146,6 +148,7 @@ impl Conversation {
             farewell: None,
             agreed: false,
             over: false,
+            foreign: None,
             end: None,
         }
     }
@@ -228,6 +231,7 @@ impl Conversation {
         if let Some(Guard { isolation, own }) = &self.guard
             && let Err(failure) = isolation.check(&payload, own)
         {
+            self.foreign = Some(failure.clone());
             self.end = Some(End::Broken(failure));
             return;
         }

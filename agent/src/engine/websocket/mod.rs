@@ -56,8 +56,15 @@ impl User {
             Err(Halt::Stopped) => None,
             Ok(()) | Err(Halt::Iteration | Halt::User | Halt::Closed) => Some(Ok(())),
         };
+        let ended = Instant::now();
+        let foreign = conversation.as_ref().map(|conversation| conversation.foreign.clone());
+        // One that got nothing of others until it was cut short has shown nothing.
+        if let (Some(series), Some(foreign)) = (step.isolated, foreign)
+            && (outcome.is_some() || foreign.is_some())
+        {
+            shared.tally.open(ended).end(series, ended, ended - began, foreign.map_or(Ok(()), Err));
+        }
         if let Some(outcome) = outcome {
-            let ended = Instant::now();
             shared.tally.open(ended).end(step.session, ended, ended - began, outcome);
         }
         if let Some(mut conversation) = conversation {
