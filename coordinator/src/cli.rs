@@ -338,6 +338,8 @@ pub enum DemoName {
     MessageIngest,
     /// 10,000 commands in bulk, with retries and a dead-letter queue
     CommandBus,
+    /// Sessions over WebSockets, with tasks whose output is streamed
+    WebsocketTasks,
 }
 
 /// How to run the demo.

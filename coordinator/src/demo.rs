@@ -60,6 +60,12 @@ impl System {
                 profile: PROFILE,
                 chores: &["/api/v1/commands/health"],
             },
+            DemoName::WebsocketTasks => System {
+                plan: include_str!("../../examples/websocket-tasks.yaml"),
+                file: "examples/websocket-tasks.yaml",
+                profile: PROFILE,
+                chores: &["/api/v1/ws-tasks"],
+            },
         }
     }
 }
@@ -103,6 +109,14 @@ fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<Strin
                 "{accepted} commands accepted: {completed} completed, {dead_letter} in dead-letter, {pending} pending, \
                  {lost} lost, {ended_twice} ended twice; {} attempts, by worker {workers}",
                 truth.attempts
+            ))
+        }
+        DemoName::WebsocketTasks => {
+            let ::demo::SessionsTruth { sessions, acknowledged, stored, completed, stored_completed, .. } =
+                target.sessions()?;
+            Some(format!(
+                "{acknowledged} tasks of {sessions} sessions acknowledged, {stored} stored; {completed} completed, \
+                 {stored_completed} stored as completed"
             ))
         }
     })

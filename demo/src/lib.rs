@@ -53,6 +53,7 @@ pub use platform::{PlatformCounts, PlatformTruth};
 pub use quantity::{QuantityError, Share};
 pub use running::{Running, spawn};
 pub use server::{bind, serve};
+pub use tasks::SessionsTruth;
 pub use truth::{EndpointTruth, Truth, WebSocketTruth};
 pub use users::{AGENT, REQUEST, SLOT, UserRequest, UsersTruth};
 pub use workflow::{TaskCounts, TasksTruth};

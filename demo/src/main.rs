@@ -13,7 +13,8 @@ use std::path::PathBuf;
 /// Platform API: /api/v1/auth, /api/v1/generation, /api/v1/payments and /api/v1/seed. Accounts demo-user-N@example.com with
 /// the password demo-password are there from the start, for any number N. And for a task workflow: /api/v1/tasks,
 /// /api/admin/pool-status and /api/admin/cache-statistics. And for message ingest: /api/v1/messages and
-/// /api/admin/ingest-status. And for a command bus: /api/v1/commands and /api/admin/bus-status.
+/// /api/admin/ingest-status. And for a command bus: /api/v1/commands and /api/admin/bus-status. And for WebSocket tasks: /ws/{id},
+/// /api/v1/ws-tasks and /api/admin/ws-status.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::ingest::{Desk, MessagesTruth};
 use crate::platform::{Platform, PlatformTruth};
 use crate::server::{Server, bind};
+use crate::tasks::{SessionsTruth, Tasks};
 use crate::truth::{Ledger, Truth};
 use crate::users::UsersTruth;
 use crate::workflow::{TasksTruth, Workflow};
@@ -23,6 +24,7 @@ pub struct Running {
     workflow: Arc<Workflow>,
     desk: Arc<Desk>,
     bus: Arc<Bus>,
+    sessions: Arc<Tasks>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -41,13 +43,23 @@ pub fn spawn(config: Config) -> anyhow::Result<Running> {
     let addr = listener.local_addr()?;
     let server = Server::new(&config)?;
     let (ledger, workflow, desk) = (server.ledger(), server.workflow(), server.desk());
-    let (platform, bus) = (server.platform(), server.bus());
+    let (platform, bus, sessions) = (server.platform(), server.bus(), server.tasks());
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("demo-target".to_owned()).spawn(move || {
         // It ends when the sender has sent, and as well when it has been dropped.
         runtime.block_on(server.run(listener, async { drop(stopped.await) }));
     })?;
-    Ok(Running { addr, ledger, platform, workflow, desk, bus, stop: Some(stop), thread: Some(thread) })
+    Ok(Running {
+        addr,
+        ledger,
+        platform,
+        workflow,
+        desk,
+        bus,
+        sessions,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
 }
 
 impl Running {
@@ -84,6 +96,12 @@ impl Running {
     /// What became of the commands that were accepted, by the database. Waits for it, so not for asynchronous code.
     pub fn commands(&self) -> anyhow::Result<CommandsTruth> {
         self.bus.truth()
+    }
+
+    /// Whether the tasks of WebSocket sessions that were acknowledged are in the database. Waits for it, so not for
+    /// asynchronous code.
+    pub fn sessions(&self) -> anyhow::Result<SessionsTruth> {
+        self.sessions.truth()
     }
 
     /// Starts the truth again from zero; the same as `POST /truth/reset`.

@@ -9,7 +9,7 @@ use crate::figures;
 use crate::ingest::{self, Desk, Ingest};
 use crate::platform::{self, Platform};
 use crate::store::Store;
-use crate::tasks;
+use crate::tasks::{self, Tasks};
 use crate::timer::Timer;
 use crate::truth::{Connection, Ledger};
 use crate::workflow::{self, Workflow};
@@ -73,6 +73,7 @@ pub(crate) struct Server {
     workflow: Arc<Workflow>,
     desk: Arc<Desk>,
     bus: Arc<Bus>,
+    tasks: Arc<Tasks>,
 }
 
 impl Server {
@@ -80,15 +81,17 @@ impl Server {
         let observer = Arc::new(Observer::new(config)?);
         let ledger = Arc::clone(&observer.ledger);
         // One connection for all systems: what one of them writes never keeps another one waiting for a lock.
-        let schema = [&*platform::schema(), workflow::SCHEMA, ingest::SCHEMA, bus::SCHEMA].concat();
+        let schema =
+            [&*platform::schema(), workflow::SCHEMA, ingest::SCHEMA, bus::SCHEMA, tasks::SCHEMA].concat();
         let store = Arc::new(Store::open(config.database.as_deref(), &schema)?);
         let platform = Arc::new(Platform::new(config, Arc::clone(&store))?);
         let workflow = Arc::new(Workflow::new(Arc::clone(&store), Arc::clone(&ledger))?);
         let ingest = Ingest::new(config, Arc::clone(&store))?;
         let desk = ingest.desk();
+        let tasks = Arc::new(Tasks::new(config, &ledger, Arc::clone(&store))?);
         let bus = Bus::new(config, store);
         let router = platform::router(Arc::clone(&platform))
-            .merge(tasks::router(config, &ledger)?)
+            .merge(tasks.router())
             .merge(workflow.router())
             .merge(ingest.router())
             .merge(bus.router()?)
@@ -100,8 +103,9 @@ impl Server {
             .merge(unobserved(&ledger))
             .merge(figures::router(&ledger))
             .merge(ingest::status(&desk))
-            .merge(bus.status());
-        Ok(Server { router, ledger, platform, workflow, desk, bus })
+            .merge(bus.status())
+            .merge(tasks::status(&tasks));
+        Ok(Server { router, ledger, platform, workflow, desk, bus, tasks })
     }
 
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
@@ -122,6 +126,10 @@ impl Server {
 
     pub(crate) fn bus(&self) -> Arc<Bus> {
         Arc::clone(&self.bus)
+    }
+
+    pub(crate) fn tasks(&self) -> Arc<Tasks> {
+        Arc::clone(&self.tasks)
     }
 
     pub(crate) async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
