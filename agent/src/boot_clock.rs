@@ -1,26 +1,15 @@
-//! The time since the machine was started: it never goes back, and counts the time that the machine slept.
+//! The agent's clock: it counts the time that the machine slept.
 //!
 //! A lease ends while its agent sleeps, too. The clock of [`std::time::Instant`] stands still then, so an agent that wakes
-//! would believe that it still has one (rust-lang/rust#79462).
+//! would believe that it still has one.
 
 use proto::defect::{Defect, seeded};
-#[cfg(target_os = "linux")]
-use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
+use system::boot;
 
 /// Now.
-#[cfg(target_os = "linux")]
 pub(crate) fn since_boot() -> Duration {
-    let clock = if seeded(Defect::M5) { ClockId::Monotonic } else { ClockId::Boottime };
-    let time = clock_gettime(clock);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-/// Now, since the first call: elsewhere there is no such clock that the standard library knows.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn since_boot() -> Duration {
-    static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    ORIGIN.get_or_init(std::time::Instant::now).elapsed()
+    if seeded(Defect::M5) { boot::since_first_call() } else { boot::since_boot() }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -66,7 +66,7 @@ pub struct Cli {
 
     /// Where results that are not delivered are kept, so that they outlive this process (mode 0600, removed when they are
     /// delivered); an agent that is started with the same directory and coordinator delivers them first
-    /// [default: $XDG_STATE_HOME/muster/agent, else ~/.local/state/muster/agent].
+    /// [default: $XDG_STATE_HOME/muster/agent, else ~/.local/state/muster/agent; on Windows %LOCALAPPDATA%\muster\agent].
     #[arg(long, value_name = "DIRECTORY", env = "LOAD_TEST_SPOOL_DIR")]
     pub spool_dir: Option<PathBuf>,
 

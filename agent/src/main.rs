@@ -12,6 +12,8 @@ use proto::Secret;
 use proto::tls::Identity;
 use std::num::NonZero;
 use std::process::ExitCode;
+use system::stop::Stop;
+use system::{descriptors, host_name, state_home};
 use tokio::sync::mpsc;
 
 /// Descriptors that are not users' connections: the coordinator's, event queues, standard streams.
@@ -86,16 +88,17 @@ fn spools(cli: &Cli) -> Option<Spools> {
     }
     let path = cli.spool_dir.clone().or_else(|| Spools::default_path(|name| std::env::var_os(name)));
     if path.is_none() {
-        say(
-            "HOME and XDG_STATE_HOME are not set: results that are not delivered are kept in memory only (--spool-dir names a \
-             directory for them, --no-spool says that this is meant)",
-        );
+        say(&format!(
+            "{}: results that are not delivered are kept in memory only (--spool-dir names a directory for them, \
+             --no-spool says that this is meant)",
+            state_home::NONE
+        ));
     }
     path.map(Spools::new)
 }
 
 fn run(cli: &Cli, name: String, start: Start) -> anyhow::Result<Exit> {
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let descriptors = descriptors::raise(u64::MAX);
     let room = u32::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(u32::MAX).max(1);
     let cores =
         std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
@@ -121,25 +124,16 @@ fn run(cli: &Cli, name: String, start: Start) -> anyhow::Result<Exit> {
 
 /// The host's name and the process id: several agents of one host keep apart.
 fn default_name() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = host_name::host_name().unwrap_or_default();
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(48).collect();
     let host = if host.is_empty() { "agent".to_owned() } else { host };
     format!("{host}-{}", std::process::id())
 }
 
-/// The signals that ask the process to end, as they come.
+/// The wishes that the process ends, as they come.
 fn signals() -> std::io::Result<mpsc::Receiver<String>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = mpsc::channel(4);
-    for (kind, name) in [(SignalKind::interrupt(), "Ctrl-C"), (SignalKind::terminate(), "SIGTERM")] {
-        let (mut signal, sender) = (signal(kind)?, sender.clone());
-        tokio::spawn(async move {
-            while signal.recv().await.is_some() {
-                if sender.send(name.to_owned()).await.is_err() {
-                    break;
-                }
-            }
-        });
-    }
+    let mut stop = Stop::listen()?;
+    tokio::spawn(async move { while sender.send(stop.next().await.to_owned()).await.is_ok() {} });
     Ok(receiver)
 }

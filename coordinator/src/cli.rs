@@ -156,7 +156,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub tls: bool,
     /// Where the coordinator's key and what is known of join strings are kept
-    /// [default: $XDG_STATE_HOME/muster, else ~/.local/state/muster] [env: LOAD_TEST_STATE_DIR]
+    /// [default: $XDG_STATE_HOME/muster, else ~/.local/state/muster; on Windows %LOCALAPPDATA%\muster] [env: LOAD_TEST_STATE_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
     /// How long the join string that is printed lets in new agents [default: 1h] [env: LOAD_TEST_JOIN_TTL]
@@ -316,7 +316,7 @@ pub struct JoinArgs {
     #[arg(long, value_name = "N")]
     pub uses: Option<String>,
     /// Where the coordinator's key and what is known of join strings are kept
-    /// [default: $XDG_STATE_HOME/muster, else ~/.local/state/muster] [env: LOAD_TEST_STATE_DIR]
+    /// [default: $XDG_STATE_HOME/muster, else ~/.local/state/muster; on Windows %LOCALAPPDATA%\muster] [env: LOAD_TEST_STATE_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
     /// The certificate that the coordinator is started with, if it has one [env: LOAD_TEST_TLS_CERT]

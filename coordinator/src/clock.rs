@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use system::boot::{boot_id, since_boot};
 use tokio::time::Instant;
 
 /// Where a run's clock began.
@@ -42,14 +43,17 @@ impl RunClock {
     pub fn start_on(machine: SinceBoot) -> RunClock {
         let since_boot = i64::try_from(machine().as_nanos()).unwrap_or(i64::MAX);
         let unix = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-        let origin = Origin { boot: boot(), since_boot, unix };
+        let origin = Origin { boot: boot_id(), since_boot, unix };
         RunClock { machine, began: since_boot.into(), origin }
     }
 
     /// The clock that began at `origin` and showed `last` at some time; a text says what to know if it may be wrong now.
     pub fn resume(origin: Origin, last: Duration) -> (RunClock, Option<String>) {
-        let now =
-            Now { boot: boot(), machine: whole_nanos(since_boot()), unix: Timestamp::now().as_nanosecond() };
+        let now = Now {
+            boot: boot_id(),
+            machine: whole_nanos(since_boot()),
+            unix: Timestamp::now().as_nanosecond(),
+        };
         let (began, remark) = began(&origin, last, &now);
         (RunClock { machine: since_boot, began, origin }, remark)
     }
@@ -93,9 +97,14 @@ fn began(origin: &Origin, last: Duration, now: &Now) -> (i128, Option<String>) {
         now.unix - i128::from(origin.unix)
     };
     let remark = (!same_boot).then(|| {
-        "warning: this machine was started since the run began, or it is another one: the run's time goes on by the \
-         wall clock, and is off by as much as that was set"
-            .to_owned()
+        let why = if now.boot.is_empty() {
+            "this system does not tell whether it was started since the run began"
+        } else {
+            "this machine was started since the run began, or it is another one"
+        };
+        format!(
+            "warning: {why}: the run's time goes on by the wall clock, and is off by as much as that was set"
+        )
     });
     // A clock never goes back.
     (now.machine - shows.max(last), remark)
@@ -107,25 +116,6 @@ fn nanos(nanos: i128) -> Duration {
 
 fn whole_nanos(time: Duration) -> i128 {
     i128::try_from(time.as_nanos()).unwrap_or(i128::MAX / 2)
-}
-
-#[cfg(target_os = "linux")]
-fn since_boot() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-/// Elsewhere there is no such clock that the standard library knows.
-#[cfg(not(target_os = "linux"))]
-fn since_boot() -> Duration {
-    static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    ORIGIN.get_or_init(std::time::Instant::now).elapsed()
-}
-
-/// Which start of the machine this is.
-fn boot() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().chars().take(64).collect()
 }
 
 #[cfg(test)]
@@ -155,7 +145,7 @@ mod tests {
     fn dates_and_instants_agree_with_the_clock() {
         let clock = RunClock::start();
         let (again, remark) = RunClock::resume(clock.origin().clone(), clock.now());
-        assert!(remark.is_none() || boot().is_empty());
+        assert!(remark.is_none() || boot_id().is_empty());
         assert!(again.now() >= clock.now().saturating_sub(Duration::from_millis(1)));
         let ahead = clock.date(Duration::from_secs(3)).duration_since(clock.date(Duration::ZERO));
         assert_eq!(ahead.as_secs(), 3);

@@ -69,7 +69,7 @@ impl Drop for Embedded {
 }
 
 fn config(incarnation: u64, target: LocalTarget) -> AgentConfig {
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let descriptors = system::descriptors::raise(u64::MAX);
     let room = match target {
         LocalTarget::No => descriptors.saturating_sub(SPARE_DESCRIPTORS),
         LocalTarget::Yes => descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2,

@@ -21,6 +21,7 @@ use coordinator::sweep::{Course, sweep};
 use coordinator::terminal::say;
 use plan::Bundle;
 use std::path::Path;
+use system::stop::Stop;
 use tokio::sync::mpsc;
 
 /// The program's name, for machines that read its lines.
@@ -256,19 +257,15 @@ fn read_plan(path: &Path) -> Result<String, String> {
     })
 }
 
-/// The operator's wishes to stop: Ctrl-C or SIGTERM, once to let users finish, twice to give up what is in flight. The third
+/// The operator's wishes to stop: Ctrl-C or SIGTERM (on Windows also Ctrl-Break and a console that is closed), once to let users finish, twice to give up what is in flight. The third
 /// one ends the process at once.
 fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = mpsc::channel(2);
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stop = Stop::listen()?;
     tokio::spawn(async move {
         let mut wishes = 0;
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            stop.next().await;
             wishes += 1;
             match wishes {
                 _ if sender.is_closed() && wishes < 3 => say("the run is over; ending"),

@@ -395,7 +395,7 @@ async fn listen(
         )
     })?;
     // Each agent is a connection.
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let _ = system::descriptors::raise(u64::MAX);
     let address = listener.local_addr()?;
     note(&format!(
         "waiting for {} agents on {address}; on each host: {}{}",

@@ -6,6 +6,7 @@ use demo::{Config, Law, Setting, Share};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use system::stop::Stop;
 
 /// A server with known latencies that tells the truth about every request it saw.
 ///
@@ -65,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     // A thousand users need more file descriptors than many shells allow. Where more cannot be had, the
     // server still works for fewer users.
-    let _ = rlimit::increase_nofile_limit(1 << 16);
+    let _ = system::descriptors::raise(1 << 16);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(cli))
 }
 
@@ -74,33 +75,12 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let listener = demo::bind(listen)
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     // Before the line that says it is ready: whoever reads that line may send a signal at once.
-    let stop = stop_signal()?;
+    let mut stop = Stop::listen()?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "demo-target listening on http://{}", listener.local_addr()?)?;
     stdout.flush()?;
-    demo::serve(listener, cli.config(), stop).await
-}
-
-/// Completes at Ctrl-C or SIGTERM.
-#[cfg(unix)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Completes at Ctrl-C.
-#[cfg(not(unix))]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    Ok(async {
-        // Without a handler, Ctrl-C ends the process by itself.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-    })
+    let stopped = async move {
+        stop.next().await;
+    };
+    demo::serve(listener, cli.config(), stopped).await
 }

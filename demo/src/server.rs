@@ -30,7 +30,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -46,11 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Listens on `address` with room for a crowd. Needs a tokio runtime around it.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    system::listen::listen(address, BACKLOG)
 }
 
 /// Serves on `listener` until `shutdown` completes; then finishes what is in flight, for two seconds at most.

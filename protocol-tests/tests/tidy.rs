@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// Crates of this workspace that each may depend on; the arrows of the architecture.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("metrics", &[]),
     ("plan", &["metrics"]),
     ("proto", &["metrics", "plan"]),
-    ("agent", &["metrics", "plan", "proto"]),
-    ("demo", &["metrics"]),
-    ("coordinator", &["agent", "demo", "metrics", "plan", "proto"]),
+    ("system", &[]),
+    ("agent", &["metrics", "plan", "proto", "system"]),
+    ("demo", &["metrics", "system"]),
+    ("coordinator", &["agent", "demo", "metrics", "plan", "proto", "system"]),
     ("protocol-tests", &["agent", "coordinator", "demo", "metrics", "plan", "proto"]),
 ];
 

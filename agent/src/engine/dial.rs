@@ -20,7 +20,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
+use system::local_socket;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 
@@ -124,7 +125,7 @@ impl Dialer {
         if let Some(path) = self.socket_path(origin) {
             self.policy.targets.check_socket(path).map_err(forbidden)?;
             progress.stage.set(Stage::Connect);
-            let connected = UnixStream::connect(path).await;
+            let connected = local_socket::connect(path.as_ref()).await;
             return connected.map(Socket::Unix).map_err(|e| {
                 progress.unconnected(&e);
                 error_kind::of_connect(&e, path)

@@ -1,7 +1,6 @@
 //! From the errors of sockets, TLS and HTTP to the closed set that reports know.
 
 use metrics::{ErrorKind, Failure};
-use rustix::io::Errno;
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
@@ -13,12 +12,6 @@ pub(super) fn of_connect(error: &io::Error, address: impl Display) -> Failure {
     } else {
         Failure::new(ErrorKind::Connect, format!("cannot connect to {address}: {error}"))
     }
-}
-
-/// Whether it is this machine that has no descriptor, port or memory left for a connection.
-pub(super) fn is_exhaustion(error: &io::Error) -> bool {
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
-    ours.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// No TLS session on a connection that stands.
@@ -124,20 +117,6 @@ mod tests {
             io::ErrorKind::HostUnreachable,
             failure(ErrorKind::Connect, "cannot connect to 127.0.0.1:9: host unreachable"),
         );
-    }
-
-    #[test]
-    fn exhaustion_is_told_from_what_the_target_does() {
-        let check = |errno: Errno, expected: bool| {
-            let error = io::Error::from_raw_os_error(errno.raw_os_error());
-            assert_eq!(is_exhaustion(&error), expected, "{error}");
-        };
-        check(Errno::MFILE, true);
-        check(Errno::NFILE, true);
-        check(Errno::ADDRNOTAVAIL, true);
-        check(Errno::CONNREFUSED, false);
-        check(Errno::HOSTUNREACH, false);
-        assert!(!is_exhaustion(&io::ErrorKind::TimedOut.into()));
     }
 
     #[test]

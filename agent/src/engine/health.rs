@@ -1,14 +1,14 @@
 //! How the generator itself fares: a saturated one must not pass for a slow target.
 
-use super::alarm::Alarm;
 use super::limits::LAG_INTERVAL;
 use super::starts::Starts;
 use super::tally::Tally;
 use crate::host::HostUse;
 use metrics::Histogram;
-use rustix::time::{ClockId, clock_gettime};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use system::alarm::Alarm;
+use system::{memory, processor};
 
 /// The generator's own state during one window.
 #[derive(Clone, Debug, Default)]
@@ -49,17 +49,16 @@ pub(super) fn cpu_share(cores: f64, busy: f64, limit: Option<u32>) -> f64 {
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.
 pub(super) fn memory_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok())
-        .unwrap_or(0);
-    pages * rustix::param::page_size() as u64
+    memory::resident_bytes().unwrap_or(0)
 }
 
-/// Measures how many cores some threads use between two readings.
+/// Tells the processor time that some threads have used; `None` where the system does not.
+type Clock = fn() -> Option<Duration>;
+
+/// Measures how many cores some threads use between two readings; none where the system does not tell.
 #[derive(Debug)]
 pub(super) struct CpuMeter {
-    clock: ClockId,
+    clock: Clock,
     last: (Instant, Duration),
     cores: f64,
 }
@@ -71,35 +70,29 @@ impl CpuMeter {
 
     /// Starts measuring all threads of this process.
     pub(super) fn of_process() -> CpuMeter {
-        CpuMeter::start(ClockId::ProcessCPUTime)
+        CpuMeter::start(processor::process_time)
     }
 
     /// Starts measuring the calling thread, which must make all readings.
     pub(super) fn of_thread() -> CpuMeter {
-        CpuMeter::start(ClockId::ThreadCPUTime)
+        CpuMeter::start(processor::thread_time)
     }
 
-    fn start(clock: ClockId) -> CpuMeter {
-        CpuMeter { clock, last: (Instant::now(), used(clock)), cores: 0.0 }
+    fn start(clock: Clock) -> CpuMeter {
+        CpuMeter { clock, last: (Instant::now(), clock().unwrap_or_default()), cores: 0.0 }
     }
 
     /// Cores in use since the last call.
     pub(super) fn cores(&mut self) -> f64 {
         let now = Instant::now();
         if now - self.last.0 >= CpuMeter::STRETCH_MIN {
-            let used = used(self.clock);
+            let used = (self.clock)().unwrap_or_default();
             let busy = used.saturating_sub(self.last.1).as_secs_f64();
             self.cores = busy / (now - self.last.0).as_secs_f64();
             self.last = (now, used);
         }
         self.cores
     }
-}
-
-/// Processor time used so far.
-fn used(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Measures for as long as it is polled how late this thread wakes. After a stall it makes up for every
@@ -116,13 +109,6 @@ pub(super) async fn watch_lag(tally: Rc<Tally>, alarm: Alarm) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_process_has_some_memory() {
-        let memory = memory_bytes();
-        assert!((1 << 20..1 << 40).contains(&memory), "{memory}");
-    }
 
     #[test]
     fn the_share_is_one_of_what_may_be_used() {

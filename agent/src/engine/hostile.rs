@@ -20,8 +20,8 @@ use plan::model::{HttpVersion, Method};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use system::local_socket;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
 use tokio::time::timeout;
 use url::Url;
 
@@ -83,10 +83,10 @@ fn spoken<T>(bytes: &[u8], listen: impl AsyncFnOnce(Stream, Rc<Wire>) -> T) -> T
         .build_local(tokio::runtime::LocalOptions::default())
         .expect("a runtime");
     runtime.block_on(async {
-        let (near, far) = UnixStream::pair().expect("a pair of sockets");
+        let (near, far) = local_socket::pair().expect("a pair of sockets");
         let said = bytes.to_vec();
         tokio::task::spawn_local(async move {
-            let (mut from_engine, mut to_engine) = far.into_split();
+            let (mut from_engine, mut to_engine) = tokio::io::split(far);
             let saying = async {
                 let _ = to_engine.write_all(&said).await;
                 let _ = to_engine.shutdown().await;

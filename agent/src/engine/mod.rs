@@ -17,7 +17,6 @@
 //! a run `started == ok + failed + aborted`. Windows come in order of index, each exactly once, ending with
 //! the one in [`EngineEvent::Finished`].
 
-mod alarm;
 mod body;
 mod chore;
 mod coding;

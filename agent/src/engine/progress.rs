@@ -1,7 +1,6 @@
 //! How far a request has come, readable after it was given up.
 
 use super::counting_io::Wire;
-use super::error_kind;
 use super::limits::RequestLimits;
 use metrics::{ErrorKind, Failure, Phases};
 use std::cell::{Cell, RefCell};
@@ -57,7 +56,7 @@ impl Progress {
 
     /// Takes note of why there is no connection, if the reason lies on this machine.
     pub(super) fn unconnected(&self, error: &io::Error) {
-        if error_kind::is_exhaustion(error) {
+        if system::exhaustion::of_connections(error) {
             self.exhausted.set(true);
         }
     }

@@ -3,7 +3,6 @@
 //! The thread's main task owns the run and decides; users are tasks beside it on the same single-threaded
 //! runtime. It sleeps until the next thing that is due (a start, a second's boundary, the end) and never polls.
 
-use super::alarm::Alarm;
 use super::collector::{ThreadProgress, ThreadReport};
 use super::deal::Hand;
 use super::health::{CpuMeter, watch_lag};
@@ -23,6 +22,7 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use system::alarm::Alarm;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 

@@ -128,7 +128,7 @@ impl Host {
         HostUse {
             cpu_limit_permille: self.cpu_limit_permille(),
             descriptors: descriptors::open(&self.root),
-            descriptors_limit: descriptors::limit(),
+            descriptors_limit: system::descriptors::limit(),
             memory_used_bytes: memory.map(|memory| memory.used),
             memory_limit_bytes: memory.map(|memory| memory.limit),
             ..HostUse::default()

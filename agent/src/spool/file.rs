@@ -2,10 +2,10 @@
 
 use super::record::{self, End, Owner, Record};
 use crate::session::{Entry, Part, Recovered};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use system::{identity, private};
 
 /// Largest file in bytes. It is written anew, with what is left to deliver, long before; if that alone is more, nothing more
 /// is kept.
@@ -107,22 +107,21 @@ impl<W: Write> SpoolFile<W> {
 
 /// The file at `path`, locked; `None` if a process has it.
 pub(super) fn locked(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new().read(true).append(true).open(path)?;
+    let file = private::options().read(true).write(true).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
     }
     // Its owner may have replaced or removed it between the two.
-    let same = fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|ours| ours.ino() == now.ino()));
-    Ok(same.then_some(file))
+    Ok(identity::is_at(&file, path).then_some(file))
 }
 
 /// A file at `path` with these records, locked; what was there before is there until it is complete.
 fn written_anew(path: &Path, records: &[Vec<u8>]) -> io::Result<File> {
     let new = path.with_extension("new");
     let write = || {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&new)?;
+        let mut file = private::options().read(true).write(true).create(true).truncate(false).open(&new)?;
         file.lock()?;
         file.set_len(0)?;
         for record in records {

@@ -1,6 +1,6 @@
 //! The spool: what an agent has measured and not delivered, on disk, so that it outlives the process.
 //!
-//! One file per run and agent in the spool directory, mode 0600, locked (`flock`) by the process that writes it. Each window
+//! One file per run and agent in the spool directory, private (mode 0600), locked (`flock`) by the process that writes it. Each window
 //! is appended when it is closed, with one `write` and before it is sent; its number and its acknowledgement follow. There
 //! is no `fsync`: the file survives a process that is killed, not a machine that loses power. It is removed once all is
 //! delivered or nobody wants it any more. A process that is started later takes the files of its coordinator that no
@@ -23,11 +23,11 @@ pub(crate) use writer::{Done, Writer};
 use crate::session::{Part, Recovered};
 use file::{Content, SpoolFile};
 use std::ffi::OsString;
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use system::private;
+use system::state_home::state_home;
 
 /// What has not been delivered for so long is not wanted any more.
 const LONGEST_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -56,9 +56,7 @@ impl Spools {
 
     /// Where it is unless somebody says otherwise; `None` without a home.
     pub fn default_path(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-        let path = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = path("XDG_STATE_HOME").or_else(|| path("HOME").map(|home| home.join(".local/state")));
-        state.map(|state| state.join("muster/agent"))
+        state_home(variable).map(|state| state.join("muster").join("agent"))
     }
 
     /// Takes what agents of this host left undelivered to `coordinator` and no process has, that of `name` first, then by
@@ -99,7 +97,7 @@ impl Spools {
     /// A new file for `part` of an agent's process.
     pub(crate) fn create(&self, owner: &Owner, incarnation: u64, part: &Part) -> io::Result<SpoolFile> {
         let name = format!("{}.{}.{incarnation:016x}.spool", part.run, owner.name);
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        private::make_directory(&self.0)?;
         SpoolFile::create(self.0.join(name), owner.clone(), part)
     }
 

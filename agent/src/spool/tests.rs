@@ -84,11 +84,15 @@ async fn the_writer_keeps_says_so_and_ends_with_the_run() {
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_made_is_told_once() {
-    let mut writer = Writer::new(Spools::new("/dev/null/spool".into()), owner(None), 9).unwrap();
+    let dir = Temporary::new("no-directory");
+    let file = dir.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    let path = file.join("spool");
+    let mut writer = Writer::new(Spools::new(path.clone()), owner(None), 9).unwrap();
     writer.keep(Entry::Began(part()));
     writer.keep(Entry::Closed(window(0, 3)));
     match writer.next().await {
-        Done::Failed(why) => assert!(why.contains("/dev/null/spool"), "{why}"),
+        Done::Failed(why) => assert!(why.contains(path.to_str().unwrap()), "{why}"),
         other => panic!("{other:?}"),
     }
 }

@@ -1,7 +1,9 @@
 //! How users reach the target: by which address, from which, through what.
 
 use crate::certificate::localhost;
-use crate::relay::{Relay, unix_socket};
+use crate::relay::Relay;
+#[cfg(unix)]
+use crate::relay::unix_socket;
 use crate::rig::{Outcome, Rig, http, plan};
 use crate::server::{Answer, Server};
 use std::net::SocketAddr;
@@ -64,6 +66,7 @@ async fn users_take_turns_at_the_source_addresses() {
 }
 
 #[tokio::test]
+#[cfg(unix)]
 async fn a_socket_leads_to_the_target_only() {
     let (server, other) = (Server::start(|_| Answer::ok("")), Server::start(|_| Answer::ok("")));
     let dir = std::env::temp_dir().join(format!("muster-{}-socket", std::process::id()));

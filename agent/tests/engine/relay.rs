@@ -1,10 +1,9 @@
 //! What stands between an agent and a server: a proxy, a socket, a port.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Passes everything on until it is dropped.
@@ -80,8 +79,9 @@ impl Drop for Relay {
 }
 
 /// A Unix socket that leads to `to`, while the runtime lives.
-pub(crate) fn unix_socket(path: &Path, to: SocketAddr) {
-    let listener = UnixListener::bind(path).expect("a new path");
+#[cfg(unix)]
+pub(crate) fn unix_socket(path: &std::path::Path, to: SocketAddr) {
+    let listener = tokio::net::UnixListener::bind(path).expect("a new path");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move { forward(&mut stream, to).await });

@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use system::private;
 
 /// The file in a run's directory whose lock is the right to write its journal.
 const FILE: &str = "journal.lock";
@@ -33,14 +33,9 @@ impl Lock {
     pub(super) fn take(directory: &Path) -> Result<Lock, LockError> {
         let path = directory.join(FILE);
         let wrong = |error| LockError::Io(path.clone(), error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(wrong)?;
+        let mut options = private::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).map_err(wrong)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {

@@ -9,10 +9,10 @@ use super::{Batch, Head};
 use bytes::Bytes;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use system::durable::sync_directory;
+use system::private;
 
 /// `MUST`: what this file is, for programs that look.
 const APPLICATION: i32 = 0x4d55_5354;
@@ -83,7 +83,7 @@ impl Store {
         let failed = |error: &dyn std::fmt::Display| StoreError::failed(path, error);
         let json = head.to_json().map_err(|problem| failed(&problem))?;
         // SQLite gives its other files the mode of this one.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = private::options().write(true).create_new(true).open(path);
         file.and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
         let mut store = Store { path: path.to_owned(), connection: connect(path)?, epoch: 1, newest: (0, 0) };
         let written = (|| {
@@ -100,7 +100,8 @@ impl Store {
             transaction.commit()
         })();
         written.map_err(|error: rusqlite::Error| failed(&error))?;
-        sync_directory(path).map_err(|error| failed(&error))?;
+        // Its name, too.
+        path.parent().map_or(Ok(()), sync_directory).map_err(|error| failed(&error))?;
         Ok(store)
     }
 
@@ -320,11 +321,6 @@ fn sum_of(before: u32, number: u64, body: &[u8]) -> u32 {
 
 fn shown(text: &str) -> String {
     text.chars().take(MAX_SHOWN).collect()
-}
-
-/// Makes the name of a new file durable, too.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{chores, conversations, escape, observed};
 use crate::compare::summary_text;
 use crate::results::quantity;
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use system::terminal::{error_has_colours, output_has_colours};
 
 /// Whether text may carry colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,9 @@ pub struct Styles {
 impl Styles {
     /// Colour where a stream is a terminal, if it is `wanted`.
     pub fn of_streams(wanted: bool) -> Styles {
-        let of = |is_terminal: bool| if wanted && is_terminal { Style::Colour } else { Style::Plain };
-        Styles { output: of(std::io::stdout().is_terminal()), error: of(std::io::stderr().is_terminal()) }
+        let of =
+            |has_colours: fn() -> bool| if wanted && has_colours() { Style::Colour } else { Style::Plain };
+        Styles { output: of(output_has_colours), error: of(error_has_colours) }
     }
 }
 

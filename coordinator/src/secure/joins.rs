@@ -4,11 +4,11 @@ use super::Join;
 use super::state::write_whole;
 use proto::Fingerprint;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use system::private;
 
 /// How long after its end a join string is remembered, in seconds: agents that it let in may still be running.
 const REMEMBERED: u64 = 30 * 24 * 3600;
@@ -71,7 +71,7 @@ impl Joins {
         };
         let path = path(dir, &secret);
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let mut file = match OpenOptions::new().read(true).append(true).mode(0o600).open(&path) {
+        let mut file = match private::options().read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(decide(None).0),
             Err(error) => return Err(wrong(&error)),

@@ -3,10 +3,9 @@
 use super::Joins;
 use proto::Fingerprint;
 use proto::tls::{Identity, certificates, fingerprint};
-use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use system::{durable, private, state_home};
 
 /// The coordinator's private key, PKCS#8 in PEM.
 const KEY: &str = "coordinator.key";
@@ -15,7 +14,7 @@ const KEY: &str = "coordinator.key";
 const JOINS: &str = "joins";
 
 /// Who else may do what to the key: nobody but its owner may write it, nobody but its group may read it (volumes
-/// in containers come like that).
+/// in containers come like that). Where files have no modes, that is its directory's affair.
 const TOO_OPEN: u32 = 0o026;
 
 /// Name in the certificates that this key signs.
@@ -40,9 +39,11 @@ impl StateDir {
     /// When there is none.
     pub fn required(path: Option<&PathBuf>) -> Result<StateDir, String> {
         path.cloned().map(StateDir).ok_or_else(|| {
-            "there is no place for the coordinator's key: HOME and XDG_STATE_HOME are not set; name a directory with \
-             --state-dir or LOAD_TEST_STATE_DIR"
-                .to_owned()
+            format!(
+                "there is no place for the coordinator's key: {}; name a directory with --state-dir or \
+                 LOAD_TEST_STATE_DIR",
+                state_home::NONE
+            )
         })
     }
 
@@ -63,8 +64,7 @@ impl StateDir {
             write_first(&path, &Identity::generate_key()?)?;
         }
         let metadata = path.metadata().map_err(|error| wrong(&error))?;
-        if metadata.mode() & TOO_OPEN != 0 {
-            let mode = metadata.mode() & 0o777;
+        if let Some(mode) = private::mode(&metadata).filter(|mode| mode & TOO_OPEN != 0) {
             let problem = format!("others may read or write it (mode {mode:o}); chmod 600 it");
             return Err(wrong(&problem));
         }
@@ -104,7 +104,7 @@ pub(super) fn read(what: &str, path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn make_directory(path: &Path) -> Result<(), String> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let made = private::make_directory(path);
     made.map_err(|error| {
         format!("{}: {error}; name another directory with --state-dir or LOAD_TEST_STATE_DIR", path.display())
     })
@@ -131,7 +131,7 @@ fn write_first(path: &Path, text: &str) -> Result<(), String> {
 fn written_beside(path: &Path, text: &str) -> Result<PathBuf, String> {
     let new = path.with_extension(format!("new-{:016x}", rand::random::<u64>()));
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = private::options().write(true).create_new(true).open(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
@@ -144,15 +144,13 @@ fn written_beside(path: &Path, text: &str) -> Result<PathBuf, String> {
 
 fn sync_directory(path: &Path) -> Result<(), String> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let synced = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(|error| format!("{}: {error}", dir.display()))
+    durable::sync_directory(dir).map_err(|error| format!("{}: {error}", dir.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Join, Standing};
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     fn temporary(test: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("muster-state-{test}-{}", std::process::id()));
@@ -160,8 +158,8 @@ mod tests {
         path
     }
 
-    fn mode(path: &Path) -> u32 {
-        path.metadata().unwrap().mode() & 0o777
+    fn has_mode(path: &Path, expected: u32) -> bool {
+        private::mode(&path.metadata().unwrap()).is_none_or(|mode| mode == expected)
     }
 
     #[test]
@@ -174,16 +172,19 @@ mod tests {
             makers.into_iter().map(|m| m.join().unwrap().unwrap().fingerprint()).collect();
         assert!(pins.iter().all(|pin| *pin == pins[0]), "one key, whoever comes first: {pins:?}");
         let key = path.join("a/b/coordinator.key");
-        assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
+        assert!(has_mode(&key, 0o600) && has_mode(key.parent().unwrap(), 0o700));
         assert_eq!(std::fs::read_dir(path.join("a/b")).unwrap().count(), 1, "nothing is left lying about");
-        for (mode, good) in [(0o400, true), (0o440, true), (0o644, false), (0o602, false), (0o620, false)] {
+        #[cfg(unix)]
+        for (mode, good) in
+            [(0o400, true), (0o440, true), (0o644, false), (0o602, false), (0o620, false), (0o600, true)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
             std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
             match state.key() {
                 Ok(_) => assert!(good, "{mode:o}"),
                 Err(problem) => assert!(!good && problem.contains("chmod 600"), "{mode:o}: {problem}"),
             }
         }
-        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&key, "garbage").unwrap();
         assert!(state.key().unwrap_err().contains("coordinator.key: it holds no private key"));
         std::fs::remove_dir_all(&path).unwrap();
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(ask(secret, 1), Ok(Some(Standing::Admitted)));
         // What a crash in the middle of a line leaves.
         let file = path.join(format!("joins/{secret}.join"));
-        assert_eq!(mode(&file), 0o600);
+        assert!(has_mode(&file, 0o600));
         let torn = format!("{}AbC", std::fs::read_to_string(&file).unwrap());
         std::fs::write(&file, torn).unwrap();
         assert_eq!(ask(secret, 2), Ok(Some(Standing::Welcome)));
@@ -221,8 +222,12 @@ mod tests {
 
     #[test]
     fn a_directory_that_cannot_be_made_names_the_remedy() {
-        let problem = StateDir::new("/dev/null/state".into()).key().unwrap_err();
-        assert!(problem.contains("/dev/null/state"), "{problem}");
+        let file = temporary("file");
+        std::fs::write(&file, "").unwrap();
+        let path = file.join("state");
+        let problem = StateDir::new(path.clone()).key().unwrap_err();
+        assert!(problem.contains(&path.display().to_string()), "{problem}");
+        std::fs::remove_file(&file).unwrap();
         assert!(StateDir::required(None).unwrap_err().contains("LOAD_TEST_STATE_DIR"));
     }
 }

@@ -7,6 +7,7 @@ use proto::join::JoinString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use system::state_home::state_home;
 
 /// How long a join string lets in new agents.
 const DEFAULT_TTL: Duration = Duration::from_hours(1);
@@ -216,11 +217,9 @@ fn entry(
 
 /// The state directory, as the XDG base directory specification has it unless it is named.
 fn state_dir(typed: Option<&PathBuf>, env: &Environment) -> Option<PathBuf> {
-    let xdg =
-        || path(env, "XDG_STATE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("muster"));
-    let home =
-        || path(env, "HOME").filter(|path| path.is_absolute()).map(|home| home.join(".local/state/muster"));
-    typed.cloned().or_else(|| path(env, "LOAD_TEST_STATE_DIR")).or_else(xdg).or_else(home)
+    let home = || state_home(|name| path(env, name).map(PathBuf::into_os_string));
+    let usual = || home().map(|home| home.join("muster"));
+    typed.cloned().or_else(|| path(env, "LOAD_TEST_STATE_DIR")).or_else(usual)
 }
 
 fn wrong(source_name: &'static str, problem: &str, remedy: &str) -> UsageError {

@@ -10,8 +10,8 @@ use crate::terminal::say;
 use metrics::unit::format_duration;
 use std::sync::Arc;
 use std::time::Duration;
+use system::stop::Stop;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// Those who hear of a run. Dropped, it ends the tasks that tell them.
@@ -82,15 +82,10 @@ impl Exposure {
             return;
         }
         say(&format!("metrics stay for {} (--metrics-linger)", format_duration(self.linger)));
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
+        let Ok(mut stop) = Stop::listen() else { return };
         tokio::select! {
             () = tokio::time::sleep(self.linger) => {}
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = stop.next() => {}
         }
     }
 }

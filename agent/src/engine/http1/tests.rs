@@ -14,8 +14,8 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use system::local_socket::{self, LocalSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::task::{coop, yield_now};
 use url::Url;
 
@@ -32,8 +32,8 @@ fn on_engine_thread<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// A connection, what crossed it, and its other end.
-fn connected() -> (Http1, Rc<Wire>, UnixStream) {
-    let (near, far) = UnixStream::pair().unwrap();
+fn connected() -> (Http1, Rc<Wire>, LocalSocket) {
+    let (near, far) = local_socket::pair().unwrap();
     let wire = Rc::<Wire>::default();
     let stream = Stream::Plain(CountingIo::new(Socket::Unix(near), wire.clone()));
     (Http1::new(stream), wire, far)
