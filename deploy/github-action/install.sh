@@ -11,7 +11,7 @@ case "$(uname -s) $(uname -m)" in
     'Linux aarch64') target=aarch64-unknown-linux-musl ;;
     'Darwin arm64') target=aarch64-apple-darwin ;;
     'Darwin x86_64') target=x86_64-apple-darwin ;;
-    *) fail "there is no release for $(uname -s) on $(uname -m); build the programs, and set bin-dir" ;;
+    *) fail "this action installs programs on Linux and macOS alone, and this is $(uname -s) on $(uname -m); put them somewhere, and set bin-dir" ;;
 esac
 version=${MUSTER_VERSION:-latest}
 [ "$version" = latest ] && version=$(gh release view --repo "$MUSTER_REPOSITORY" --json tagName --jq .tagName)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs the programs of one platform for a release: pack.sh v0.1.0 TARGET DIRECTORY. DIRECTORY (dist) gets
-# muster-v0.1.0-TARGET.tar.gz, or .zip for Windows, with programs, README, CHANGELOG and the service.
+# muster-v0.1.0-TARGET.tar.gz, or .zip for Windows, with programs, README, CHANGELOG, a plan, and for Linux the service.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -23,9 +23,15 @@ for name in coordinator agent demo-target; do
     esac
     cp "$from/$name$suffix" "$stage/"
 done
-cp README.md CHANGELOG.md deploy/systemd/muster-agent.service examples/platform-api.yaml "$stage/"
+cp README.md CHANGELOG.md examples/platform-api.yaml "$stage/"
+case $target in *linux*) cp deploy/systemd/muster-agent.service "$stage/" ;; esac
 name=muster-$tag-$target
 case $target in
-    *windows*) (cd "$stage" && 7z a -bso0 "$dist/$name.zip" ./*) && echo "$dist/$name.zip" ;;
+    *windows*)
+        # Runners with Windows have 7-Zip and no zip.
+        if command -v 7z >/dev/null; then zip=(7z a -bso0); else zip=(python3 -m zipfile -c); fi
+        rm -f "$dist/$name.zip"
+        (cd "$stage" && "${zip[@]}" "$dist/$name.zip" ./*)
+        echo "$dist/$name.zip" ;;
     *) tar -C "$stage" -czf "$dist/$name.tar.gz" . && echo "$dist/$name.tar.gz" ;;
 esac

@@ -97,6 +97,73 @@ fn an_archive_is_packed_published_and_installed() {
     assert!(!Path::new(&below("path")).exists(), "nothing of it gets on the PATH");
 }
 
+/// Names in an archive, in their order; of those in a zip file Python tells, as `tar` reads none.
+fn names(archive: &Path) -> Vec<String> {
+    let mut command = if archive.extension().is_some_and(|extension| extension == "zip") {
+        let mut python = Command::new("python3");
+        python
+            .args(["-c", "import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep='\\n')"]);
+        python
+    } else {
+        let mut tar = Command::new("tar");
+        tar.arg("-tzf");
+        tar
+    };
+    let listed = command.arg(archive).output().expect("CI has both");
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let text = String::from_utf8(listed.stdout).expect("ASCII");
+    let mut names: Vec<String> = text
+        .lines()
+        .map(|name| name.trim_start_matches("./").to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_system_gets_what_it_can_run() {
+    let workflow = fs::read_to_string(root().join(".github/workflows/release.yml")).expect("UTF-8");
+    let mut targets: Vec<&str> =
+        workflow.lines().filter_map(|line| line.split("{ target: ").nth(1)?.split(',').next()).collect();
+    targets.sort_unstable();
+    let expected = [
+        "aarch64-apple-darwin",
+        "aarch64-unknown-linux-musl",
+        "x86_64-apple-darwin",
+        "x86_64-pc-windows-msvc",
+        "x86_64-unknown-linux-musl",
+    ];
+    assert_eq!(targets, expected);
+    assert!(!workflow.contains("continue-on-error"), "a release is complete, or it is none");
+
+    let check = |target: &str, kind: &str, suffix: &str| {
+        let dir = TestDir::new(&format!("release-{target}"));
+        let built = dir.path().join("target").join(target).join("release");
+        fs::create_dir_all(&built).expect("a directory");
+        for name in ["coordinator", "agent", "demo-target"] {
+            fs::write(built.join(format!("{name}{suffix}")), name).expect("written");
+        }
+        let below = |name: &str| dir.path().join(name).to_str().expect("ASCII").to_owned();
+        let packed = script(
+            &dir,
+            "release/pack.sh",
+            &[TAG, target, &below("dist")],
+            &[("CARGO_TARGET_DIR", &below("target"))],
+        );
+        assert_eq!(packed.code, Some(0), "{}{}", packed.out, packed.err);
+        let archive = dir.path().join("dist").join(format!("muster-{TAG}-{target}.{kind}"));
+        assert_eq!(packed.out, archive.to_str().expect("ASCII"));
+        let programs = ["agent", "coordinator", "demo-target"].map(|name| format!("{name}{suffix}"));
+        let texts = ["CHANGELOG.md", "README.md", "platform-api.yaml"].map(str::to_owned);
+        let mut expected: Vec<String> = programs.into_iter().chain(texts).collect();
+        expected.sort();
+        assert_eq!(names(&archive), expected, "{target}");
+    };
+    check("x86_64-pc-windows-msvc", "zip", ".exe");
+    check("aarch64-apple-darwin", "tar.gz", "");
+}
+
 #[test]
 fn notes_of_a_release_are_those_of_its_version() {
     let dir = TestDir::new("release-notes");
