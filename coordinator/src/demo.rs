@@ -70,12 +70,12 @@ impl System {
     }
 }
 
-/// What the target holds of what it acknowledged; `None` for a system of which nothing is counted.
-fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<String>> {
+/// What the target's database holds of what was acknowledged.
+fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<String> {
     Ok(match name {
         DemoName::PlatformApi => {
             let ::demo::PlatformTruth { acknowledged, stored, seeded } = target.platform()?;
-            Some(format!(
+            format!(
                 "{} accounts, {} generations and {} payments acknowledged, {}, {} and {} stored; {seeded} accounts of setup left",
                 acknowledged.accounts,
                 acknowledged.generations,
@@ -83,41 +83,41 @@ fn kept(name: DemoName, target: &::demo::Running) -> anyhow::Result<Option<Strin
                 stored.accounts,
                 stored.generations,
                 stored.payments
-            ))
+            )
         }
         DemoName::TaskWorkflow | DemoName::TaskWorkflowBenchmark => {
             let ::demo::TasksTruth { acknowledged, stored } = target.tasks()?;
-            Some(format!(
+            format!(
                 "{} tasks acknowledged, {} stored; {} changes of a status acknowledged, {} stored",
                 acknowledged.created, stored.created, acknowledged.changed, stored.changed
-            ))
+            )
         }
         DemoName::MessageIngest => {
             let ::demo::MessagesTruth { acknowledged, stored, pending, lost, duplicated } =
                 target.messages()?;
             let pending = if pending == 0 { String::new() } else { format!(", {pending} pending") };
-            Some(format!(
+            format!(
                 "{acknowledged} messages acknowledged, {stored} stored{pending}, {lost} lost, {duplicated} duplicated"
-            ))
+            )
         }
         DemoName::CommandBus => {
             let truth = target.commands()?;
             let ::demo::CommandsTruth { accepted, completed, dead_letter, lost, ended_twice, .. } = truth;
             let pending = truth.pending + truth.running + truth.failed;
             let workers = truth.workers.map(|attempts| attempts.to_string()).join(" + ");
-            Some(format!(
+            format!(
                 "{accepted} commands accepted: {completed} completed, {dead_letter} in dead-letter, {pending} pending, \
                  {lost} lost, {ended_twice} ended twice; {} attempts, by worker {workers}",
                 truth.attempts
-            ))
+            )
         }
         DemoName::WebsocketTasks => {
             let ::demo::SessionsTruth { sessions, acknowledged, stored, completed, stored_completed, .. } =
                 target.sessions()?;
-            Some(format!(
+            format!(
                 "{acknowledged} tasks of {sessions} sessions acknowledged, {stored} stored; {completed} completed, \
                  {stored_completed} stored as completed"
-            ))
+            )
         }
     })
 }
@@ -164,9 +164,7 @@ pub async fn demo(config: DemoConfig, styles: Styles, stop: mpsc::Receiver<()>) 
     let chores: u64 = chores.map(|endpoint| endpoint.requests).sum();
     let users = truth.total - chores;
     tell(&format!("demo target saw {users} requests, and {chores} of setup and teardown\n"));
-    if let Some(kept) = kept(config.name, &target)? {
-        tell(&format!("demo target's database: {kept}\n"));
-    }
+    tell(&format!("demo target's database: {}\n", kept(config.name, &target)?));
     target.stop();
     Ok(code)
 }
