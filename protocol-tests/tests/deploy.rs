@@ -314,3 +314,43 @@ fn certificates_of_the_chart_let_an_agent_in() {
     }
     target.stop();
 }
+
+/// What the image is built from is listed; a crate or a file that is not on the list would be missing there alone.
+#[test]
+fn the_image_is_built_from_all_that_the_programs_need() {
+    let read =
+        |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let list = read(&root().join(".dockerignore"));
+    let listed: Vec<PathBuf> =
+        list.lines().filter_map(|line| line.strip_prefix('!')).map(|path| root().join(path)).collect();
+    let manifest = read(&root().join("Cargo.toml"));
+    let members =
+        manifest.lines().find_map(|line| line.strip_prefix("members = ")).expect("one line of members");
+    let members: Vec<String> = serde_json::from_str(members).expect("a list of texts");
+    assert!(members.contains(&"coordinator".to_owned()), "{members:?}");
+    let mut needed: Vec<PathBuf> = members.iter().map(|member| root().join(member)).collect();
+    let mut folders: Vec<PathBuf> = needed.iter().map(|member| member.join("src")).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of sources") {
+            let path = entry.expect("readable").path();
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                // Not part of the programs.
+            } else if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = read(&path);
+                let included =
+                    source.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                needed
+                    .extend(included.map(|file| folder.join(file).canonicalize().expect("an included file")));
+            }
+        }
+    }
+    for path in needed {
+        assert!(
+            listed.iter().any(|listed| path.starts_with(listed)),
+            "{} is not in .dockerignore",
+            path.display()
+        );
+    }
+}
