@@ -210,7 +210,7 @@ impl Conduct {
         };
         let note = noting(&self.progress);
         let strangers = AtomicU32::new(0);
-        let (network, server) =
+        let (network, mut server) =
             serve(port, before, stopped, move |text| match strangers.fetch_add(1, Ordering::Relaxed) {
                 0..SHOWN_STRANGERS => note(&text),
                 SHOWN_STRANGERS => note("more connections that are not agents' are not shown"),
@@ -236,7 +236,9 @@ impl Conduct {
 
         // The streams end by themselves now; connections that do not are cut.
         let _ = stop_serving.send(());
-        let _ = tokio::time::timeout(FAREWELL, server).await;
+        if tokio::time::timeout(FAREWELL, &mut server).await.is_err() {
+            server.abort();
+        }
         drop(embedded);
         let (ended, exposure) = self.finish(driven?);
         exposure.finish().await;

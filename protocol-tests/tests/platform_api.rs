@@ -5,6 +5,8 @@ use protocol_tests::fleet::Coordinator;
 use protocol_tests::process::{Ended, Process, TestDir};
 use serde_json::Value;
 use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 fn example(name: &str) -> String {
@@ -290,4 +292,84 @@ fn a_sweep_ends_at_the_first_failure_if_asked_and_on_request() {
         "{}",
         ended.out
     );
+}
+
+#[test]
+fn a_sweep_that_would_tell_nothing_does_not_begin() {
+    let dir = TestDir::new("platform-sweep-refused");
+    let plan = example("platform-api.yaml");
+    let check = |args: &[&str], expected: &str| {
+        let ended = coordinate(&dir, &[&["sweep"], args].concat(), &[]);
+        assert_eq!((ended.code, ended.err.contains(expected)), (Some(2), true), "{args:?}: {}", ended.err);
+        assert!(!dir.path().join("reports").exists(), "nothing was run");
+    };
+    check(
+        &[&plan, "--users", "5,400", "--duration", "2s"],
+        "--users 400: the run ends when 20 of them have started",
+    );
+    check(&[&example("open-load.yaml")], "a sweep changes the number of users, and this plan has `arrivals`");
+    check(&[&plan, "--users", "5", "--duration", "2s", "--out", "gone/table.md"], "--out gone/table.md: ");
+}
+
+#[test]
+fn a_sweep_that_is_stopped_in_a_teardown_begins_no_other_run() {
+    let dir = TestDir::new("platform-sweep-teardown");
+    let slow = "constant 3s".parse().expect("a law");
+    let config = demo::Config::default().latency("seed/{tenant}", slow).expect("an endpoint");
+    let target = demo::spawn(config).expect("the demo target starts");
+    let (url, plan) = (target.url(), example("platform-api.yaml"));
+    let args =
+        ["sweep", &plan, "--target", &url, "--no-ui", "--duration", "1s", "--rest", "0s", "--users", "4,8"];
+    let mut process = Process::start("coordinator", dir.path(), args);
+    process.line_with("teardown on agent");
+    process.signal("INT");
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(130), "{}", ended.err);
+    assert!(ended.out.contains("not run with 8 users"), "{}", ended.out);
+    assert_eq!(reports(&dir, "reports").len(), 1);
+    assert_eq!(target.platform().expect("the database answers").seeded, 0, "the teardown was not given up");
+}
+
+#[test]
+fn ports_are_free_for_the_next_run_whoever_stays_connected() {
+    let dir = TestDir::new("platform-sweep-ports");
+    let target = target();
+    let (url, plan) = (target.url(), example("platform-api.yaml"));
+    // One that was free a moment ago: metrics stay at one address through a sweep.
+    let metrics =
+        TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").to_string();
+    let args = [
+        "sweep",
+        &plan,
+        "--target",
+        &url,
+        "--no-ui",
+        "--duration",
+        "2s",
+        "--rest",
+        "0s",
+        "--users",
+        "4,8,12",
+    ];
+    let fleet = [
+        "--expect-agents",
+        "1",
+        "--listen",
+        "127.0.0.1:0",
+        "--agents-timeout",
+        "10m",
+        "--metrics-listen",
+        &metrics,
+    ];
+    let env = [("GENERATION_REQUESTS_PER_SECOND", Some("0.1"))];
+    let process = Process::start_in("coordinator", dir.path(), [args.as_slice(), &fleet].concat(), &env);
+    let coordinator = Coordinator::listening(process, None);
+    // HTTP/2's preface and empty settings, and then nothing: a connection that is never done.
+    let mut idle = TcpStream::connect(&coordinator.address).expect("it listens");
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("it is read");
+    let agent = coordinator.agent(dir.path(), "a");
+    let ended = coordinator.wait();
+    drop((agent, idle));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(reports(&dir, "reports").len(), 3, "{}", ended.out);
 }

@@ -116,6 +116,13 @@ pub fn serve(
     let gate = port.as_ref().map_or_else(|| Arc::new(Gate::open()), |port| port.gate.clone());
     let accepting = port.map(|port| tokio::spawn(accept(port, connections, note.clone())));
     let (accepted, events) = Accepted::new(gate, before, note);
+    // As soon as it stops: a connection that does not end must not keep the port from the next run.
+    let stop = async move {
+        stop.await;
+        if let Some(accepting) = accepting {
+            accepting.abort();
+        }
+    };
     let server = tokio::spawn(async move {
         let incoming = ReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
         // An error would be one of `incoming`, which has none.
@@ -128,9 +135,6 @@ pub fn serve(
             .add_service(proto::server::service(Arc::new(accepted)))
             .serve_with_incoming_shutdown(incoming, stop)
             .await;
-        if let Some(accepting) = accepting {
-            accepting.abort();
-        }
     });
     (Fleetwork { events, local }, server)
 }

@@ -20,7 +20,8 @@ pub(super) fn duration(typed: Option<&str>, env: &Environment) -> Result<Option<
         }
         (Some(text), _) => text.duration().map(Some),
         (None, Some(text)) => {
-            let number = text.value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let number = text.value.parse::<f64>().is_ok()
+                && text.value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
             if !number {
                 let problem = format!("{} is not a number of seconds", text.quoted());
                 return Err(
@@ -64,6 +65,7 @@ mod tests {
         };
         check(None, &[(SECONDS, "5m")], Err(&error("5m")));
         check(None, &[(SECONDS, "-1")], Err(&error("-1")));
+        check(None, &[(SECONDS, ".")], Err(&error(".")));
         check(
             None,
             &[(SECONDS, "0")],

@@ -74,7 +74,7 @@ impl SweepConfig {
         }
         if ResumeConfig::resolve(&alone, &others)?.is_some() {
             return Err(UsageError {
-                source_name: "--resume",
+                source_name: if alone.resume.is_some() { "--resume" } else { "LOAD_TEST_RESUME" },
                 problem: "a sweep cannot be gone on with".to_owned(),
                 remedy:
                     "end its last run with `coordinator --resume last`, and sweep the sizes that are left"

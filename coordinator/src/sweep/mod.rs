@@ -11,7 +11,7 @@ use crate::run::{Ended, Job, Teller, run_to_its_end, tell};
 use crate::settings::{AfterFailure, SweepFormat};
 use crate::terminal::say;
 use plan::Plan;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,10 +36,10 @@ pub struct Course {
 /// had been run alone; where that is, is said on standard error.
 ///
 /// An item of `stop` stops the run that lasts, and then the sweep. So does what the next run would suffer too: agents that do
-/// not come.
+/// not come, or a fault of this machine; what was run until then is in the table.
 ///
 /// # Errors
-/// As [`run`](crate::run::run).
+/// None; a fault of this machine is said, and in the table.
 pub async fn sweep(mut job: Job, course: Course, mut stop: mpsc::Receiver<()>) -> anyhow::Result<ExitCode> {
     let plans = match plans(&job, &course.sizes) {
         Ok(plans) => plans,
@@ -48,6 +48,10 @@ pub async fn sweep(mut job: Job, course: Course, mut stop: mpsc::Receiver<()>) -
             return Ok(code);
         }
     };
+    if let Err(problem) = try_out(course.out.as_deref()) {
+        say(&problem);
+        return Ok(ExitCode::Usage);
+    }
     say(&announcement(&plans, &course));
     job.teller = Teller::Caller;
     let mut table = Sweep::new(&plans[0], &course.sizes, job.bundle.settings.seed);
@@ -60,11 +64,21 @@ pub async fn sweep(mut job: Job, course: Course, mut stop: mpsc::Receiver<()>) -
         say(&format!("{} users (run {} of {})", count(users.into()), nth + 1, course.sizes.len()));
         let mut sized = job.clone();
         sized.bundle.settings.users = Some(users);
-        let Ended { code, report, listen } = run_one(sized, &mut stop).await?;
+        let row = &mut table.sizes[nth];
+        let (ended, stopped) = run_one(sized, &mut stop).await;
+        let Ended { code, report, listen } = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // What was measured before is worth its table.
+                say(&format!("error: {error:#}"));
+                row.fail(ExitCode::Internal, &format!("{error:#}"));
+                codes.push(ExitCode::Internal);
+                break;
+            }
+        };
         // Agents dial the port that they found.
         job.listen = listen;
         codes.push(code);
-        let row = &mut table.sizes[nth];
         row.take(code, report.as_ref(), &job.report_dir);
         say(&row.line());
         let ends = match code {
@@ -72,6 +86,11 @@ pub async fn sweep(mut job: Job, course: Course, mut stop: mpsc::Receiver<()>) -
             _ => course.after_failure == AfterFailure::Stop && code != ExitCode::Passed,
         };
         if ends {
+            break;
+        }
+        // A run that is over but for its teardown has its own verdict still; the sweep is stopped.
+        if stopped && nth + 1 < course.sizes.len() {
+            codes.push(ExitCode::Interrupted);
             break;
         }
     }
@@ -83,13 +102,40 @@ pub async fn sweep(mut job: Job, course: Course, mut stop: mpsc::Receiver<()>) -
 
 /// The plan in each size; all are looked at before anything runs.
 fn plans(job: &Job, sizes: &[u32]) -> Result<Vec<Plan>, (ExitCode, String)> {
-    let compile = |&users: &u32| {
+    let usage = |problem: String| (ExitCode::Usage, format!("error: {problem}"));
+    let compile = |users: Option<u32>| {
         let mut bundle = job.bundle.clone();
-        bundle.settings.users = Some(users);
-        bundle.check_settings().map_err(|error| (ExitCode::Usage, format!("error: {error}")))?;
+        bundle.settings.users = users;
+        bundle.check_settings().map_err(|error| usage(error.to_string()))?;
         bundle.compile().map_err(|problems| (ExitCode::Plan, problems.to_string().trim_end().to_owned()))
     };
-    sizes.iter().map(compile).collect()
+    // A plan that needs `--users` does not compile without.
+    if compile(None).is_ok_and(|plan| plan.arrivals.is_some()) {
+        return Err(usage(
+            "a sweep changes the number of users, and this plan has `arrivals`; choose a profile with `users`, or change \
+             the rate of arrivals from run to run"
+                .to_owned(),
+        ));
+    }
+    let reached = |&users: &u32| {
+        let plan = compile(Some(users))?;
+        let (asked, most) = (plan.schedule.asked_users(), plan.schedule.max_users());
+        if most < asked {
+            return Err(usage(format!(
+                "--users {users}: the run ends when {most} of them have started, which would tell nothing of {users}; make it \
+                 longer (--duration), or start faster (--spawn-rate)"
+            )));
+        }
+        Ok(plan)
+    };
+    sizes.iter().map(reached).collect()
+}
+
+/// Whether the table will find its place: better now than after the last run.
+fn try_out(out: Option<&Path>) -> Result<(), String> {
+    let Some(path) = out else { return Ok(()) };
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).map_err(|error| format!("error: --out {}: {error}; choose another file", path.display()))
 }
 
 fn announcement(plans: &[Plan], course: &Course) -> String {
@@ -97,7 +143,7 @@ fn announcement(plans: &[Plan], course: &Course) -> String {
     let rests = course.rest * (plans.len() as u32 - 1);
     let length = plans.iter().map(|plan| plan.schedule.end()).sum::<Duration>() + rests;
     format!(
-        "sweep of {}: {} runs, with {} users; {} s at most",
+        "sweep of {}: {} runs, with {} users; {} s of load and rest",
         plans[0].name,
         plans.len(),
         sizes.join(", "),
@@ -117,14 +163,18 @@ async fn rested(rest: Duration, stop: &mut mpsc::Receiver<()>) -> bool {
     }
 }
 
-/// One run, which hears of the wishes to stop as if it were alone.
-async fn run_one(job: Job, stop: &mut mpsc::Receiver<()>) -> anyhow::Result<Ended> {
+/// One run, which hears of the wishes to stop as if it were alone; and whether there was one.
+async fn run_one(job: Job, stop: &mut mpsc::Receiver<()>) -> (anyhow::Result<Ended>, bool) {
     let (sender, wishes) = mpsc::channel(2);
     let mut running = pin!(run_to_its_end(job, wishes));
+    let mut stopped = false;
     loop {
         tokio::select! {
-            ended = &mut running => return ended,
-            Some(()) = stop.recv() => drop(sender.try_send(())),
+            ended = &mut running => return (ended, stopped),
+            Some(()) = stop.recv() => {
+                stopped = true;
+                let _ = sender.try_send(());
+            }
         }
     }
 }

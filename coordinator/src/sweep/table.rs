@@ -121,6 +121,12 @@ impl SizeRow {
         }
     }
 
+    /// Takes in that there was no run, and why.
+    pub(super) fn fail(&mut self, code: ExitCode, why: &str) {
+        self.exit_code = Some(code.number());
+        self.reasons = vec![why.to_owned()];
+    }
+
     /// Takes in how the run ended. Reports are in `report_dir`.
     pub(super) fn take(&mut self, code: ExitCode, report: Option<&Report>, report_dir: &Path) {
         self.exit_code = Some(code.number());
@@ -180,7 +186,9 @@ impl GroupFigures {
 /// What kept a run from passing: thresholds first; where all of them were met, what the report says.
 fn reasons(report: &Report) -> Vec<String> {
     if report.verdict == "pass" {
-        return Vec::new();
+        // What is missing is told, also where it could not have changed the verdict.
+        let whole = report.accounting.status == "exact";
+        return if whole { Vec::new() } else { report.reasons.clone() };
     }
     let mut missed: Vec<&ThresholdRow> =
         report.thresholds.iter().filter(|row| row.status != "pass").collect();

@@ -70,7 +70,13 @@ impl Exposure {
     }
 
     /// Tells how the run ended; where it is scraped, as long as was asked for, or until somebody wants the process to end.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn finish(mut self) {
+        self.tell_the_end().await;
+        // The port is free when this returns: the next run of a sweep listens there.
+        self.tasks.shutdown().await;
+    }
+
+    async fn tell_the_end(&self) {
         if let Some((exporter, task)) = &self.exporter {
             // What it is about to send must not arrive after the last.
             task.abort();
