@@ -295,7 +295,10 @@ fn thresholds(plan: &Plan) -> Vec<ScopeRow> {
             ThresholdScope::Plan => ("plan".to_owned(), Vec::new()),
             ThresholdScope::Group(id) => (
                 format!("group:{}", plan.groups[id.0 as usize].name),
-                plan.series.iter().filter(|s| s.group == Some(id) && s.is_request()).collect(),
+                plan.series
+                    .iter()
+                    .filter(|s| s.group == Some(id) && s.is_request() && s.kind != SeriesKind::Evaluation)
+                    .collect(),
             ),
             ThresholdScope::Request(id) => {
                 let series = &plan.series[id.0 as usize];

@@ -104,6 +104,9 @@ fn visit(steps: &[Step], times: f64, seen: &mut impl FnMut(SeriesId, f64)) {
             Step::WebSocket(socket) => {
                 seen(socket.request.series, times);
                 seen(socket.session, times);
+                if let Some(isolated) = socket.isolated {
+                    seen(isolated, times);
+                }
                 visit(&socket.steps, times, seen);
             }
             Step::Message(message) => match message {

@@ -5,7 +5,7 @@ use crate::results::{Live, ThresholdStanding, quantity};
 use std::time::Duration;
 
 /// The run as it stands, in one line:
-/// `00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  thresholds 2 ok  ETA 00:13`.
+/// `00:12 / 00:25  users 60/100  rps 182  succeeded 2,181  failures 3 (0.1 %)  p95 48 ms  thresholds 2 ok  ETA 00:13`.
 pub fn progress_line(
     elapsed: Duration,
     total: Duration,
@@ -23,20 +23,21 @@ pub fn progress_line(
     )
 }
 
-/// Users, requests, failures and latency: `users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms`.
+/// Users, requests, failures and latency: `users 60/100  rps 182  succeeded 2,181  failures 3 (0.1 %)  p95 48 ms`.
 pub(super) fn figures(live: &Live) -> String {
     let share = match live.requests {
         n if live.failures == 0 || n == 0 => String::new(),
         n => format!(" ({})", quantity::percent_to(live.failures as f64 * 100.0 / n as f64, 1)),
     };
     format!(
-        "users {}/{}{}  rps {}  failures {}{share}{}  p95 {}",
+        "users {}/{}{}  rps {}  succeeded {}  failures {}{share}{}  p95 {}",
         quantity::count(live.users.into()),
         quantity::count(live.target_users.into()),
         live.iterations.map_or(String::new(), |(done, all)| {
             format!("  iterations {}/{}", quantity::count(done), quantity::count(all))
         }),
         quantity::count(live.rps),
+        quantity::count(live.requests.saturating_sub(live.failures)),
         quantity::count(live.failures),
         if live.dropped > 0 { format!("  dropped {}", quantity::count(live.dropped)) } else { String::new() },
         live.p95.map_or("-".to_owned(), quantity::latency),
@@ -93,21 +94,26 @@ mod tests {
             12_000,
             25,
             live,
-            "00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
+            "00:12 / 00:25  users 60/100  rps 182  succeeded 2,181  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
         );
         check(
             12_400,
             25,
             live,
-            "00:12 / 00:25  users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
+            "00:12 / 00:25  users 60/100  rps 182  succeeded 2,181  failures 3 (0.1 %)  p95 48 ms  ETA 00:13",
         );
         check(
             12_000,
             25,
             Live { warmup: true, dropped: 1_200, ..live },
-            "00:12 / 00:25  warm-up  users 60/100  rps 182  failures 3 (0.1 %)  dropped 1,200  p95 48 ms  ETA 00:13",
+            "00:12 / 00:25  warm-up  users 60/100  rps 182  succeeded 2,181  failures 3 (0.1 %)  dropped 1,200  p95 48 ms  ETA 00:13",
         );
-        check(0, 25, Live::default(), "00:00 / 00:25  users 0/0  rps 0  failures 0  p95 -  ETA 00:25");
+        check(
+            0,
+            25,
+            Live::default(),
+            "00:00 / 00:25  users 0/0  rps 0  succeeded 0  failures 0  p95 -  ETA 00:25",
+        );
         let busy = Live {
             users: 100_000,
             target_users: 100_000,
@@ -121,13 +127,13 @@ mod tests {
             3_725_000,
             7_200,
             busy,
-            "1:02:05 / 2:00:00  users 100,000/100,000  rps 12,345  failures 1 (0.1 %)  p95 1.52 s  ETA 57:55",
+            "1:02:05 / 2:00:00  users 100,000/100,000  rps 12,345  succeeded 999,999,999  failures 1 (0.1 %)  p95 1.52 s  ETA 57:55",
         );
         check(
             30_000,
             25,
             Live { users: 2, target_users: 0, failures: 2_184, p95: None, rps: 0, ..live },
-            "00:30 / 00:25  users 2/0  rps 0  failures 2,184 (100 %)  p95 -  ETA 00:00",
+            "00:30 / 00:25  users 2/0  rps 0  succeeded 0  failures 2,184 (100 %)  p95 -  ETA 00:00",
         );
     }
 }

@@ -72,7 +72,7 @@ fn everything_is_shown_where_there_is_room() {
         shown(&tables(), 90, 40),
         "\
 [########----------------]  33 %  00:12 / 00:36  ETA 00:24
-users 60/100  rps 182  failures 3 (0.1 %)  p95 48 ms
+users 60/100  rps 182  succeeded 2,181  failures 3 (0.1 %)  p95 48 ms
 
 THRESHOLD               SCOPE                   NOW
 success_rate >= 99.9%   all requests        99.86 %  FAIL
