@@ -27,7 +27,12 @@ annotate() {
     text=${text//$'\r'/%0D}
     printf '::%s title=%s::%s\n' "$1" "$2" "${text//$'\n'/%0A}"
 }
-wrong() { annotate error 'Load test' "$1"; exit 2; }
+wrong() {
+    annotate error 'Load test' "$1"
+    { echo verdict=error; echo exit_code=2; echo good=false; } >>"${GITHUB_OUTPUT:-/dev/null}"
+    printf '## ❌ Load test: error\n\n%s\n' "$1" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
+    exit 2
+}
 program() {
     local path
     path=${MUSTER_BIN:+$MUSTER_BIN/}$1

@@ -23,7 +23,7 @@ for name in coordinator agent demo-target; do
     esac
     cp "$from/$name$suffix" "$stage/"
 done
-cp README.md CHANGELOG.md examples/platform-api.yaml "$stage/"
+cp -R README.md CHANGELOG.md examples "$stage/"
 case $target in *linux*) cp deploy/systemd/muster-agent.service "$stage/" ;; esac
 name=muster-$tag-$target
 case $target in

@@ -304,3 +304,40 @@ fn the_workflow_has_the_inputs_that_people_are_told_of() {
         assert!(workflow.contains(&format!("inputs.{name}")), "{name} is used");
     }
 }
+
+/// The script of the step called `name` in a workflow, as GitHub hands it to bash.
+fn script_of(workflow: &str, name: &str) -> String {
+    let step = workflow
+        .split("\n      - ")
+        .find(|step| step.starts_with(&format!("name: {name}\n")))
+        .expect("the step");
+    let (_, script) = step.split_once("        run: |\n").expect("a script of several lines");
+    let lines: Vec<&str> =
+        script.lines().map(|line| line.strip_prefix("          ").unwrap_or(line)).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn secrets_of_the_workflow_keep_every_byte_and_are_hidden() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workflow = fs::read_to_string(root.join(".github/workflows/load-test.yml")).expect("UTF-8");
+    let dir = TestDir::new("github-secrets");
+    let script = dir.write("step.sh", &script_of(&workflow, "Secrets of the plan"));
+    let ended = Command::new("bash")
+        .args(["-e", script.to_str().expect("ASCII")])
+        .env("SECRETS", "token=c2VjcmV0MTI=\nkey=a=b==\n\nnonsense\nempty=\nlast= spaces ")
+        .env("RUNNER_TEMP", dir.path())
+        .env("GITHUB_ENV", dir.path().join("env"))
+        .output()
+        .expect("bash is there");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let held = |name: &str| fs::read_to_string(dir.path().join(format!("secret-{name}"))).ok();
+    for (name, value) in [("token", "c2VjcmV0MTI="), ("key", "a=b=="), ("empty", ""), ("last", " spaces ")] {
+        assert_eq!(held(name).as_deref(), Some(value), "{name}");
+    }
+    assert_eq!(held("nonsense"), None);
+    let hidden = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert_eq!(hidden, "::add-mask::c2VjcmV0MTI=\n::add-mask::a=b==\n::add-mask:: spaces \n");
+    let flags = fs::read_to_string(dir.path().join("env")).expect("variables of the next steps");
+    assert_eq!(flags.matches("--secret-file=").count(), 4, "{flags}");
+}
