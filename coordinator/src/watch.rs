@@ -188,7 +188,7 @@ impl Watch {
             (name.unwrap_or_else(|| format!("agent {}", agent.agent.0)), agent)
         };
         let agents = self.results.agents().into_iter().map(named).collect();
-        Tables { parts: self.results.parts(), thresholds, agents }
+        Tables { parts: self.results.parts(), thresholds, figures: self.results.figures(), agents }
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {

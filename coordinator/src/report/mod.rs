@@ -34,6 +34,7 @@ pub use escape::escape;
 pub use files::{Form, WriteError, Written, write_forms};
 pub use github::GitHub;
 pub use model::Report;
+pub(crate) use observed::figure_text;
 pub use read::{Mistake, ReadError, read_report};
 pub use schema::schema_text;
 pub use text::{Style, Styles, render_text};

@@ -7,6 +7,11 @@ use super::text::Style;
 use crate::observe::{FigureRecord, JudgedFigure, Point, told};
 use crate::results::{Span, quantity};
 
+/// A figure as a person reads it.
+pub(crate) fn figure_text(value: f64) -> String {
+    told(rounded(value))
+}
+
 /// Figures that are shown as text; `report.json` has all of them.
 const SHOWN_FIGURES: usize = 20;
 
@@ -44,7 +49,7 @@ impl ObservedRow {
 
     /// The lowest value, the mean, the highest and the last, as a person reads them.
     pub(super) fn range_texts(&self) -> [String; 4] {
-        let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| told(rounded(value)));
+        let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure_text);
         [self.min, self.mean, self.max, self.last].map(text)
     }
 

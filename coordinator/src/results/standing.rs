@@ -3,6 +3,7 @@
 use super::judged::{describe, observed};
 use super::{AgentId, Results, record};
 use crate::fleet::strain::Strain;
+use crate::observe::FigureStanding;
 use metrics::threshold::Status;
 use metrics::{Histogram, Percentile, SeriesStats};
 use plan::model::{GroupId, Series, ThresholdScope};
@@ -80,6 +81,11 @@ impl Results {
             parts.push(self.part("all requests", |_| true));
         }
         parts
+    }
+
+    /// How every figure of the target stands, in plan order.
+    pub fn figures(&self) -> Vec<FigureStanding> {
+        self.figures.standing()
     }
 
     /// Every threshold in plan order, then those on figures of the target.

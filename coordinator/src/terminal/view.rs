@@ -1,8 +1,10 @@
 //! The run on a terminal while it lasts: a bar, and tables of its parts, thresholds and agents.
 
 use super::line::{clock, figures, time_left};
+use crate::observe::FigureStanding;
 use crate::report::Style;
 use crate::report::escape;
+use crate::report::figure_text;
 use crate::report::grid::{Fill, Grid, Tone};
 use crate::results::{AgentStanding, Live, PartStanding, ThresholdStanding, quantity};
 use metrics::threshold::Status;
@@ -17,6 +19,8 @@ pub struct Tables {
     pub parts: Vec<PartStanding>,
     /// Thresholds in plan order.
     pub thresholds: Vec<ThresholdStanding>,
+    /// Figures of the target in plan order.
+    pub figures: Vec<FigureStanding>,
     /// Agents with their names.
     pub agents: Vec<(String, AgentStanding)>,
 }
@@ -43,7 +47,12 @@ pub(super) fn view(
     room: Room,
     style: Style,
 ) -> String {
-    let mut sections = [thresholds(&tables.thresholds), parts(&tables.parts), agents(&tables.agents)];
+    let mut sections = [
+        thresholds(&tables.thresholds),
+        parts(&tables.parts),
+        figures_of_the_target(&tables.figures),
+        agents(&tables.agents),
+    ];
     let head = [bar(elapsed, total, live), figures(live)].map(|line| escape::fit(&line, room.columns));
     // A table of which nothing but its title fits is left out.
     let mut left = room.lines.saturating_sub(head.len() + 1);
@@ -116,7 +125,7 @@ impl Section {
 /// Takes rows away, from the longest table first, until all fit `lines`.
 fn fit(sections: &mut [Section], lines: usize) {
     while sections.iter().map(Section::lines).sum::<usize>() > lines {
-        let longest = sections.iter_mut().max_by_key(|section| section.shown).expect("there are three");
+        let longest = sections.iter_mut().max_by_key(|section| section.shown).expect("there are four");
         match longest.shown {
             0 => return,
             // The line that tells of what is not shown takes the place of a row.
@@ -183,6 +192,28 @@ fn parts(standing: &[PartStanding]) -> Section {
         ("P99", Fill::Number),
     ];
     Section::new(columns, all.into_iter().chain(others).map(row).collect())
+}
+
+fn figures_of_the_target(standing: &[FigureStanding]) -> Section {
+    let row = |figure: &FigureStanding| {
+        let tone = if figure.newest.is_none() && figure.failures > 0 { Tone::Doubtful } else { Tone::Plain };
+        let cells = vec![
+            figure.name.clone(),
+            figure.probe.clone(),
+            figure.newest.map_or_else(|| "-".to_owned(), figure_text),
+            quantity::count(figure.samples),
+            quantity::count(figure.failures),
+        ];
+        (tone, cells)
+    };
+    let columns = &[
+        ("OBSERVED", Fill::Rest),
+        ("PROBE", Fill::Text(20)),
+        ("NOW", Fill::Number),
+        ("SAMPLES", Fill::Number),
+        ("FAILED", Fill::Number),
+    ];
+    Section::new(columns, standing.iter().map(row).collect())
 }
 
 fn agents(standing: &[(String, AgentStanding)]) -> Section {

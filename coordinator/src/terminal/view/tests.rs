@@ -29,6 +29,16 @@ fn agent(name: &str, cpu_permille: u32, strain: Option<&str>) -> (String, AgentS
     (name.to_owned(), standing)
 }
 
+fn figure(name: &str, newest: Option<f64>, failures: u64) -> FigureStanding {
+    FigureStanding {
+        probe: "ingest".to_owned(),
+        name: name.to_owned(),
+        newest,
+        samples: 12 - failures,
+        failures,
+    }
+}
+
 fn live() -> Live {
     Live {
         second: Some(11),
@@ -55,6 +65,7 @@ fn tables() -> Tables {
             threshold("success_rate >= 99.9%", "all requests", Status::Fail, "99.86 %"),
             threshold("rate > 100/s over 30s", "all requests", Status::NoData, ""),
         ],
+        figures: vec![figure("queue_depth", Some(1_234.0), 0), figure("worker_p95_ms", None, 3)],
         agents: vec![
             agent("a1", 120, None),
             agent("a2", 930, Some("its processor is 93 % busy (limit 85 %)")),
@@ -85,6 +96,10 @@ all requests  2,184       3  0.1 %  182.0  24 ms  48 ms   96 ms
 generation      984       3  0.3 %   82.0  48 ms  96 ms  192 ms
 auth          1,200       0    0 %  100.0  20 ms  40 ms   80 ms
 
+OBSERVED       PROBE     NOW  SAMPLES  FAILED
+queue_depth    ingest  1,234       12       0
+worker_p95_ms  ingest      -        9       3
+
 AGENT  USERS   CPU  LAG P99  HEALTH
 a2        30  93 %     1 ms  its processor is 93 % busy (limit 85 %)
 a1        30  12 %     1 ms  ok"
@@ -97,6 +112,7 @@ fn it_never_takes_more_lines_than_there_are() {
     many.parts = (0..200).map(|n| part(&format!("GET /api/v1/things/{n}"), 10, n % 3, 40)).collect();
     many.thresholds =
         (0..60).map(|n| threshold("p95 < 1s", &format!("request `{n}`"), Status::Pass, "40 ms")).collect();
+    many.figures = (0..40).map(|n| figure(&format!("figure_{n}"), Some(1.0), 0)).collect();
     many.agents = (0..1000).map(|n| agent(&format!("agent-{n}"), n, None)).collect();
     for tables in [&many, &tables(), &Tables::default()] {
         for lines in 2..60 {
@@ -105,8 +121,8 @@ fn it_never_takes_more_lines_than_there_are() {
         }
     }
     let text = shown(&many, 80, 24);
-    assert_eq!(text.matches("... and ").count(), 3, "{text}");
-    assert!(text.contains("... and 196 more"), "{text}");
+    assert_eq!(text.matches("... and ").count(), 4, "{text}");
+    assert!(text.contains("... and 198 more"), "{text}");
 }
 
 #[test]
